@@ -1,0 +1,34 @@
+"""Neighbor2Neighbor in TensorFlow and Keras: train a denoiser from noisy images alone.
+
+Public names:
+    networks            denoising networks, `networks.unet(channels=3)`
+    Neighbor2Neighbor   the training method, a keras.Model around any network
+    GammaRamp           the regularizer's schedule
+    denoise             numpy in, numpy out
+    Config, build_config, train, resume   what the command line does
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "networks": "n2n_tf.networks",
+    "Neighbor2Neighbor": "n2n_tf.methods",
+    "GammaRamp": "n2n_tf.methods",
+    "denoise": "n2n_tf.inference",
+    "Config": "n2n_tf.config",
+    "build_config": "n2n_tf.config",
+    "train": "n2n_tf.training.run",
+    "resume": "n2n_tf.training.run",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the command line checks its flags before TensorFlow is loaded."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'n2n_tf' has no attribute {name!r}")
+    module = importlib.import_module(_HOMES[name])
+    return module if module.__name__ == f"n2n_tf.{name}" else getattr(module, name)

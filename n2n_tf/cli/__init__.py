@@ -1,0 +1,1 @@
+"""The command line: `n2n-tf COMMAND`, one file for each command."""

@@ -1,0 +1,81 @@
+"""`n2n-tf`: parse, run one command, turn errors into a line and an exit status."""
+
+import argparse
+import difflib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from n2n_tf.cli import train
+from n2n_tf.config import RunError, UsageError
+
+COMMANDS = {
+    "train": train,
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with the nearest flag named when one is misspelt."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.partition("unrecognized arguments: ")[2].split()
+        known = [flag for parser in (self, *self.commands) for flag in parser._option_string_actions]
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1) if unknown else []
+        super().error(message + (f"; did you mean {near[0]}?" if near else ""))
+
+    commands: Sequence[argparse.ArgumentParser] = ()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        Exit status: 0 success, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C.
+    """
+    parser = Parser(prog="n2n-tf", description="Neighbor2Neighbor: train a denoiser from noisy images alone.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=command.HELP, description=command.HELP, allow_abbrev=False)
+        command.add_arguments(subparser)
+        parser.commands = [*parser.commands, subparser]
+    args = parser.parse_args(argv)
+
+    _configure_logging()
+    try:
+        COMMANDS[args.command].run(args)
+        return 0
+    except KeyboardInterrupt:
+        return _say(args.command, "stopped", 130)
+    except UsageError as error:
+        return _say(args.command, str(error), 2)
+    except (RunError, OSError) as error:
+        return _say(args.command, str(error), 1)
+    except Exception as error:
+        if not _from_the_system(error):
+            raise
+        return _say(args.command, str(error).splitlines()[0], 1)
+
+
+def _configure_logging() -> None:
+    """Our messages as they are; TensorFlow's start-up notes are not for users."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logger = logging.getLogger("n2n_tf")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    if not logger.handlers:
+        logger.addHandler(logging.StreamHandler())
+
+
+def _say(command: str, text: str, status: int) -> int:
+    print(f"n2n-tf {command}: {'stopped' if status == 130 else 'error: ' + text}", file=sys.stderr)
+    return status
+
+
+def _from_the_system(error: Exception) -> bool:
+    """Whether TensorFlow reports a full disk, a missing right or too little memory, rather than a mistake of ours."""
+    errors = getattr(sys.modules.get("tensorflow"), "errors", None)
+    return errors is not None and isinstance(
+        error, (errors.ResourceExhaustedError, errors.PermissionDeniedError, errors.UnknownError, errors.DataLossError)
+    )

@@ -1,0 +1,205 @@
+"""Settings of a training run: every default, its help text, and the checks between settings.
+
+Imports no TensorFlow, so wrong settings are reported at once.
+"""
+
+import dataclasses
+import difflib
+import json
+import sys
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+
+class UsageError(ValueError):
+    """Settings that cannot be right; the text says what came, what was wanted and what to do."""
+
+
+class RunError(RuntimeError):
+    """A run that cannot go on through no fault of its settings."""
+
+
+def setting(default: Any, text: str, choices: Iterable[str] = (), metavar: str | None = None) -> Any:
+    """A dataclass field that carries what its command line flag needs."""
+    return field(default=default, metadata={"help": text, "choices": tuple(choices), "metavar": metavar})
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training run. Each field is a flag of `n2n-tf train` and a key of its TOML files."""
+
+    data: tuple[str, ...] = setting((), "noisy images, or clean ones that --noise is added to: folders, globs, files")
+    val_data: tuple[str, ...] = setting((), "held-out images; by default some of --data are held out")
+    noise: str | None = setting(None, "noise added to the images: none (they are noisy), gaussian, poisson")
+    sigma: tuple[float, ...] = setting((25.0,), "standard deviation of gaussian noise, 0-255, or a range", metavar="S")
+    lam: tuple[float, ...] = setting((30.0,), "poisson counts at intensity 1, or a range", metavar="L")
+    noise_once: bool = setting(False, "freeze the noise of each image, as in a real set with one shot of each scene")
+    channels: int = setting(3, "1 (gray) or 3 (RGB); images of other counts are skipped")
+    flips: bool = setting(True, "random flips of the training crops")
+    method: str = setting("neighbor2neighbor", "training method")
+    network: str = setting("unet", "network")
+    features: int = setting(48, "width of the network")
+    init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
+    optimizer: str = setting("adam", "adam or adamw")
+    epsilon: float = setting(1e-7, "epsilon of the optimizer")
+    learning_rate: float = setting(3e-4, "highest learning rate")
+    learning_rate_schedule: str = setting("halve", "halve (every 20 %% of the epochs) or cosine (to 0)")
+    warmup_steps: int = setting(0, "steps over which the learning rate rises from 0")
+    ema: float = setting(0.0, "momentum of averaged weights, which are then the denoiser's; 0 is off")
+    gamma: float = setting(2.0, "weight of the regularizer; the paper: 2 synthetic noise, 1 raw")
+    gamma_schedule: str = setting("ramp", "ramp (gamma grows with the epoch) or constant")
+    epochs: int = setting(100, "number of epochs")
+    steps_per_epoch: int = setting(0, "0: one pass over the images, at least 100 steps")
+    batch_size: int = setting(4, "crops in one step, over all replicas")
+    patch_size: int = setting(256, "side of a crop in pixels; a multiple of 64")
+    seed: int = setting(0, "seed of everything random")
+    strategy: str = setting(
+        "auto", "tf.distribute strategy; auto: mirrored on several GPUs", ("auto", "none", "mirrored")
+    )
+    mixed_precision: str = setting("off", "compute type", ("off", "bfloat16", "float16"))
+    jit_compile: str = setting("auto", "XLA; auto: on for one GPU, off on a CPU", ("auto", "on", "off"))
+    checkpoint_steps: int = setting(1000, "steps between checkpoints; one is written at each epoch's end too")
+
+    def __post_init__(self) -> None:
+        for problem in _problems(self):
+            raise UsageError(problem)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether noise is added, so that the clean images are known."""
+        return self.noise not in (None, "none")
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # paper section 5.1; where the text is silent, the authors' code. About 8 days on 2 CPU cores; hours on a GPU
+    "paper": {
+        "flips": False,
+        "init": "authors",
+        "epsilon": 1e-8,
+        "learning_rate": 3e-4,
+        "learning_rate_schedule": "halve",
+        "warmup_steps": 0,
+        "ema": 0.0,
+        "gamma_schedule": "ramp",
+    },
+    # a first look: minutes on 2 CPU cores
+    "quick": {"patch_size": 128, "epochs": 4, "steps_per_epoch": 100},
+}
+
+
+def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str | Path | None = None) -> Config:
+    """Merge settings; later ones win: defaults, preset, TOML file, flags.
+
+    Args:
+        flags: settings by field name, as given by the user.
+        preset: a name of `PRESETS`; a TOML file may name it too, under the key `preset`.
+        toml: path of a TOML file with keys named like the fields.
+
+    Raises:
+        UsageError: an unknown key or preset, a value of the wrong type, or settings that contradict each other.
+    """
+    file_settings = _read_toml(Path(toml)) if toml else {}
+    preset = preset or file_settings.pop("preset", None)
+    file_settings.pop("preset", None)
+    if preset is None and not (flags.get("data") or file_settings.get("data")):
+        preset = "quick"  # the sample images are for a first look
+    settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **file_settings, **flags}
+    if not settings.get("data"):
+        settings.setdefault("noise", "gaussian")
+    types_by_name = typing.get_type_hints(Config)
+    known = {f.name: f for f in dataclasses.fields(Config)}
+    for name in settings:
+        lookup(known, name, f"a key of {toml}" if name in file_settings else "setting")
+    return Config(**{name: _coerce(name, value, types_by_name[name]) for name, value in settings.items()})
+
+
+def lookup(table: Mapping[str, T], name: str, what: str) -> T:
+    """`table[name]`, or an error that lists the table and the nearest name."""
+    if name in table:
+        return table[name]
+    near = difflib.get_close_matches(str(name), table, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UsageError(f"{what}: {name!r} is not known; wanted one of {', '.join(sorted(table))}{hint}")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {path}: is not TOML: {error}") from error
+
+
+def _coerce(name: str, value: Any, wanted: Any) -> Any:
+    """Accept what JSON and TOML cannot tell apart: lists for tuples, integers for floats."""
+    origin, inner = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is tuple:
+        values = value if isinstance(value, (list, tuple)) else [value]
+        return tuple(_coerce(name, each, inner[0]) for each in values)
+    if origin is types.UnionType:
+        return None if value is None else _coerce(name, value, inner[0])
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise UsageError(f"{flag(name)}: got {value!r}; wanted a value of type {wanted.__name__}")
+    return value
+
+
+def flag(name: str) -> str:
+    """The command line flag of a field."""
+    return "--" + name.replace("_", "-")
+
+
+def _problems(c: Config) -> Iterable[str]:
+    for f in dataclasses.fields(c):
+        value, choices = getattr(c, f.name), f.metadata["choices"]
+        if choices and value not in choices:
+            lookup(dict.fromkeys(choices), value, flag(f.name))
+    for name in ("sigma", "lam"):
+        values = getattr(c, name)
+        if len(values) not in (1, 2) or min(values) <= 0 or list(values) != sorted(values):
+            yield f"{flag(name)} {_words(values)}: wanted one number above 0, or two in ascending order"
+    for name in ("features", "epochs", "batch_size", "checkpoint_steps"):
+        if getattr(c, name) < 1:
+            yield f"{flag(name)} {getattr(c, name)}: wanted at least 1"
+    for name in ("learning_rate", "epsilon"):
+        if getattr(c, name) <= 0:
+            yield f"{flag(name)} {getattr(c, name)}: wanted a number above 0"
+    for name in ("gamma", "steps_per_epoch", "warmup_steps", "seed"):
+        if getattr(c, name) < 0:
+            yield f"{flag(name)} {getattr(c, name)}: wanted at least 0"
+    if not 0 <= c.ema < 1:
+        yield f"--ema {c.ema}: wanted at least 0 and below 1, for instance 0.999"
+    if c.channels not in (1, 3):
+        yield f"--channels {c.channels}: wanted 1 (gray) or 3 (RGB)"
+    if c.patch_size < 64 or c.patch_size % 64:
+        near = max(64, round(c.patch_size / 64) * 64)
+        yield (
+            f"--patch-size {c.patch_size}: wanted a multiple of 64, since the sub-sampler halves a crop and the "
+            f"network halves it five times more; try {near}"
+        )
+    if c.data and c.noise is None:
+        yield "--data without --noise: say --noise none if the images are noisy, or which noise to add to clean ones"
+    if c.noise == "none" and not c.data:
+        yield "--noise none: the sample images are clean; give your noisy images with --data"
+    if c.noise == "none" and c.noise_once:
+        yield "--noise-once with --noise none: no noise is added that could be frozen; leave one of them out"
+
+
+def _words(values: Iterable[Any]) -> str:
+    return " ".join(f"{value:g}" for value in values)

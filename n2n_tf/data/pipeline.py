@@ -1,0 +1,89 @@
+"""Training batches: list -> shuffle -> read and decode -> crop -> flip -> noise -> batch -> prefetch.
+
+Everything random comes from (seed, global element number), so the batches do not depend on parallelism, batch
+size or where a run was resumed. That is also why noise comes before batching: it belongs to the element.
+"""
+
+import os
+
+import tensorflow as tf
+
+from n2n_tf.config import Config
+from n2n_tf.data.images import Images
+from n2n_tf.noise import Noise
+
+# purposes a seed is used for; each gives independent random numbers
+SHUFFLE, ELEMENT, IMAGE, HELD_OUT = range(4)
+
+
+def training_batches(images: Images, noise: Noise | None, config: Config, first_step: int = 0) -> tf.data.Dataset:
+    """Endless batches of crops.
+
+    Args:
+        images: what to crop from.
+        noise: added to the images; None if they are noisy already.
+        config: its batch_size, patch_size, channels, flips, noise_once and seed are used.
+        first_step: number of the first batch, so that a resumed run goes on where it stopped.
+
+    Returns:
+        Dataset of (noisy, clean), float32 [B, P, P, C], or of noisy alone if `noise` is None.
+    """
+
+    def element(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        index = shuffled(number, len(images), config.seed)
+        crop_seed, flip_seed, noise_seed = tf.unstack(
+            tf.random.experimental.stateless_split(derive(config.seed, ELEMENT, number), 3)
+        )
+        image = tf.numpy_function(images.read, [index], tf.float32, stateful=False)
+        image.set_shape([None, None, config.channels])
+        if noise is None:
+            return (flip(crop(image, config.patch_size, crop_seed), flip_seed, config.flips),)
+        if config.noise_once:  # before the crop: each pixel of an image has one noise value for ever
+            image = tf.concat([noise(image, derive(config.seed, IMAGE, index)), image], -1)
+            patch = flip(crop(image, config.patch_size, crop_seed), flip_seed, config.flips)
+            return tuple(tf.split(patch, 2, -1))
+        clean = flip(crop(image, config.patch_size, crop_seed), flip_seed, config.flips)
+        return noise(clean, noise_seed), clean
+
+    first = first_step * config.batch_size
+    return (
+        tf.data.Dataset.range(first, tf.int64.max)
+        .map(element, num_parallel_calls=os.cpu_count(), deterministic=True)
+        .batch(config.batch_size, drop_remainder=True)
+        .prefetch(2)
+    )
+
+
+def shuffled(number: tf.Tensor, count: int, seed: int) -> tf.Tensor:
+    """Index of the image that element `number` takes: each pass over the images is a new permutation."""
+    passes = derive(seed, SHUFFLE, number // count)
+    return tf.random.experimental.index_shuffle(number % count, passes, count - 1)
+
+
+def crop(image: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
+    """A random side×side window; every pixel of the image can be in it."""
+    return tf.image.stateless_random_crop(image, [side, side, image.shape[-1]], seed)
+
+
+def flip(image: tf.Tensor, seed: tf.Tensor, enabled: bool) -> tf.Tensor:
+    """Mirror horizontally, vertically, both or not at all, each as often."""
+    if not enabled:
+        return image
+    across, down = tf.unstack(tf.random.experimental.stateless_split(seed))
+    image = tf.image.stateless_random_flip_left_right(image, across)
+    return tf.image.stateless_random_flip_up_down(image, down)
+
+
+def derive(seed: int, purpose: int, number: tf.Tensor | int) -> tf.Tensor:
+    """The stateless seed, int [2], of one purpose's element `number`."""
+    return tf.random.experimental.stateless_fold_in(tf.constant([seed, purpose], tf.int64), number)
+
+
+def held_out_pair(
+    images: Images, index: int, noise: Noise | None, config: Config
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Held-out image number `index`: noisy and, where it is known, clean. Always the same noise."""
+    image = tf.constant(images.read(index))
+    if noise is None:
+        return image, None
+    return noise(image, derive(config.seed, HELD_OUT, index)), image

@@ -1,0 +1,175 @@
+"""Image files to arrays: one reader for each format, chosen by the file's first bytes, not by its name."""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import tifffile
+from PIL import Image
+
+MAX_PIXELS = 2**28  # of one image; checked before anything is decoded
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type; a palette is read as RGB
+PILLOW_CHANNELS = {"1": 1, "L": 1, "LA": 2, "P": 3, "RGB": 3, "RGBA": 4}  # by mode
+
+
+class UnusableImageError(ValueError):
+    """A file that is no image that can be used; the text says why."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One image of a file, as its header describes it. `channels` counts alpha, if the header tells."""
+
+    path: str
+    number: int
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def colors(self) -> int:
+        return colors_of(self.channels)
+
+    def __str__(self) -> str:
+        return f"{self.path}, page {self.number + 1}" if self.number else self.path
+
+
+def pages(path: str | Path) -> list[Page]:
+    """The images of a file, from its headers alone: all pages of a TIFF, the first frame of anything else.
+
+    Raises:
+        UnusableImageError: the file is empty, of no known format, of an unknown colour model or too large.
+        OSError: the file cannot be opened.
+    """
+    header, _ = _reader(path)
+    found = [Page(str(path), *numbers) for numbers in _decoded(header, path)]
+    for page in found:
+        if page.height * page.width > MAX_PIXELS:
+            raise UnusableImageError(f"{page.width}×{page.height} pixels; at most {MAX_PIXELS} are read")
+    return found
+
+
+def read(page: Page) -> np.ndarray:
+    """Decode one image.
+
+    Returns:
+        [H, W, C] as stored: uint8, uint16, bool or float; C counts alpha.
+
+    Raises:
+        UnusableImageError: it cannot be decoded, or is not what its header said.
+        OSError: the file cannot be read.
+    """
+    _, decode = _reader(page.path)
+    image = _decoded(decode, page.path, page.number)
+    image = image[..., None] if image.ndim == 2 else image
+    if (*image.shape[:2], colors_of(image.shape[-1])) != (page.height, page.width, page.colors):
+        raise UnusableImageError(f"the header says {(page.height, page.width, page.channels)}, decoded {image.shape}")
+    return image
+
+
+def colors_of(channels: int) -> int:
+    """Channels without alpha: gray+alpha has 1, RGBA has 3."""
+    return channels - (channels in (2, 4))
+
+
+def colors_in_unit_range(image: np.ndarray) -> np.ndarray:
+    """The image without alpha, float32: integers divided by their largest value, floats as they are.
+
+    Raises:
+        UnusableImageError: another type, or floats that are not finite or far outside [0, 1].
+    """
+    image = image[..., : colors_of(image.shape[-1])]
+    if image.dtype == bool:
+        return image.astype(np.float32)
+    if image.dtype in (np.uint8, np.uint16):
+        return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+    if image.dtype.kind != "f":
+        raise UnusableImageError(f"{image.dtype} pixels; wanted uint8, uint16 or float: convert the file")
+    if not np.isfinite(image).all():
+        raise UnusableImageError("pixels that are infinite or not a number")
+    if np.abs(image).max(initial=0) > 16:
+        raise UnusableImageError(
+            f"float pixels up to {np.abs(image).max():g}; wanted intensities in [0, 1]: scale the file"
+        )
+    return image.astype(np.float32)
+
+
+def _png_header(path: str) -> list[tuple[int, int, int, int]]:
+    with open(path, "rb") as file:
+        width, height, _, colour_type = struct.unpack(">16xIIBB", file.read(26))  # signature, then IHDR
+    return [(0, height, width, PNG_CHANNELS[colour_type])]
+
+
+def _pillow_header(path: str) -> list[tuple[int, int, int, int]]:
+    with Image.open(path) as image:
+        if image.mode not in PILLOW_CHANNELS:
+            raise UnusableImageError(f"colour model {image.mode}; wanted gray or RGB: convert the file")
+        return [(0, image.height, image.width, PILLOW_CHANNELS[image.mode])]
+
+
+def _read_png(path: str, _: int) -> np.ndarray:
+    return imagecodecs.png_decode(Path(path).read_bytes())  # Pillow reduces 16-bit RGB to 8 without a word
+
+
+def _read_pillow(path: str, _: int) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB") if image.mode == "P" else image)
+
+
+def _tiff_header(path: str) -> list[tuple[int, int, int, int]]:
+    with tifffile.TiffFile(path) as tiff:
+        return [(number, *_tiff_shape(page)) for number, page in enumerate(tiff.pages)]
+
+
+def _tiff_shape(page: Any) -> tuple[int, int, int]:
+    sizes = dict(zip(page.axes, page.shape, strict=True))
+    channels = sizes.get("S", 1)
+    if set(page.axes) - set("YXS") or channels > 4 or page.photometric.name in ("PALETTE", "CFA", "SEPARATED"):
+        raise UnusableImageError(
+            f"TIFF of axes {page.axes}, {page.photometric.name}; wanted gray or RGB: convert the file"
+        )
+    return sizes["Y"], sizes["X"], channels
+
+
+def _read_tiff(path: str, number: int) -> np.ndarray:
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages[number]
+        image = page.asarray()
+        return np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
+
+
+READERS: dict[str, tuple[tuple[bytes, ...], Callable, Callable]] = {  # first bytes, header, decode
+    "PNG": ((b"\x89PNG\r\n\x1a\n",), _png_header, _read_png),
+    "JPEG": ((b"\xff\xd8\xff",), _pillow_header, _read_pillow),
+    "BMP": ((b"BM",), _pillow_header, _read_pillow),
+    "GIF": ((b"GIF87a", b"GIF89a"), _pillow_header, _read_pillow),
+    "WebP": ((b"RIFF",), _pillow_header, _read_pillow),
+    "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff_header, _read_tiff),
+}
+
+
+def _reader(path: str | Path) -> tuple[Callable, Callable]:
+    with open(path, "rb") as file:
+        first = file.read(8)
+    if not first:
+        raise UnusableImageError("the file is empty")
+    for signatures, header, decode in READERS.values():
+        if first.startswith(signatures):
+            return header, decode
+    raise UnusableImageError(f"not a {', '.join(READERS)} file: it begins with {first!r}")
+
+
+def _decoded(function: Callable, path: str | Path, *args: int) -> Any:
+    """Call a codec; whatever it makes of a broken file becomes one kind of error."""
+    try:
+        return function(str(path), *args)
+    except UnusableImageError:
+        raise
+    except Exception as error:  # codecs raise SyntaxError, struct.error, ValueError and many more
+        io_error = isinstance(error, OSError) and error.errno is not None
+        raise error if io_error else UnusableImageError(f"cannot be decoded: {error}") from error

@@ -1,0 +1,1 @@
+"""How good is a denoiser: metrics and pictures."""

@@ -1,0 +1,125 @@
+"""Neighbor2Neighbor: a denoiser from single noisy images (paper, section 4.2 and Algorithm 1)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from n2n_tf.methods.gamma import GammaRamp
+from n2n_tf.sampling import draw_choice, sub_sample
+
+
+@keras.saving.register_keras_serializable("n2n_tf")
+class Neighbor2Neighbor(keras.Model):
+    """Trains a network on noisy images alone.
+
+    One noisy image y gives a noisy pair g1(y), g2(y); the network f learns to predict one from the other:
+
+        loss = mean((f(g1 y) - g2 y)²) + γ · mean((f(g1 y) - g2 y - (g1 f(y) - g2 f(y)))²)
+
+    The second term corrects for the pair's scenes being shifted by a pixel; f(y) gets no gradient.
+    Holds when the noise has zero mean and is independent between pixels, given the clean image.
+
+    Train with `compile(optimizer=...)` and `fit(dataset)`. The dataset gives noisy batches, float32
+    [B, H, W, C] in [0, 1], or (noisy, clean) batches: then `psnr` (dB, of f(y), batches of one size) is
+    logged too; clean images never reach the loss. H and W must be twice what the network accepts
+    (64 for the U-Net).
+
+    Args:
+        network: any Keras model, image in, image out, of equal shape. Save this one; it is the denoiser.
+        gamma: γ ≥ 0, a number or a schedule `iterations -> γ` such as `GammaRamp`.
+        seed: of the sub-sampler; stateless: the draw depends on (seed, optimizer.iterations) only.
+
+    Source: paper equation 7; the stop-gradient and the growing γ are in the text below it.
+    """
+
+    def __init__(self, network: keras.Model, gamma: float | GammaRamp = 2.0, seed: int = 0, **kwargs: Any):
+        super().__init__(**kwargs)
+        if not callable(gamma) and gamma < 0:
+            raise ValueError(f"gamma weighs a squared error, so it must be at least 0; got {gamma}")
+        self.network = network
+        self.gamma = gamma
+        self.seed = seed
+        self._means = [
+            keras.metrics.Mean(name=name) for name in ("loss", "reconstruction", "regularizer", "gamma", "psnr")
+        ]
+        self._clean_seen = False
+
+    def call(self, noisy: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.network(noisy, training=training)
+
+    def loss_terms(self, noisy: tf.Tensor, choice: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The two terms of equation 7, and f(y).
+
+        Args:
+            noisy: y, float32 [B, H, W, C].
+            choice: the sub-sampler G, int32 [B, H//2, W//2], from `draw_choice`.
+
+        Returns:
+            reconstruction and regularizer, float32 scalars; denoised f(y), float32 [B, H, W, C].
+        """
+        denoised = tf.stop_gradient(tf.cast(self.network(noisy, training=False), tf.float32))
+        noisy1, noisy2 = sub_sample(noisy, choice)
+        denoised1, denoised2 = sub_sample(denoised, choice)
+        difference = tf.cast(self.network(noisy1, training=True), tf.float32) - noisy2
+        reconstruction = tf.reduce_mean(tf.square(difference))
+        regularizer = tf.reduce_mean(tf.square(difference - (denoised1 - denoised2)))
+        return reconstruction, regularizer, denoised
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        noisy, clean, _ = keras.utils.unpack_x_y_sample_weight(data)
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        gamma = self._current_gamma()
+        with tf.GradientTape() as tape:
+            reconstruction, regularizer, denoised = self.loss_terms(noisy, self._draw(noisy))
+            loss = reconstruction + gamma * regularizer
+            scaled = self.optimizer.scale_loss(loss / replicas)  # gradients are summed over replicas
+        variables = self.network.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
+        return self._log([loss, reconstruction, regularizer, gamma], denoised, clean)
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        noisy, clean, _ = keras.utils.unpack_x_y_sample_weight(data)
+        gamma = self._current_gamma()
+        reconstruction, regularizer, denoised = self.loss_terms(noisy, self._draw(noisy))
+        loss = reconstruction + gamma * regularizer
+        return self._log([loss, reconstruction, regularizer, gamma], denoised, clean)
+
+    def _draw(self, noisy: tf.Tensor) -> tf.Tensor:
+        """This replica's rows of the draw for the global batch: replicas together do what one device does."""
+        replica = tf.distribute.get_replica_context()
+        rows = tf.shape(noisy)[0] if noisy.shape[0] is None else noisy.shape[0]
+        everyone = tf.zeros([rows * replica.num_replicas_in_sync, *noisy.shape[1:3], 0])
+        choice = draw_choice(everyone, tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)]))
+        first = replica.replica_id_in_sync_group * rows
+        return choice[first : first + rows]
+
+    def _current_gamma(self) -> tf.Tensor:
+        gamma = self.gamma(self.optimizer.iterations) if callable(self.gamma) else self.gamma
+        return tf.cast(gamma, tf.float32)
+
+    def _log(self, values: list[tf.Tensor], denoised: tf.Tensor, clean: tf.Tensor | None) -> dict[str, tf.Tensor]:
+        if clean is not None:
+            self._clean_seen = True
+            values = [*values, tf.image.psnr(tf.clip_by_value(denoised, 0, 1), clean, 1.0)]
+        for mean, value in zip(self._means, values, strict=False):
+            mean.update_state(value)
+        return self.get_metrics_result()
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return self._means if self._clean_seen else self._means[:-1]
+
+    def get_config(self) -> dict[str, Any]:
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "network": serialize(self.network),
+            "gamma": serialize(self.gamma),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Neighbor2Neighbor":
+        deserialize = keras.saving.deserialize_keras_object
+        return cls(**{**config, "network": deserialize(config["network"]), "gamma": deserialize(config["gamma"])})

@@ -1,0 +1,67 @@
+"""The whole state of a run, saved as it goes and found again after it was stopped."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from n2n_tf.config import RunError
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves every `every` steps and at each epoch's end; keeps the last three.
+
+    A resumed run restores the newest checkpoint that can be read. Because all random numbers are stateless, it then
+    ends with the weights of an uninterrupted run.
+
+    Args:
+        folder: of the checkpoints.
+        every: steps between two.
+        steps_per_epoch: to number the steps of a run.
+        state: what is saved, by name: anything `tf.train.Checkpoint` takes, all variables built.
+    """
+
+    def __init__(self, folder: Path, every: int, steps_per_epoch: int, **state: Any):
+        super().__init__()
+        self.every = every
+        self.steps_per_epoch = steps_per_epoch
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)  # steps done
+        self._checkpoint = tf.train.Checkpoint(step=self.step, **state)
+        self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), 3, checkpoint_name="step")
+        self._epoch_start = 0
+
+    def restore(self) -> int:
+        """Restore the newest readable checkpoint; return the number of steps done, 0 if there is none.
+
+        Raises:
+            RunError: there are checkpoints, and not one can be read.
+        """
+        for path in reversed(self._manager.checkpoints):
+            try:
+                self._checkpoint.restore(path).assert_consumed()
+                return int(self.step.numpy())
+            except Exception as error:  # a damaged file raises DataLossError, IndexError and others
+                logger.warning("checkpoint %s cannot be read (%s); trying the one before", path, error)
+        if self._manager.checkpoints:
+            raise RunError(f"no checkpoint in {self._manager.directory} can be read; start a new run")
+        return 0
+
+    def start_at(self, step: int) -> None:
+        """Number the coming steps from `step`: `fit` counts from 0."""
+        self._epoch_start = step
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.step.assign(self._epoch_start + batch + 1)
+        if int(self.step) % self.every == 0 and int(self.step) % self.steps_per_epoch:
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._save()
+        self._epoch_start = (epoch + 1) * self.steps_per_epoch
+
+    def _save(self) -> None:
+        self._manager.save(checkpoint_number=int(self.step))

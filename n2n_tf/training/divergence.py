@@ -1,0 +1,25 @@
+"""Stop a run that has diverged."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from n2n_tf.config import RunError
+
+
+class StopAtNaN(keras.callbacks.Callback):
+    """Raises `RunError` at the first step whose loss is not finite, with the step and the values."""
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
+        logs = logs or {}
+        if not math.isfinite(float(logs.get("loss", 0.0))):
+            values = ", ".join(f"{name} {float(value):g}" for name, value in logs.items())
+            raise RunError(
+                f"training diverged at step {int(self.model.optimizer.iterations)}: {values}. "
+                "The last checkpoint is older than this step; try a lower --learning-rate, or check the images' values"
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.model.reset_metrics()

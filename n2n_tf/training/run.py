@@ -1,0 +1,215 @@
+"""A training run: the one place where data, noise, network, method and callbacks meet."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from n2n_tf.config import Config, UsageError, flag, lookup
+from n2n_tf.data import samples
+from n2n_tf.data.images import Images, find_images, listing
+from n2n_tf.data.pipeline import training_batches
+from n2n_tf.methods import METHODS
+from n2n_tf.networks import NETWORKS
+from n2n_tf.noise import NOISES, Noise
+from n2n_tf.training.average import AverageWeights
+from n2n_tf.training.checkpoints import Checkpoints
+from n2n_tf.training.divergence import StopAtNaN
+from n2n_tf.training.optimization import GAMMAS, build_optimizer
+from n2n_tf.training.progress import ProgressBar
+from n2n_tf.training.rundir import RunDirectory, environment, write_json
+from n2n_tf.training.validation import Validation
+
+logger = logging.getLogger(__name__)
+
+LEAST_STEPS = 100  # of an epoch, when --steps-per-epoch is left to us: small sets are passed over several times
+MOST_HELD_OUT = 8  # images held out of --data when there is no --val-data
+
+
+def train(config: Config, output: str | Path) -> dict[str, Any]:
+    """Begin a run: train, and leave a run directory behind.
+
+    Args:
+        config: the settings.
+        output: run directory, made here.
+
+    Returns:
+        What report.json holds.
+
+    Raises:
+        UsageError: settings that cannot be right.
+        RunError: no usable image, or the training diverged.
+    """
+    directory = RunDirectory(output)
+    directory.check_free()
+    noise = _resolve(config)
+    training, held_out = find_data(config)
+    directory.create(config, training, held_out)
+    return _fit(config, noise, training, held_out, directory, resume=False)
+
+
+def resume(output: str | Path, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Go on with a run that was stopped, from its last checkpoint; else as `train`.
+
+    Args:
+        output: its run directory.
+        settings: by field name; refused unless they are those of the run.
+    """
+    directory = RunDirectory(output)
+    config, training, held_out = directory.open()
+    for name, value in (settings or {}).items():
+        value = tuple(value) if isinstance(value, list) else value
+        if value != getattr(config, name):
+            raise UsageError(f"{flag(name)}: the run has {getattr(config, name)!r}; a resumed run keeps its settings")
+    return _fit(config, _resolve(config), training, held_out, directory, resume=True)
+
+
+def find_data(config: Config) -> tuple[Images, Images]:
+    """Training and held-out images; says once where they come from and what was skipped."""
+    patch, channels = config.patch_size, config.channels
+    if not config.data:
+        logger.info("no --data: training on the sample images of scikit-image")
+    training = find_images(config.data or samples.sample_paths(samples.TRAINING, channels), channels, patch)
+    if config.val_data or not config.data:
+        held_out = find_images(config.val_data or samples.sample_paths(samples.HELD_OUT, channels), channels)
+    else:
+        training, held_out = _hold_out(training, config)
+    for name, images in (("training", training), ("held-out", held_out)):
+        logger.info("%d %s images", len(images), name)
+    return training, held_out
+
+
+def _hold_out(images: Images, config: Config) -> tuple[Images, Images]:
+    """Some of the images, at most a tenth. Too few to spare one: the training images serve for both, and we say so."""
+    count = min(MOST_HELD_OUT, len(images) // 10)
+    order = np.random.default_rng(config.seed).permutation(len(images))
+    chosen = set(order[:count].tolist() or order[:MOST_HELD_OUT].tolist())
+    held_out = Images([page for i, page in enumerate(images.pages) if i in chosen], images.channels)
+    if not count:
+        logger.info("no --val-data, and too few images to hold some out: scores are those of training images")
+        return images, held_out
+    logger.info("no --val-data: %d images of --data are held out", count)
+    rest = [page for i, page in enumerate(images.pages) if i not in chosen]
+    return Images(rest, images.channels, images.skipped), held_out
+
+
+def _resolve(config: Config) -> Noise | None:
+    """Look all names up before any work; return the noise."""
+    lookup(NETWORKS, config.network, "--network")
+    lookup(METHODS, config.method, "--method")
+    lookup(GAMMAS, config.gamma_schedule, "--gamma-schedule")
+    build_optimizer(config, 1)
+    return lookup(NOISES, config.noise or "none", "--noise")(config)
+
+
+def _fit(
+    config: Config, noise: Noise | None, training: Images, held_out: Images, directory: RunDirectory, resume: bool
+) -> dict[str, Any]:
+    began = time.monotonic()
+    per_epoch = config.steps_per_epoch or max(LEAST_STEPS, len(training) // config.batch_size)
+    steps = config.epochs * per_epoch
+    held_out.read(0), training.read(0)  # fail now if nothing can be decoded
+
+    model = build_model(config, steps)
+    weights = AverageWeights(model.network, config.ema)
+    denoiser = build_network(config)
+    validation = Validation(denoiser, weights, held_out, noise, config, directory)
+    checkpoints = Checkpoints(
+        directory.checkpoints, config.checkpoint_steps, per_epoch,
+        network=model.network, optimizer=model.optimizer, weights=weights.state, best=validation.best,
+    )  # fmt: skip
+    done = checkpoints.restore() if resume else 0
+    if resume:
+        directory.forget_from(done // per_epoch)
+        logger.info("going on after step %d of %d", done, steps)
+
+    with ProgressBar(done, steps, config.epochs) as progress:
+        callbacks = [
+            StopAtNaN(),
+            weights,
+            validation,
+            keras.callbacks.CSVLogger(directory.history, append=True),
+            keras.callbacks.TensorBoard(directory.tensorboard, write_graph=False),
+            progress,
+            checkpoints,  # last, so that what the others wrote of an epoch is never missing
+        ]
+        while done < steps:  # once; twice if resumed in the middle of an epoch, which then is a short one
+            epoch, into_epoch = divmod(done, per_epoch)
+            until = epoch + 1 if into_epoch else config.epochs
+            checkpoints.start_at(done)
+            batches = training_batches(training, noise, config, first_step=done)
+            model.fit(
+                batches, initial_epoch=epoch, epochs=until, steps_per_epoch=per_epoch - into_epoch,
+                shuffle=False, verbose=0, callbacks=callbacks,
+            )  # fmt: skip
+            done = until * per_epoch
+    return _report(config, training, validation, directory, time.monotonic() - began)
+
+
+def build_network(config: Config) -> keras.Model:
+    """The network of a run, with its initial weights."""
+    return NETWORKS[config.network](config.channels, config.features, init=config.init, seed=config.seed)
+
+
+def build_model(config: Config, steps: int) -> keras.Model:
+    """The method around its network, compiled, with all variables built, for a run of `steps` iterations."""
+    with build_strategy(config).scope(), _precision(config.mixed_precision):
+        gamma = GAMMAS[config.gamma_schedule](config, steps)
+        model = METHODS[config.method](build_network(config), gamma=gamma, seed=config.seed)
+        jit_compile = {"auto": "auto", "on": True, "off": False}[config.jit_compile]
+        model.compile(optimizer=build_optimizer(config, steps), jit_compile=jit_compile)
+        model.optimizer.build(model.network.trainable_variables)
+    return model
+
+
+def build_strategy(config: Config) -> tf.distribute.Strategy:
+    """The tf.distribute strategy; one device needs none."""
+    devices = [d.name for d in tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")]
+    if config.strategy == "none" or (config.strategy == "auto" and len(devices) == 1):
+        return tf.distribute.get_strategy()
+    if config.batch_size % len(devices):
+        raise UsageError(
+            f"--batch-size {config.batch_size}: wanted a multiple of the {len(devices)} devices; "
+            f"try {len(devices) * max(1, round(config.batch_size / len(devices)))}"
+        )
+    return tf.distribute.MirroredStrategy(devices)
+
+
+@contextlib.contextmanager
+def _precision(name: str) -> Iterator[None]:
+    """Layers made inside compute in this type; their variables stay float32."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if name == "off" else f"mixed_{name}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _report(
+    config: Config, training: Images, validation: Validation, directory: RunDirectory, seconds: float
+) -> dict[str, Any]:
+    validation.denoiser = keras.models.load_model(directory.denoiser)  # the best one, as users will load it
+    path = directory.samples / "before_after.png"
+    validation.save_picture(path)
+    skipped = {**training.skipped, **validation.images.skipped}
+    if skipped:
+        logger.warning("%d files were skipped:\n%s", len(skipped), listing(skipped))
+    report = {
+        "held_out": validation.scores(),
+        "picture": str(path),
+        "denoiser": str(directory.denoiser),
+        "training_images": len(training),
+        "skipped": skipped,
+        "seconds": round(seconds, 1),
+        "seed": config.seed,
+        "environment": environment(config),
+    }
+    write_json(directory.report, report)
+    return report

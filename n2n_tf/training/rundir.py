@@ -1,0 +1,140 @@
+"""The run directory: what a run writes, and nothing half-written."""
+
+import csv
+import json
+import logging
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from n2n_tf.config import Config, RunError, UsageError, build_config
+from n2n_tf.data.images import Images
+from n2n_tf.data.readers import Page
+
+logger = logging.getLogger(__name__)
+
+
+def write(path: Path, writer: Callable[[Path], Any]) -> None:
+    """Let `writer` write a temporary file beside `path`, then rename it: `path` is old or new, never half."""
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        writer(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """As `write`, a JSON file."""
+    write(path, lambda temporary: temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8"))
+
+
+def environment(config: Config) -> dict[str, Any]:
+    """What the weights of a run depend on besides its settings."""
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "jit_compile": config.jit_compile,
+    }
+
+
+class RunDirectory:
+    """Paths and files of one run.
+
+    config.json · images.json (the frozen lists) · checkpoints/ · denoiser.keras · history.csv · tensorboard/ ·
+    samples/*.png · report.json
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.config = self.path / "config.json"
+        self.images = self.path / "images.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.denoiser = self.path / "denoiser.keras"
+        self.history = self.path / "history.csv"
+        self.tensorboard = self.path / "tensorboard"
+        self.samples = self.path / "samples"
+        self.report = self.path / "report.json"
+
+    def create(self, config: Config, training: Images, held_out: Images) -> None:
+        """Begin a run.
+
+        Raises:
+            UsageError: the directory holds a run already, or is a file.
+            OSError: it cannot be written.
+        """
+        self.check_free()
+        self.samples.mkdir(parents=True, exist_ok=True)
+        write_json(self.images, {name: _pages(images) for name, images in _named(training, held_out)})
+        # last: config.json is what makes a directory a run
+        write_json(self.config, {"config": json.loads(config.to_json()), "environment": environment(config)})
+
+    def check_free(self) -> None:
+        """Raise UsageError if the directory cannot take a new run."""
+        if self.config.exists():
+            raise UsageError(f"--output {self.path}: holds a run already; continue it with --resume, or name another")
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"--output {self.path}: is a file; name a directory")
+
+    def open(self) -> tuple[Config, Images, Images]:
+        """Settings, training and held-out images of a run that is to be resumed; warns if the environment changed.
+
+        Raises:
+            UsageError: the directory holds no run.
+            RunError: its files are damaged.
+        """
+        if not self.config.exists():
+            raise UsageError(f"--resume --output {self.path}: holds no run; leave --resume out to begin one")
+        try:
+            saved = json.loads(self.config.read_text(encoding="utf-8"))
+            config = build_config(saved["config"])
+            lists = json.loads(self.images.read_text(encoding="utf-8"))
+            training, held_out = (
+                Images([Page(*page) for page in lists[name]], config.channels) for name in ("training", "held_out")
+            )
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise RunError(f"{self.path}: config.json or images.json is damaged: {error!r}") from error
+        for name, now in environment(config).items():
+            if saved["environment"].get(name) != now:
+                logger.warning(
+                    "%s was %s and is %s: the weights will not equal those of an uninterrupted run bit for bit",
+                    name, saved["environment"].get(name), now,
+                )  # fmt: skip
+        return config, training, held_out
+
+    def forget_from(self, epoch: int) -> None:
+        """Drop the rows of history.csv that a resumed run will write again."""
+        if not self.history.exists():
+            return
+        with self.history.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        kept = [row for row in rows if len(row) == len(header) and int(row[0]) < epoch]
+
+        def rewrite(temporary: Path) -> None:
+            with temporary.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([header, *kept])
+
+        write(self.history, rewrite)
+
+    def save_denoiser(self, network: keras.Model) -> None:
+        """Write denoiser.keras: stock layers, loads with plain Keras."""
+        write(self.denoiser, lambda temporary: network.save(temporary))
+
+
+def _named(training: Images, held_out: Images) -> list[tuple[str, Images]]:
+    return [("training", training), ("held_out", held_out)]
+
+
+def _pages(images: Images) -> list[list[Any]]:
+    return [[page.path, page.number, page.height, page.width, page.channels] for page in images.pages]

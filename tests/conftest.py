@@ -1,0 +1,49 @@
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """Values computed with the authors' PyTorch code."""
+    folder = SHARED / "reference"
+    if not folder.is_dir():
+        pytest.skip("the authors' reference values are not beside this checkout (../shared/reference)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def authors_unet(reference):
+    """The U-Net with the authors' random weights."""
+    torch = pytest.importorskip("torch", reason="PyTorch, extra `torch`, reads the authors' weights")
+    from n2n_tf.networks import unet
+
+    network = unet()
+    weights = torch.load(reference / "unet_random.pth", weights_only=True)
+    for layer in network.layers:
+        if layer.weights:
+            name = layer.name + ".deconv" if layer.name.startswith("up") else layer.name
+            kernel, bias = weights[f"{name}.weight"].numpy(), weights[f"{name}.bias"].numpy()
+            layer.set_weights([kernel.transpose(2, 3, 1, 0), bias])
+    return network
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """A folder with 12 smooth RGB images of different sizes and formats."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(12):
+        height, width = 70 + number, 90 - number
+        rows, columns = np.mgrid[:height, :width]
+        waves = [np.sin(rows / (7 + number) + phase) * np.cos(columns / (9 + number)) for phase in range(3)]
+        image = np.uint8(127.5 + 100 * np.stack(waves, -1))
+        Image.fromarray(image).save(folder / f"{number:02d}.{'png' if number % 2 else 'jpg'}")
+    return folder

@@ -1,0 +1,241 @@
+import copy
+import inspect
+import json
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from n2n_tf.methods import METHODS, GammaRamp, Neighbor2Neighbor
+from n2n_tf.networks import unet
+from n2n_tf.sampling import draw_choice, neighbor_pairs
+
+RNG = np.random.default_rng(0)
+
+
+def scale_network(factor=0.5):
+    """f(y) = factor·y: losses and gradients can be written down."""
+    image = keras.Input((None, None, 1))
+    scale = keras.layers.Conv2D(1, 1, use_bias=False, kernel_initializer=keras.initializers.Constant(factor))
+    return keras.Model(image, scale(image))
+
+
+class Compared(Neighbor2Neighbor):
+    """With the reference's sub-sampler instead of a drawn one."""
+
+    choice: tf.Tensor
+
+    def _draw(self, noisy):
+        return self.choice
+
+
+@pytest.fixture
+def reference_case(authors_unet, reference):
+    network = keras.models.clone_model(authors_unet)
+    network.set_weights(authors_unet.get_weights())
+    case = np.load(reference / "unet.npz")
+    model = Compared(network, gamma=float(case["gamma"]))
+    model.choice = tf.constant(case["choice"], tf.int32)
+    return model, case
+
+
+def test_loss_terms_and_all_gradients_equal_the_authors_code(reference_case):
+    model, case = reference_case
+    with tf.GradientTape() as tape:
+        reconstruction, regularizer, _ = model.loss_terms(tf.constant(case["noisy"]), model.choice)
+        loss = reconstruction + model.gamma * regularizer
+    np.testing.assert_allclose(reconstruction, case["reconstruction"], rtol=1e-5)
+    np.testing.assert_allclose(regularizer, case["regularizer"], rtol=1e-5)
+    variables = model.network.trainable_variables
+    gradients = {v.path: g for v, g in zip(variables, tape.gradient(loss, variables), strict=True)}
+    assert len(gradients) == len(case["grad_names"]) == 50
+    for name, norm in zip(case["grad_names"], case["grad_norms"], strict=True):
+        layer, kind = name.replace(".deconv", "").split(".")
+        gradient = gradients[f"{layer}/{'kernel' if kind == 'weight' else 'bias'}"]
+        np.testing.assert_allclose(tf.norm(gradient), norm, rtol=1e-5, err_msg=name)
+    first = gradients["enc_conv0/kernel"].numpy().transpose(3, 2, 0, 1)
+    expected = case["grad_enc_conv0_weight"]
+    np.testing.assert_allclose(first, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def adam_losses(model, noisy, epsilon_at):
+    losses = []
+    for step in range(1, 6):
+        model.optimizer.epsilon = epsilon_at(step)
+        logs = model.train_on_batch(noisy, return_dict=True)
+        losses.append([logs["reconstruction"], logs["regularizer"]])
+        model.reset_metrics()
+    return np.array(losses)
+
+
+@pytest.mark.parametrize(
+    ("epsilon_at", "tolerance"),
+    [(lambda step: 1e-8 * np.sqrt(1 - 0.999**step), 1e-4), (lambda step: 1e-8, 1e-3)],
+    ids=["PyTorch's epsilon", "the paper preset's 1e-8"],
+)
+def test_five_adam_steps_equal_the_authors_code(reference_case, reference, epsilon_at, tolerance):
+    """PyTorch adds epsilon after the bias correction, Keras before it: 1e-8 there is smaller here in early steps."""
+    model, case = reference_case
+    model.compile(optimizer=keras.optimizers.Adam(3e-4), run_eagerly=True)
+    losses = adam_losses(model, case["noisy"], epsilon_at)
+    expected = np.load(reference / "adam_5_steps_losses.npy")
+    print("largest relative difference", np.abs(losses / expected - 1).max())
+    np.testing.assert_allclose(losses, expected, rtol=tolerance)
+
+
+def hand_computed(noisy, choice, factor, gamma):
+    """Equation 7 for f(y) = factor·y, in NumPy; and its derivative, with f(y) held constant in the regularizer."""
+    first, second = np.empty((2, *choice.shape))
+    for b, i, j in np.ndindex(choice.shape):
+        cell = noisy[b, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, 0].ravel()
+        first[b, i, j], second[b, i, j] = cell[neighbor_pairs()[choice[b, i, j]]]
+    difference = factor * first - second
+    corrected = difference - factor * (first - second)
+    loss = np.mean(difference**2), np.mean(corrected**2)
+    return *loss, 2 * np.mean(difference * first) + gamma * 2 * np.mean(corrected * first)
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 10, 1), (1, 7, 5, 1)])
+def test_loss_and_gradient_by_hand(shape):
+    """The gradient is that of a constant f(y): one through f(y) would change it."""
+    noisy, factor, gamma = RNG.random(shape, np.float32), 0.7, 1.5
+    model = Neighbor2Neighbor(scale_network(factor), gamma)
+    choice = draw_choice(noisy, [1, 1])
+    with tf.GradientTape() as tape:
+        reconstruction, regularizer, denoised = model.loss_terms(tf.constant(noisy), choice)
+        loss = reconstruction + gamma * regularizer
+    gradient = tape.gradient(loss, model.network.trainable_variables[0])
+    expected = hand_computed(noisy, choice.numpy(), factor, gamma)
+    actual = [float(reconstruction), float(regularizer), gradient.numpy().item()]
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    np.testing.assert_allclose(denoised, factor * noisy, rtol=1e-6)
+
+
+def test_no_gradient_through_the_denoised_image():
+    model = Neighbor2Neighbor(scale_network())
+    noisy = tf.constant(RNG.random((1, 8, 8, 1), np.float32))
+    with tf.GradientTape() as tape:
+        _, _, denoised = model.loss_terms(noisy, draw_choice(noisy, [0, 0]))
+    assert tape.gradient(denoised, model.network.trainable_variables) == [None]
+
+
+def trained_weights(clean=False, steps=3, **compile_arguments):
+    model = Neighbor2Neighbor(unet(3, 4, seed=0), gamma=GammaRamp(2.0, epochs=3, steps_per_epoch=1), seed=5)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), **compile_arguments)
+    images = np.random.default_rng(1).random((steps, 2, 64, 128, 3), np.float32)
+    data = (images, images[::-1]) if clean else images
+    history = model.fit(tf.data.Dataset.from_tensor_slices(data), verbose=0, shuffle=False).history
+    return np.concatenate([w.ravel() for w in model.network.get_weights()]), history
+
+
+def test_eager_graph_xla_and_clean_images_train_the_same():
+    weights, history = trained_weights(jit_compile=False)
+    assert set(history) == {"gamma", "loss", "reconstruction", "regularizer"}
+    assert history["gamma"] == pytest.approx([(2 / 3 + 4 / 3 + 2) / 3])
+    np.testing.assert_array_equal(trained_weights(jit_compile=False)[0], weights)
+    with_clean, clean_history = trained_weights(clean=True, jit_compile=False)
+    np.testing.assert_array_equal(with_clean, weights)
+    assert "psnr" in clean_history
+    for other in ({"run_eagerly": True}, {"jit_compile": True}):
+        np.testing.assert_allclose(trained_weights(**other)[0], weights, atol=2e-4)  # Adam magnifies rounding
+
+
+def test_psnr_is_that_of_the_denoised_image():
+    model = Neighbor2Neighbor(scale_network(1.0))
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    clean = np.full((4, 8, 8, 1), 0.5, np.float32)
+    noisy = clean + np.array([0.1, -0.1, 0.01, 0.2], np.float32)[:, None, None, None]
+    logs = model.evaluate(noisy, clean, verbose=0, return_dict=True)
+    assert logs["psnr"] == pytest.approx(np.mean([20, 20, 40, -20 * np.log10(0.2)]), abs=1e-3)
+    assert logs["loss"] == pytest.approx(0, abs=1e-6)  # neighbors are equal, and the network is the identity
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_finite_float32_losses(policy):
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(policy)
+        model = Neighbor2Neighbor(unet(1, 4, seed=0))
+        model.compile(optimizer="adam")
+        history = model.fit(RNG.random((8, 64, 64, 1), np.float32), batch_size=4, epochs=2, verbose=0).history
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert np.isfinite(history["loss"]).all()
+    assert (type(model.optimizer).__name__ == "LossScaleOptimizer") == (policy == "mixed_float16")
+
+
+TWO_REPLICAS = """
+    import json, sys
+    import keras, numpy as np, tensorflow as tf
+    from n2n_tf.methods import Neighbor2Neighbor
+    from n2n_tf.networks import unet
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+    class EachItsOwnDraw(Neighbor2Neighbor):
+        '''What must not happen: every replica takes the first rows.'''
+        def _draw(self, noisy):
+            return Neighbor2Neighbor._draw(self, tf.concat([noisy, noisy], 0))[: tf.shape(noisy)[0]] * 0 + 3
+
+    def losses_and_weights(strategy, method):
+        with strategy.scope():
+            model = method(unet(3, 4, seed=0), seed=1)
+            model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=False)
+        images = np.random.default_rng(0).random((8, 64, 64, 3), np.float32)
+        history = model.fit(tf.data.Dataset.from_tensors(images), verbose=0, shuffle=False).history
+        return history["loss"][0], np.concatenate([w.ravel() for w in model.network.get_weights()])
+
+    two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    one_loss, one = losses_and_weights(tf.distribute.get_strategy(), Neighbor2Neighbor)
+    two_loss, both = losses_and_weights(two, Neighbor2Neighbor)
+    _, wrong = losses_and_weights(two, EachItsOwnDraw)
+    print(json.dumps([float(abs(one - both).max()), float(abs(one - wrong).max()), one_loss, two_loss]))
+"""
+
+
+def test_two_replicas_make_the_step_of_one_device():
+    output = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(TWO_REPLICAS)], capture_output=True, text=True, check=True
+    ).stdout
+    same, control, one_loss, two_loss = json.loads(output.splitlines()[-1])
+    assert same < 1e-6
+    assert control > 1e-4  # another draw is noticed
+    assert two_loss == pytest.approx(one_loss, rel=1e-6)  # logged undivided
+
+
+@pytest.mark.parametrize("cls", [*METHODS.values(), GammaRamp])
+def test_config_is_complete(cls):
+    arguments = [name for name in inspect.signature(cls.__init__).parameters if name not in ("self", "kwargs")]
+    original = cls(scale_network()) if cls in METHODS.values() else cls(2.0, 10, 5)
+    config = original.get_config()
+    assert set(arguments) <= set(config)
+    assert all(hasattr(original, name) for name in arguments)
+    again = cls.from_config(copy.deepcopy(config))
+    assert again.get_config() == config
+
+
+def test_the_whole_method_can_be_saved_and_trained_on(tmp_path):
+    model = Neighbor2Neighbor(unet(1, 4, seed=0), gamma=GammaRamp(2.0, 2, 1))
+    model.compile(optimizer=keras.optimizers.Adam(1e-3))
+    images = RNG.random((4, 64, 64, 1), np.float32)
+    model.fit(images, verbose=0)
+    model.save(tmp_path / "method.keras")
+    loaded = keras.models.load_model(tmp_path / "method.keras")
+    np.testing.assert_array_equal(loaded(images), model(images))
+    assert int(loaded.optimizer.iterations) == int(model.optimizer.iterations) == 1
+    assert np.isfinite(loaded.fit(images, verbose=0).history["loss"]).all()
+
+
+def test_gamma_ramp_follows_the_epochs():
+    ramp = GammaRamp(2.0, epochs=4, steps_per_epoch=10)
+    assert [float(ramp(tf.constant(i))) for i in (0, 9, 10, 29, 30, 39, 40, 400)] == [0.5, 0.5, 1, 1.5, 2, 2, 2, 2]
+
+
+def test_negative_gamma_is_refused():
+    with pytest.raises(ValueError, match="at least 0"):
+        Neighbor2Neighbor(scale_network(), gamma=-1.0)

@@ -1,0 +1,138 @@
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from n2n_tf.config import Config
+from n2n_tf.data import pipeline
+from n2n_tf.data.images import find_images
+from n2n_tf.data.pipeline import crop, derive, flip, held_out_pair, shuffled, training_batches
+from n2n_tf.noise import Gaussian
+
+CONFIG = Config(data=("x",), noise="gaussian", patch_size=64, batch_size=3, seed=7)
+NOISE = Gaussian(0.1)
+
+
+@pytest.fixture
+def images(photos):
+    return find_images([str(photos)], 3, 64)
+
+
+def take(batches, count):
+    return [tuple(part.numpy() for part in batch) for batch in batches.take(count)]
+
+
+def assert_equal(first, second):
+    for one, other in zip(first, second, strict=True):
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_batches_are_noisy_clean_pairs(images):
+    for noisy, clean in take(training_batches(images, NOISE, CONFIG), 3):
+        assert noisy.shape == clean.shape == (3, 64, 64, 3)
+        assert noisy.dtype == clean.dtype == np.float32
+        assert clean.min() >= 0
+        assert clean.max() <= 1
+        assert abs((noisy - clean).std() - 0.1) < 5 * 0.1 / np.sqrt(2 * clean.size)
+    (only_noisy,) = take(training_batches(images, None, CONFIG), 1)[0]
+    np.testing.assert_array_equal(only_noisy, take(training_batches(images, NOISE, CONFIG), 1)[0][1])
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_the_same_seed_gives_the_same_batches_whatever_the_parallelism(images, once, monkeypatch):
+    config = dataclasses.replace(CONFIG, noise_once=once)
+    batches = take(training_batches(images, NOISE, config), 6)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    assert_equal(take(training_batches(images, NOISE, config), 6), batches)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert_equal(take(training_batches(images, NOISE, config), 6), batches)
+    assert_equal(take(training_batches(images, NOISE, config, first_step=4), 2), batches[4:])  # a resumed run
+    bigger = take(training_batches(images, NOISE, dataclasses.replace(config, batch_size=9)), 2)
+    assert_equal([[np.concatenate([b[i] for b in batches[:3]]) for i in (0, 1)]], bigger[:1])
+    other = take(training_batches(images, NOISE, dataclasses.replace(config, seed=8)), 1)
+    assert np.mean(other[0][1] == batches[0][1]) < 0.5
+
+
+def test_each_pass_is_a_new_permutation():
+    numbers = tf.range(36, dtype=tf.int64)
+    orders = tf.map_fn(lambda number: shuffled(number, 12, 3), numbers).numpy().reshape(3, 12)
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(12), (3, 1)))
+    assert len({tuple(order) for order in orders}) == 3
+
+
+def test_every_pixel_can_be_in_a_crop():
+    """Image of 6×5 pixels, crops of 4×4: 3 × 2 positions, each about as often."""
+    image = tf.reshape(tf.range(30), [6, 5, 1])
+    corners = [int(crop(image, 4, [0, number])[0, 0, 0]) for number in range(600)]
+    values, counts = np.unique(corners, return_counts=True)
+    np.testing.assert_array_equal(values, [0, 1, 5, 6, 10, 11])
+    assert abs(counts - 100).max() < 5 * np.sqrt(600 * 1 / 6 * 5 / 6)
+    np.testing.assert_array_equal(crop(image[:4, :4], 4, [0, 0]), image[:4, :4])  # exactly the patch
+
+
+def test_flips_are_the_four_mirror_images():
+    image = tf.reshape(tf.range(6), [2, 3, 1])
+    mirrored = {flip(image, [0, number], True).numpy().tobytes() for number in range(60)}
+    a = image.numpy()
+    assert mirrored == {a.tobytes(), a[::-1].tobytes(), a[:, ::-1].tobytes(), a[::-1, ::-1].tobytes()}
+    assert all(flip(image, [0, number], False) is image for number in range(3))
+
+
+def test_frozen_noise_belongs_to_the_pixel_and_fresh_noise_does_not(tmp_path):
+    """An image of the patch's size has one crop: frozen, it comes back with the same noise at each pass."""
+    Image.new("RGB", (64, 64), "gray").save(tmp_path / "one.png")
+    images = find_images([str(tmp_path)], 3)
+    for once in (True, False):
+        config = dataclasses.replace(CONFIG, noise_once=once, flips=False, batch_size=1)
+        (first, _), (second, _) = take(training_batches(images, NOISE, config), 2)
+        assert np.array_equal(first, second) == once
+
+
+def test_frozen_noise_follows_crops_and_flips(tmp_path):
+    """Noise = noisy - clean, looked up by the clean value, which names the pixel."""
+    names = np.arange(80 * 100, dtype=np.uint16).reshape(80, 100)
+    Image.fromarray(names).save(tmp_path / "names.png")
+    images = find_images([str(tmp_path)], 1)
+    config = dataclasses.replace(CONFIG, channels=1, noise_once=True, batch_size=4)
+    seen = {}
+    for noisy, clean in take(training_batches(images, NOISE, config), 5):
+        for name, value in zip(np.rint(clean * 65535).ravel(), noisy.ravel(), strict=True):
+            assert seen.setdefault(int(name), value) == value
+    assert len(seen) > 64 * 64
+
+
+def test_held_out_noise_never_changes(images):
+    pairs = [held_out_pair(images, index, NOISE, CONFIG) for index in (0, 0, 1)]
+    np.testing.assert_array_equal(pairs[0][0], pairs[1][0])
+    np.testing.assert_array_equal(pairs[0][1], images.read(0))
+    assert pairs[0][0].shape != pairs[2][0].shape
+    noisy, clean = held_out_pair(images, 0, None, CONFIG)
+    assert clean is None
+    np.testing.assert_array_equal(noisy, images.read(0))
+
+
+def test_purposes_have_different_seeds():
+    purposes = (pipeline.SHUFFLE, pipeline.ELEMENT, pipeline.IMAGE, pipeline.HELD_OUT)
+    seeds = {tuple(derive(0, purpose, number).numpy()) for purpose in purposes for number in range(50)}
+    assert len(seeds) == 200
+
+
+def test_memory_stays_bounded(tmp_path):
+    """Six passes over 40 images of 12 MB each: nothing decoded is kept."""
+    resource = pytest.importorskip("resource", reason="peak memory is read from the operating system")
+    flat = Image.new("RGB", (1024, 1024), "gray")
+    for number in range(40):
+        flat.save(tmp_path / f"{number}.png")
+    images = find_images([str(tmp_path)], 3)
+    batches = iter(training_batches(images, NOISE, dataclasses.replace(CONFIG, batch_size=8)))
+    for _ in range(5):
+        next(batches)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(25):
+        next(batches)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown < 120, f"{grown:.0f} MB more; the 40 images are 480 MB as float32"

@@ -1,0 +1,88 @@
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+
+from n2n_tf.networks import NETWORKS, unet
+from n2n_tf.networks.unet import INITS
+
+
+def test_equals_the_authors_network(authors_unet, reference):
+    case = np.load(reference / "unet.npz")
+    output = np.asarray(authors_unet(case["input"]))
+    assert authors_unet.count_params() == 1_259_475
+    assert np.abs(output - case["output"]).max() <= 1e-5 * np.abs(case["output"]).max()
+
+
+@pytest.mark.parametrize(
+    ("channels", "features", "shape"), [(1, 4, (2, 64, 32)), (4, 6, (1, 32, 96)), (3, 8, (1, 96, 64))]
+)
+def test_any_channels_width_and_size(channels, features, shape):
+    network = unet(channels, features, seed=0)
+    output = network(np.random.default_rng(0).random((*shape, channels), np.float32))
+    assert output.shape == (*shape, channels)
+    assert np.isfinite(output).all()
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_initial_weights_have_the_stated_variance_and_follow_the_seed(init):
+    network, again, other = (unet(init=init, seed=seed) for seed in (0, 0, 1))
+    for layer, same, different in zip(network.layers, again.layers, other.layers, strict=True):
+        if not layer.weights:
+            continue
+        kernel, bias = layer.get_weights()
+        kind = "up" if layer.name.startswith("up") else "last" if layer.name == "nin_c" else "conv"
+        fan_in = np.prod(kernel.shape[:3])
+        variance = INITS[init][kind] / fan_in
+        assert abs(kernel.var() - variance) < 5 * variance * np.sqrt(2 / kernel.size)
+        assert not bias.any()
+        np.testing.assert_array_equal(kernel, same.get_weights()[0])
+        assert not np.array_equal(kernel, different.get_weights()[0])
+    kernels = [layer.get_weights()[0] for layer in network.layers if layer.name in ("dec_conv3a", "dec_conv2a")]
+    assert not np.array_equal(*kernels)  # layers of one shape differ
+
+
+def test_authors_initialisation_equals_pytorchs(reference):
+    torch = pytest.importorskip("torch", reason="PyTorch, extra `torch`, to compare with")
+    weight = torch.nn.ConvTranspose2d(96, 96, 2, 2).weight
+    torch.nn.init.kaiming_normal_(weight, a=0, mode="fan_in")
+    expected = 0.1 * weight.detach().numpy().std()
+    kernel = unet(init="authors", seed=0).get_layer("up3").get_weights()[0]
+    assert abs(kernel.std() / expected - 1) < 5 / np.sqrt(kernel.size)
+
+
+def test_unknown_initialisation():
+    with pytest.raises(ValueError, match="wanted one of"):
+        unet(init="zeros")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_saved_network_loads_where_n2n_tf_is_not_installed(name, tmp_path):
+    network = NETWORKS[name](3, 4, seed=0)
+    image = np.random.default_rng(0).random((1, 32, 64, 3), np.float32)
+    network.save(tmp_path / "denoiser.keras")
+    np.save(tmp_path / "image.npy", image)
+    program = """
+        import sys
+        sys.modules["n2n_tf"] = None  # importing it now fails
+        import keras, numpy as np
+        network = keras.models.load_model("denoiser.keras", safe_mode=True)
+        np.save("denoised.npy", network(np.load("image.npy")))
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=tmp_path, check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "denoised.npy"), network(image), atol=1e-6)
+
+
+def test_only_the_last_layer_stays_float32_under_mixed_precision():
+    with_policy = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        network = unet(3, 4)
+    finally:
+        keras.config.set_dtype_policy(with_policy)
+    computing = {layer.compute_dtype for layer in network.layers if layer.weights and layer.name != "nin_c"}
+    assert computing == {"bfloat16"}
+    assert network.get_layer("nin_c").compute_dtype == network.output.dtype == "float32"
