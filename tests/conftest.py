@@ -1,8 +1,10 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,19 +22,22 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
-def authors_unet(reference):
-    """The U-Net with the authors' random weights."""
+def authors_unet(reference) -> Callable[[str], keras.Model]:
+    """The U-Net with weights of a file of the authors' code."""
     torch = pytest.importorskip("torch", reason="PyTorch, extra `torch`, reads the authors' weights")
     from n2n_tf.networks import unet
 
-    network = unet()
-    weights = torch.load(reference / "unet_random.pth", weights_only=True)
-    for layer in network.layers:
-        if layer.weights:
-            name = layer.name + ".deconv" if layer.name.startswith("up") else layer.name
-            kernel, bias = weights[f"{name}.weight"].numpy(), weights[f"{name}.bias"].numpy()
-            layer.set_weights([kernel.transpose(2, 3, 1, 0), bias])
-    return network
+    def with_weights(name: str) -> keras.Model:
+        weights = torch.load(reference / name, weights_only=True)
+        network = unet()
+        for layer in network.layers:
+            if layer.weights:
+                prefix = layer.name + ".deconv" if layer.name.startswith("up") else layer.name
+                kernel, bias = weights[f"{prefix}.weight"].numpy(), weights[f"{prefix}.bias"].numpy()
+                layer.set_weights([kernel.transpose(2, 3, 1, 0), bias])
+        return network
+
+    return with_weights
 
 
 @pytest.fixture

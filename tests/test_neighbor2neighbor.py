@@ -35,8 +35,7 @@ class Compared(Neighbor2Neighbor):
 
 @pytest.fixture
 def reference_case(authors_unet, reference):
-    network = keras.models.clone_model(authors_unet)
-    network.set_weights(authors_unet.get_weights())
+    network = authors_unet("unet_random.pth")
     case = np.load(reference / "unet.npz")
     model = Compared(network, gamma=float(case["gamma"]))
     model.choice = tf.constant(case["choice"], tf.int32)

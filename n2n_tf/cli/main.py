@@ -4,6 +4,7 @@ import argparse
 import difflib
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         COMMANDS[args.command].run(args)
         return 0
     except KeyboardInterrupt:
-        return _say(args.command, "stopped", 130)
+        return 130
     except UsageError as error:
         return _say(args.command, str(error), 2)
     except (RunError, OSError) as error:
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _from_the_system(error):
             raise
-        return _say(args.command, str(error).splitlines()[0], 1)
+        return _say(args.command, re.sub(r"^\{\{.*?\}\} ", "", str(error).splitlines()[0]), 1)
 
 
 def _configure_logging() -> None:
@@ -63,19 +64,16 @@ def _configure_logging() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logger = logging.getLogger("n2n_tf")
     logger.setLevel(logging.INFO)
-    logger.propagate = False
-    if not logger.handlers:
-        logger.addHandler(logging.StreamHandler())
+    logger.handlers = [logging.StreamHandler()]
 
 
 def _say(command: str, text: str, status: int) -> int:
-    print(f"n2n-tf {command}: {'stopped' if status == 130 else 'error: ' + text}", file=sys.stderr)
+    print(f"n2n-tf {command}: error: {text}", file=sys.stderr)
     return status
 
 
 def _from_the_system(error: Exception) -> bool:
-    """Whether TensorFlow reports a full disk, a missing right or too little memory, rather than a mistake of ours."""
+    """Whether TensorFlow reports a full disk, a missing right, too little memory, rather than a mistake of ours."""
     errors = getattr(sys.modules.get("tensorflow"), "errors", None)
-    return errors is not None and isinstance(
-        error, (errors.ResourceExhaustedError, errors.PermissionDeniedError, errors.UnknownError, errors.DataLossError)
-    )
+    names = ("ResourceExhausted", "PermissionDenied", "FailedPrecondition", "OutOfRange", "DataLoss", "Unknown")
+    return errors is not None and isinstance(error, tuple(getattr(errors, f"{name}Error") for name in names))

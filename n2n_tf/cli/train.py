@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import sys
 import time
 import types
 import typing
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One flag for each field of Config, and the few that are not settings of a run."""
     parser.add_argument("--preset", choices=sorted(PRESETS), help="a set of defaults; quick without --data")
     parser.add_argument("--config", metavar="FILE.toml", help="settings from a file; flags win over it")
-    parser.add_argument("--output", metavar="DIR", help="run directory (default: runs/NOISE-DATE-TIME)")
+    parser.add_argument("--output", metavar="DIR", help="run directory (default: runs/DATE-TIME)")
     parser.add_argument("--resume", action="store_true", help="go on with the stopped run in --output")
     hints = typing.get_type_hints(Config)
     for field in dataclasses.fields(Config):
@@ -34,27 +35,17 @@ def run(args: argparse.Namespace) -> None:
     """Check the settings, then train."""
     names = {field.name for field in dataclasses.fields(Config)}
     flags = {name: value for name, value in vars(args).items() if name in names}
-    if args.resume:
-        report = _resume(args.output, flags)
-    else:
-        config = build_config(flags, args.preset, args.config)
-        report = _import_training().train(
-            config, args.output or f"runs/{config.noise}-{time.strftime('%Y%m%d-%H%M%S')}"
-        )
-    _print(report)
-
-
-def _resume(output: str | None, flags: dict[str, Any]) -> dict[str, Any]:
-    if output is None:
-        raise UsageError("--resume: name the run with --output DIR")
-    return _import_training().resume(output, flags)
-
-
-def _import_training() -> types.ModuleType:
-    """Everything that needs TensorFlow, loaded only after the settings are checked."""
+    if args.resume and (args.output is None or args.preset or args.config):
+        raise UsageError("--resume: name the run with --output DIR; it keeps its settings, so no --preset or --config")
+    config = None if args.resume else build_config(flags, args.preset, args.config)
+    output = args.output or time.strftime("runs/%Y%m%d-%H%M%S")
     with quiet_import():
-        from n2n_tf.training import run
-    return run
+        from n2n_tf.training import run as training  # loads TensorFlow: only after the settings are checked
+    try:
+        _print(training.train(config, output) if config else training.resume(output, flags))
+    except KeyboardInterrupt:
+        print(f"\nstopped; go on with: n2n-tf train --resume --output {output}", file=sys.stderr)
+        raise
 
 
 def _print(report: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves every `every` steps and at each epoch's end; keeps the last three.
+    """Saves at the start, every `every` steps and at each epoch's end; keeps the last three.
 
     A resumed run restores the newest checkpoint that can be read. Because all random numbers are stateless, it then
     ends with the weights of an uninterrupted run.
@@ -27,6 +27,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, every: int, steps_per_epoch: int, **state: Any):
         super().__init__()
+        self._folder = folder
         self.every = every
         self.steps_per_epoch = steps_per_epoch
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)  # steps done
@@ -35,24 +36,32 @@ class Checkpoints(keras.callbacks.Callback):
         self._epoch_start = 0
 
     def restore(self) -> int:
-        """Restore the newest readable checkpoint; return the number of steps done, 0 if there is none.
+        """Restore the newest readable checkpoint; return the number of steps done.
+
+        A kill can leave the newest one half-written. Where that is the first, of step 0, the initial state serves.
 
         Raises:
-            RunError: there are checkpoints, and not one can be read.
+            RunError: there are later checkpoints, and not one can be read.
         """
-        for path in reversed(self._manager.checkpoints):
+        # by file, not by TensorFlow's list of them: a kill can come between the two
+        found = sorted(self._folder.glob("step-*.index"), key=lambda index: int(index.stem.removeprefix("step-")))
+        for path in (str(index.with_suffix("")) for index in reversed(found)):
             try:
                 self._checkpoint.restore(path).assert_consumed()
                 return int(self.step.numpy())
             except Exception as error:  # a damaged file raises DataLossError, IndexError and others
                 logger.warning("checkpoint %s cannot be read (%s); trying the one before", path, error)
-        if self._manager.checkpoints:
-            raise RunError(f"no checkpoint in {self._manager.directory} can be read; start a new run")
+        if found and found[-1].stem != "step-0":
+            raise RunError(f"no checkpoint in {self._folder} can be read; start a new run")
         return 0
 
     def start_at(self, step: int) -> None:
         """Number the coming steps from `step`: `fit` counts from 0."""
         self._epoch_start = step
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if not self._manager.checkpoints:
+            self._save()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.step.assign(self._epoch_start + batch + 1)

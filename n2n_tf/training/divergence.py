@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 
@@ -20,6 +19,3 @@ class StopAtNaN(keras.callbacks.Callback):
                 f"training diverged at step {int(self.model.optimizer.iterations)}: {values}. "
                 "The last checkpoint is older than this step; try a lower --learning-rate, or check the images' values"
             )
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.model.reset_metrics()

@@ -101,7 +101,7 @@ def _hold_out(images: Images, config: Config) -> tuple[Images, Images]:
 
 def _resolve(config: Config) -> Noise | None:
     """Look all names up before any work; return the noise."""
-    lookup(NETWORKS, config.network, "--network")
+    build_network(config)  # for its errors
     lookup(METHODS, config.method, "--method")
     lookup(GAMMAS, config.gamma_schedule, "--gamma-schedule")
     build_optimizer(config, 1)
@@ -154,7 +154,8 @@ def _fit(
 
 def build_network(config: Config) -> keras.Model:
     """The network of a run, with its initial weights."""
-    return NETWORKS[config.network](config.channels, config.features, init=config.init, seed=config.seed)
+    network = lookup(NETWORKS, config.network, "--network")
+    return network(config.channels, config.features, init=config.init, seed=config.seed)
 
 
 def build_model(config: Config, steps: int) -> keras.Model:

@@ -118,12 +118,12 @@ class RunDirectory:
         if not self.history.exists():
             return
         with self.history.open(newline="", encoding="utf-8") as file:
-            header, *rows = csv.reader(file)
-        kept = [row for row in rows if len(row) == len(header) and int(row[0]) < epoch]
+            lines = list(csv.reader(file))
+        kept = lines[:1] + [row for row in lines[1:] if len(row) == len(lines[0]) and int(row[0]) < epoch]
 
         def rewrite(temporary: Path) -> None:
             with temporary.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([header, *kept])
+                csv.writer(file).writerows(kept)
 
         write(self.history, rewrite)
 

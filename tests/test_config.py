@@ -1,0 +1,127 @@
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from n2n_tf.config import PRESETS, Config, UsageError, build_config, flag, lookup
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+
+
+def test_config_imports_no_tensorflow():
+    program = "import sys, n2n_tf.config, n2n_tf.cli.main; sys.exit('tensorflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_later_settings_win(tmp_path):
+    toml = tmp_path / "mine.toml"
+    toml.write_text('preset = "paper"\ndata = ["somewhere"]\nnoise = "gaussian"\nsigma = [5, 50]\nepochs = 7\n')
+    config = build_config({"epochs": 9}, toml=toml)
+    assert config.sigma == (5.0, 50.0)
+    assert config.epochs == 9
+    assert config.init == "authors"
+    assert config.batch_size == Config().batch_size
+    assert build_config({}, preset="quick", toml=toml).init == Config().init  # a preset on the command line wins
+
+
+def test_without_data_the_quick_preset_and_gaussian_noise():
+    config = build_config({})
+    assert config.noise == "gaussian"
+    assert config.epochs == PRESETS["quick"]["epochs"]
+    assert build_config({"data": ["x"], "noise": "none"}).epochs == Config().epochs
+
+
+def test_json_gives_the_same_config_back():
+    import json
+
+    config = build_config({"data": ["x"], "noise": "poisson", "lam": [5, 50]})
+    assert build_config(json.loads(config.to_json())) == config
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_valid(preset):
+    build_config({"data": ["x"], "noise": "gaussian"}, preset=preset)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_config_files_follow_the_paper(path):
+    config = build_config({"data": ["x"]}, toml=path)
+    assert (config.epochs, config.batch_size, config.patch_size) == (100, 4, 256)
+    assert (config.gamma, config.gamma_schedule, config.init) == (2.0, "ramp", "authors")
+    assert (config.learning_rate, config.learning_rate_schedule, config.epsilon) == (3e-4, "halve", 1e-8)
+    assert not config.flips
+    text = path.read_text()
+    assert "Kodak" in text
+    assert "Cost" in text
+
+
+def test_the_four_synthetic_experiments_are_there():
+    levels = {(c.noise, c.sigma if c.noise == "gaussian" else c.lam) for c in
+              (build_config({"data": ["x"]}, toml=path) for path in CONFIGS)}  # fmt: skip
+    assert levels == {
+        ("gaussian", (25.0,)), ("gaussian", (5.0, 50.0)), ("poisson", (30.0,)), ("poisson", (5.0, 50.0)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sigma": [-5.0]}, "--sigma -5: wanted one number above 0"),
+        ({"sigma": [50.0, 5.0]}, "--sigma 50 5: wanted one number above 0, or two in ascending order"),
+        ({"lam": []}, "--lam : wanted one number"),
+        ({"patch_size": 100}, "--patch-size 100: wanted a multiple of 64.*try 128"),
+        ({"patch_size": 0}, "--patch-size 0: wanted a multiple of 64.*try 64"),
+        ({"channels": 4}, "--channels 4: wanted 1 .gray. or 3"),
+        ({"batch_size": 0}, "--batch-size 0: wanted at least 1"),
+        ({"epochs": 0}, "--epochs 0: wanted at least 1"),
+        ({"learning_rate": 0.0}, "--learning-rate 0.0: wanted a number above 0"),
+        ({"gamma": -1.0}, "--gamma -1.0: wanted at least 0"),
+        ({"ema": 1.0}, "--ema 1.0: wanted at least 0 and below 1"),
+        ({"strategy": "miror"}, "--strategy: 'miror' is not known; wanted one of .*did you mean 'mirrored'"),
+        ({"noise": None}, "--data without --noise: say --noise none"),
+        ({"data": [], "noise": "none"}, "--noise none: the sample images are clean"),
+        ({"noise": "none", "noise_once": True}, "--noise-once with --noise none"),
+        ({"epochs": "many"}, "--epochs: got 'many'; wanted a value of type int"),
+        ({"epochs": True}, "--epochs: got True"),
+        ({"sigmas": 1}, "'sigmas' is not known.*did you mean 'sigma'"),
+    ],
+)
+def test_wrong_settings_say_what_was_wanted(settings, message):
+    with pytest.raises(UsageError, match=message):
+        build_config({"data": ["x"], "noise": "gaussian", **settings})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("epochs = ", "is not TOML"), ("epoch = 3", "did you mean 'epochs'"), (None, "No such file")],
+)
+def test_wrong_files(content, message, tmp_path):
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UsageError, match=message):
+        build_config({}, toml=path)
+
+
+def test_lookup_names_the_table_and_the_nearest():
+    with pytest.raises(
+        UsageError, match=r"--noise: 'gausian' is not known; wanted one of gaussian, poisson; did you mean 'gaussian'\?"
+    ):
+        lookup({"poisson": 1, "gaussian": 2}, "gausian", "--noise")
+
+
+def test_help_texts_name_every_entry_of_the_tables():
+    from n2n_tf.methods import METHODS
+    from n2n_tf.networks import NETWORKS
+    from n2n_tf.networks.unet import INITS
+    from n2n_tf.noise import NOISES
+    from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, OPTIMIZERS
+
+    texts = {field.name: field.metadata["help"] for field in dataclasses.fields(Config)}
+    for name, table in {
+        "noise": NOISES, "init": INITS, "optimizer": OPTIMIZERS, "learning_rate_schedule": LEARNING_RATES,
+        "gamma_schedule": GAMMAS, "network": NETWORKS, "method": METHODS,
+    }.items():  # fmt: skip
+        assert all(entry in texts[name] for entry in table), f"the help of {flag(name)} leaves out one of {list(table)}"

@@ -1,0 +1,63 @@
+"""The import order of the packages, as in the README's map: each may import only what stands before it."""
+
+import ast
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "n2n_tf"
+ORDER = [
+    {"config"},
+    {"noise"},
+    {"data"},
+    {"sampling"},
+    {"methods"},
+    {"networks"},
+    {"inference", "evaluation"},
+    {"training"},
+    {"cli"},
+]
+LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
+NEVER = {("methods", "networks"), ("methods", "data"), ("networks", "noise"), ("networks", "methods"),
+         ("data", "methods"), ("inference", "methods"), ("inference", "networks"), ("inference", "data")}  # fmt: skip
+
+
+def imports(source):
+    """(line, room) of every import of n2n_tf in a file, inside functions too."""
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" if node.module == "n2n_tf" else node.module for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "n2n_tf" and len(parts) > 1:
+                yield node.lineno, parts[1]
+
+
+def violations(room, source):
+    return [
+        (line, other)
+        for line, other in imports(source)
+        if other != room and (LEVEL[other] >= LEVEL[room] or (room, other) in NEVER)
+    ]
+
+
+def test_imports_go_one_way():
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room not in ("__init__", "__main__"):
+            found += [f"{path}:{line}: {room} imports {other}" for line, other in violations(room, path.read_text())]
+    assert not found, "\n".join(found)
+
+
+def test_every_room_has_a_place():
+    rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert rooms - {"__init__", "__main__"} == set(LEVEL)
+
+
+def test_the_check_can_fail():
+    assert violations("data", "def f():\n    from n2n_tf.training.run import train") == [(2, "training")]
+    assert violations("methods", "import n2n_tf.networks") == [(1, "networks")]
+    assert violations("config", "from n2n_tf import noise") == [(1, "noise")]
+    assert violations("training", "from n2n_tf.methods import METHODS") == []

@@ -1,0 +1,279 @@
+import csv
+import json
+import logging
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import n2n_tf
+from n2n_tf.config import RunError, UsageError, build_config
+from n2n_tf.training import run
+from n2n_tf.training.average import AverageWeights
+from n2n_tf.training.rundir import RunDirectory, write
+
+SMALL = {"features": 4, "patch_size": 64, "batch_size": 2, "epochs": 2, "steps_per_epoch": 6, "checkpoint_steps": 4}
+
+
+def small(photos, **settings):
+    return build_config({"data": [str(photos)], "noise": "gaussian", **SMALL, **settings})
+
+
+def flags(photos, **settings):
+    config = {"data": photos, "noise": "gaussian", **SMALL, **settings}
+    return [part for name, value in config.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def state(directory):
+    """Every variable of the last checkpoint: weights, optimizer, averages, best score."""
+    reader = tf.train.load_checkpoint(str(Path(directory) / "checkpoints"))
+    names = reader.get_variable_to_shape_map()
+    return {name: reader.get_tensor(name) for name in names if name.endswith("VARIABLE_VALUE")}
+
+
+def assert_same_state(one, other):
+    one, other = state(one), state(other)
+    assert one.keys() == other.keys()
+    assert len(one) > 150  # 50 weights, two Adam moments each, and what else is kept
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+def rows(directory):
+    with (Path(directory) / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_leaves_what_it_promises(photos, tmp_path):
+    out = tmp_path / "run"
+    report = n2n_tf.train(small(photos, ema=0.9), out)
+    assert {path.name for path in out.iterdir()} == {
+        "config.json", "images.json", "checkpoints", "denoiser.keras", "history.csv", "tensorboard", "samples",
+        "report.json",
+    }  # fmt: skip
+    assert json.loads((out / "report.json").read_text()) == report
+    assert report["held_out"]["noisy_psnr"] == pytest.approx(20 * np.log10(255 / 25), abs=0.1)
+    assert [int(row["epoch"]) for row in rows(out)] == [0, 1]
+    assert {"loss", "reconstruction", "regularizer", "gamma", "psnr", "val_psnr"} <= set(rows(out)[0])
+    assert max(float(row["val_psnr"]) for row in rows(out)) == pytest.approx(report["held_out"]["psnr"])
+    assert {path.name for path in (out / "samples").iterdir()} == {"epoch_001.png", "epoch_002.png", "before_after.png"}
+    network = keras.models.load_model(out / "denoiser.keras")
+    assert network.input_shape == (None, None, None, 3)
+    tags = {
+        (path.relative_to(out / "tensorboard").parts[0], value.tag)
+        for path in (out / "tensorboard").rglob("*.v2")
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+    }
+    assert {
+        ("pictures", "noisy"), ("pictures", "denoised"), ("pictures", "clean"), ("train", "epoch_loss"),
+        ("validation", "epoch_psnr"),
+    } <= tags  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"noise": "none", "channels": 3},
+        {"noise": "poisson", "noise_once": True},
+        {
+            "noise": "poisson",
+            "lam": [5, 50],
+            "optimizer": "adamw",
+            "learning_rate_schedule": "cosine",
+            "warmup_steps": 3,
+        },
+        {"sigma": [5, 50], "gamma_schedule": "constant", "mixed_precision": "bfloat16", "jit_compile": "off"},
+    ],
+    ids=lambda settings: " ".join(map(str, settings.values())),
+)
+def test_other_settings_run(photos, tmp_path, settings):
+    report = n2n_tf.train(small(photos, **{**settings, "epochs": 1}), tmp_path / "run")
+    assert all(np.isfinite(score) for score in report["held_out"].values())
+    clean_known = settings.get("noise") != "none"
+    assert ("val_psnr" if clean_known else "val_reconstruction") in rows(tmp_path / "run")[0]
+    assert ("psnr" in rows(tmp_path / "run")[0]) == clean_known
+
+
+def test_training_on_noisy_images_alone_denoises(tmp_path):
+    """300 small steps on flat images: far better than the noisy images, without one clean image in the loss."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "noisy"
+    folder.mkdir()
+    clean = np.full((4, 96, 96), 0.5) + np.linspace(-0.3, 0.3, 96)
+    noisy = clean + rng.normal(0, 0.1, clean.shape)
+    for number, image in enumerate(np.uint8(np.clip(noisy, 0, 1) * 255 + 0.5)):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    config = build_config(
+        {"data": [str(folder)], "noise": "none", "channels": 1, "features": 8, "patch_size": 64, "epochs": 3,
+         "steps_per_epoch": 100, "learning_rate": 2e-3}
+    )  # fmt: skip
+    n2n_tf.train(config, tmp_path / "run")
+    network = keras.models.load_model(tmp_path / "run" / "denoiser.keras")
+    denoised = n2n_tf.denoise(network, noisy[..., None].astype(np.float32))[..., 0]
+    before, after = (np.mean((image - clean) ** 2) for image in (noisy, denoised))
+    assert after < before / 10, f"mean squared error {before:.5f} before, {after:.5f} after"
+
+
+@pytest.mark.parametrize("settings", [{}, {"ema": 0.9, "jit_compile": "on"}], ids=["plain", "ema and XLA"])
+def test_killed_and_resumed_equals_uninterrupted(photos, tmp_path, settings):
+    """kill -9 in the middle of an epoch, of a real process; then again; then the end."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    command = [sys.executable, "-m", "n2n_tf", "train", *flags(photos, **settings)]
+    subprocess.run([*command, "--output", str(whole)], check=True, capture_output=True)
+
+    kill_when(killed / "checkpoints" / "step-4.index", [*command, "--output", str(killed)])
+    assert not (killed / "report.json").exists()
+    kill_when(killed / "checkpoints" / "step-6.index", [*command, "--output", str(killed), "--resume"])
+    done = subprocess.run([*command, "--output", str(killed), "--resume"], check=True, capture_output=True, text=True)
+    assert "going on after step" in done.stderr
+    assert_same_state(whole, killed)
+    assert rows(killed)[-1] == rows(whole)[-1]
+    assert [row["epoch"] for row in rows(killed)] == ["0", "1"]
+
+
+def test_killed_while_the_first_checkpoint_is_written(photos, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    config = small(photos, epochs=1)
+    n2n_tf.train(config, whole)
+    n2n_tf.train(config, killed)
+    for path in (killed / "checkpoints").iterdir():
+        if not path.name.startswith("step-0"):
+            path.unlink()
+    (killed / "checkpoints" / "step-0.index").write_bytes(b"")
+    (killed / "history.csv").write_bytes(b"")
+    n2n_tf.resume(killed)
+    assert_same_state(whole, killed)
+
+
+def kill_when(path, command):
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert process.poll() is None, f"ended with {process.returncode} before {path.name} was written"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_resume_after_the_end_changes_nothing_and_damaged_checkpoints_fall_back(photos, tmp_path, caplog):
+    out = tmp_path / "run"
+    n2n_tf.train(small(photos), out)
+    before = state(out)
+    weights = (out / "denoiser.keras").read_bytes()
+    n2n_tf.resume(out)
+    assert (out / "denoiser.keras").read_bytes() == weights
+
+    newest = sorted((out / "checkpoints").glob("step-12.data*"))[0]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    with caplog.at_level(logging.WARNING):
+        n2n_tf.resume(out)
+    assert "cannot be read" in caplog.text
+    assert all(np.array_equal(before[name], value) for name, value in state(out).items() if "save_counter" not in name)
+
+    for path in (out / "checkpoints").glob("step-*.data*"):
+        path.write_bytes(b"")
+    with pytest.raises(RunError, match=r"no checkpoint in .* can be read"):
+        n2n_tf.resume(out)
+
+
+def test_resume_refuses_other_settings_and_warns_of_another_environment(photos, tmp_path, caplog):
+    out = tmp_path / "run"
+    n2n_tf.train(small(photos, epochs=1), out)
+    with pytest.raises(UsageError, match=r"--epochs: the run has 1; a resumed run keeps its settings"):
+        n2n_tf.resume(out, {"epochs": 2})
+    saved = json.loads((out / "config.json").read_text())
+    saved["environment"]["threads"] = 99
+    (out / "config.json").write_text(json.dumps(saved))
+    with caplog.at_level(logging.WARNING):
+        n2n_tf.resume(out, {"epochs": 1})
+    assert "threads was 99" in caplog.text
+    (out / "config.json").write_text("{")
+    with pytest.raises(RunError, match="is damaged"):
+        n2n_tf.resume(out)
+
+
+def test_a_directory_with_a_run_is_not_touched(photos, tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "config.json").write_text("mine")
+    with pytest.raises(UsageError, match="holds a run already; continue it with --resume"):
+        n2n_tf.train(small(photos), out)
+    assert [path.name for path in out.iterdir()] == ["config.json"]
+
+
+def test_divergence_stops_at_the_first_step_with_the_values(photos, tmp_path):
+    with pytest.raises(RunError, match=r"diverged at step \d+: .*loss nan|diverged at step \d+: .*loss inf"):
+        n2n_tf.train(small(photos, learning_rate=1e12, optimizer="adam"), tmp_path / "run")
+
+
+def test_averages_equal_a_loop_and_leave_the_weights_alone():
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    average = AverageWeights(network, 0.9)
+    expected = [w.copy() for w in network.get_weights()]
+    for step in range(1, 200):
+        current = [w + 1 for w in network.get_weights()]
+        network.set_weights(current)
+        average.on_train_batch_end(0)
+        momentum = min(0.9, step / (step + 10))
+        expected = [momentum * e + (1 - momentum) * w for e, w in zip(expected, current, strict=True)]
+    for weight, value in zip(network.get_weights(), current, strict=True):
+        np.testing.assert_array_equal(weight, value)
+    average.copy_to(network)
+    for weight, value in zip(network.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(weight, value, rtol=1e-5)
+
+
+def test_images_are_held_out_when_none_are_given(photos, caplog):
+    with caplog.at_level(logging.INFO):
+        training, held_out = run.find_data(small(photos))
+    assert (len(training), len(held_out)) == (11, 1)
+    assert held_out.pages[0] not in training.pages
+    assert "1 images of --data are held out" in caplog.text
+    few = small(photos / "0[0-3]*")
+    training, held_out = run.find_data(few)
+    assert training.pages == held_out.pages
+    assert len(run.find_data(small(photos, val_data=[str(photos)]))[1]) == 12
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail(temporary):
+        temporary.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_strategy_wants_a_batch_that_divides(monkeypatch, photos):
+    monkeypatch.setattr(
+        tf.config, "list_logical_devices", lambda kind: [tf.config.LogicalDevice(f"CPU:{i}", "CPU") for i in range(3)]
+    )
+    with pytest.raises(UsageError, match="--batch-size 2: wanted a multiple of the 3 devices; try 3"):
+        run.build_strategy(small(photos))
+
+
+def test_history_rows_of_a_lost_epoch_are_forgotten(tmp_path):
+    directory = RunDirectory(tmp_path)
+    directory.history.write_text("epoch,loss\n0,1.0\n1,2.0\n2,3.")
+    directory.forget_from(1)
+    assert directory.history.read_text().split() == ["epoch,loss", "0,1.0"]
+    directory.forget_from(0)
+    assert directory.history.read_text().split() == ["epoch,loss"]
+    directory.history.write_text("")  # killed before the header was written
+    directory.forget_from(0)
+    assert directory.history.read_text() == ""
