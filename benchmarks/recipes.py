@@ -36,6 +36,12 @@ COMMON = {
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
     "authors": PRESETS["paper"],
+    "authors' schedules, default weights": {**PRESETS["paper"], "init": "default"},
+    "learning rate 1e-3": {"learning_rate": 1e-3},
+    "constant gamma": {"gamma_schedule": "constant"},
+    "gamma 1": {"gamma": 1.0},
+    "no flips": {"flips": False},
+    "averaged weights": {"ema": 0.99},
 }
 
 
@@ -52,7 +58,7 @@ def main() -> None:
     results = args.output / "recipes.json"
     table = json.loads(results.read_text()) if results.exists() else {}
     for name in args.recipes:
-        config = build_config({**COMMON, "data": [args.data], **RECIPES[name]})
+        config = build_config({**RECIPES[name], **COMMON, "data": [args.data]})
         report = train(config, args.output / name)
         network = keras.models.load_model(report["denoiser"])
         scores = {test: paper_psnr(network, load(folder), 25.0) for test, folder in tests.items()}

@@ -53,9 +53,9 @@ class Config:
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
     optimizer: str = setting("adam", "adam or adamw")
     epsilon: float = setting(1e-7, "epsilon of the optimizer")
-    learning_rate: float = setting(3e-4, "highest learning rate")
-    learning_rate_schedule: str = setting("halve", "halve (every 20 %% of the epochs) or cosine (to 0)")
-    warmup_steps: int = setting(0, "steps over which the learning rate rises from 0")
+    learning_rate: float = setting(2e-3, "highest learning rate")
+    learning_rate_schedule: str = setting("cosine", "halve (every 20 %% of the epochs) or cosine (to 0)")
+    warmup_steps: int = setting(100, "steps of cosine's rise from 0; at most a tenth of the run")
     ema: float = setting(0.0, "momentum of averaged weights, which are then the denoiser's; 0 is off")
     gamma: float = setting(2.0, "weight of the regularizer; the paper: 2 synthetic noise, 1 raw")
     gamma_schedule: str = setting("ramp", "ramp (gamma grows with the epoch) or constant")
@@ -87,13 +87,18 @@ class Config:
 PRESETS: dict[str, dict[str, Any]] = {
     # paper section 5.1; where the text is silent, the authors' code. About 8 days on 2 CPU cores; hours on a GPU
     "paper": {
+        "epochs": 100,
+        "batch_size": 4,
+        "patch_size": 256,
         "flips": False,
         "init": "authors",
+        "optimizer": "adam",
         "epsilon": 1e-8,
         "learning_rate": 3e-4,
         "learning_rate_schedule": "halve",
         "warmup_steps": 0,
         "ema": 0.0,
+        "gamma": 2.0,
         "gamma_schedule": "ramp",
     },
     # a first look: minutes on 2 CPU cores

@@ -30,7 +30,7 @@ def imports(source):
             names = [f"{node.module}.{alias.name}" if node.module == "n2n_tf" else node.module for alias in node.names]
         for name in names:
             parts = name.split(".")
-            if parts[0] == "n2n_tf" and len(parts) > 1:
+            if parts[0] == "n2n_tf" and len(parts) > 1 and parts[1] != "__version__":
                 yield node.lineno, parts[1]
 
 

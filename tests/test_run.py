@@ -125,14 +125,18 @@ def test_training_on_noisy_images_alone_denoises(tmp_path):
 
 @pytest.mark.parametrize("settings", [{}, {"ema": 0.9, "jit_compile": "on"}], ids=["plain", "ema and XLA"])
 def test_killed_and_resumed_equals_uninterrupted(photos, tmp_path, settings):
-    """kill -9 in the middle of an epoch, of a real process; then again; then the end."""
+    """kill -9 in the middle of an epoch, of a real process; then Ctrl-C at another's end; then the rest."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     command = [sys.executable, "-m", "n2n_tf", "train", *flags(photos, **settings)]
     subprocess.run([*command, "--output", str(whole)], check=True, capture_output=True)
 
-    kill_when(killed / "checkpoints" / "step-4.index", [*command, "--output", str(killed)])
+    command_killed = [*command, "--output", str(killed)]
+    stop_when(killed / "checkpoints" / "step-4.index", signal.SIGKILL, command_killed)
     assert not (killed / "report.json").exists()
-    kill_when(killed / "checkpoints" / "step-6.index", [*command, "--output", str(killed), "--resume"])
+    stopped = stop_when(killed / "checkpoints" / "step-6.index", signal.SIGINT, [*command_killed, "--resume"])
+    assert stopped.returncode == 130
+    assert f"stopped; go on with: n2n-tf train --resume --output {killed}" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
     done = subprocess.run([*command, "--output", str(killed), "--resume"], check=True, capture_output=True, text=True)
     assert "going on after step" in done.stderr
     assert_same_state(whole, killed)
@@ -154,15 +158,19 @@ def test_killed_while_the_first_checkpoint_is_written(photos, tmp_path):
     assert_same_state(whole, killed)
 
 
-def kill_when(path, command):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def stop_when(path, number, command):
+    """Run a command, send it a signal as soon as a file is there, and return it when it has ended."""
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in the background
+    )  # fmt: skip
     deadline = time.monotonic() + 120
-    while not path.exists():
-        assert process.poll() is None, f"ended with {process.returncode} before {path.name} was written"
-        assert time.monotonic() < deadline
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert path.exists(), process.communicate()
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(command, process.returncode, None, stderr)
 
 
 def test_resume_after_the_end_changes_nothing_and_damaged_checkpoints_fall_back(photos, tmp_path, caplog):

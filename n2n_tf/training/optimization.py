@@ -12,13 +12,15 @@ LEARNING_RATES: dict[str, Callable[[Config, int], keras.optimizers.schedules.Lea
     "halve": lambda config, steps: keras.optimizers.schedules.ExponentialDecay(
         config.learning_rate, max(1, steps // 5), 0.5, staircase=True
     ),
-    "cosine": lambda config, steps: keras.optimizers.schedules.CosineDecay(
-        0.0 if config.warmup_steps else config.learning_rate,
-        max(1, steps - config.warmup_steps),
-        warmup_target=config.learning_rate if config.warmup_steps else None,
-        warmup_steps=config.warmup_steps,
-    ),
+    "cosine": lambda config, steps: _cosine(config.learning_rate, steps, min(config.warmup_steps, steps // 10)),
 }
+
+
+def _cosine(highest: float, steps: int, warmup: int) -> keras.optimizers.schedules.CosineDecay:
+    if not warmup:
+        return keras.optimizers.schedules.CosineDecay(highest, steps)
+    return keras.optimizers.schedules.CosineDecay(0.0, steps - warmup, warmup_target=highest, warmup_steps=warmup)
+
 
 GAMMAS: dict[str, Callable[[Config, int], float | GammaRamp]] = {
     "ramp": lambda config, steps: GammaRamp(config.gamma, config.epochs, steps // config.epochs),

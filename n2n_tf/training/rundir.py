@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from n2n_tf import __version__
 from n2n_tf.config import Config, RunError, UsageError, build_config
 from n2n_tf.data.images import Images
 from n2n_tf.data.readers import Page
@@ -38,6 +39,7 @@ def write_json(path: Path, value: Any) -> None:
 def environment(config: Config) -> dict[str, Any]:
     """What the weights of a run depend on besides its settings."""
     return {
+        "n2n_tf": __version__,
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
