@@ -52,6 +52,7 @@ class Config:
     features: int = setting(48, "width of the network")
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
     optimizer: str = setting("adam", "adam or adamw")
+    beta_2: float = setting(0.99, "decay of the optimizer's mean of squared gradients")
     epsilon: float = setting(1e-7, "epsilon of the optimizer")
     learning_rate: float = setting(2e-3, "highest learning rate")
     learning_rate_schedule: str = setting("cosine", "halve (every 20 %% of the epochs) or cosine (to 0)")
@@ -93,6 +94,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "flips": False,
         "init": "authors",
         "optimizer": "adam",
+        "beta_2": 0.999,
         "epsilon": 1e-8,
         "learning_rate": 3e-4,
         "learning_rate_schedule": "halve",
@@ -188,6 +190,8 @@ def _problems(c: Config) -> Iterable[str]:
     for name in ("gamma", "steps_per_epoch", "warmup_steps", "seed"):
         if getattr(c, name) < 0:
             yield f"{flag(name)} {getattr(c, name)}: wanted at least 0"
+    if not 0 < c.beta_2 < 1:
+        yield f"--beta-2 {c.beta_2}: wanted above 0 and below 1, for instance 0.99"
     if not 0 <= c.ema < 1:
         yield f"--ema {c.ema}: wanted at least 0 and below 1, for instance 0.999"
     if c.channels not in (1, 3):

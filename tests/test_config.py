@@ -50,7 +50,8 @@ def test_config_files_follow_the_paper(path):
     config = build_config({"data": ["x"]}, toml=path)
     assert (config.epochs, config.batch_size, config.patch_size) == (100, 4, 256)
     assert (config.gamma, config.gamma_schedule, config.init) == (2.0, "ramp", "authors")
-    assert (config.learning_rate, config.learning_rate_schedule, config.epsilon) == (3e-4, "halve", 1e-8)
+    assert (config.learning_rate, config.learning_rate_schedule) == (3e-4, "halve")
+    assert (config.optimizer, config.beta_2, config.epsilon) == ("adam", 0.999, 1e-8)
     assert not config.flips
     text = path.read_text()
     assert "Kodak" in text
@@ -78,6 +79,7 @@ def test_the_four_synthetic_experiments_are_there():
         ({"epochs": 0}, "--epochs 0: wanted at least 1"),
         ({"learning_rate": 0.0}, "--learning-rate 0.0: wanted a number above 0"),
         ({"gamma": -1.0}, "--gamma -1.0: wanted at least 0"),
+        ({"beta_2": 1.0}, "--beta-2 1.0: wanted above 0 and below 1"),
         ({"ema": 1.0}, "--ema 1.0: wanted at least 0 and below 1"),
         ({"strategy": "miror"}, "--strategy: 'miror' is not known; wanted one of .*did you mean 'mirrored'"),
         ({"noise": None}, "--data without --noise: say --noise none"),

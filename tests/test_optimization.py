@@ -34,6 +34,6 @@ def test_gamma_schedules():
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers_take_the_settings(name):
-    optimizer = build_optimizer(dataclasses.replace(CONFIG, optimizer=name, epsilon=1e-8), 100)
+    optimizer = build_optimizer(dataclasses.replace(CONFIG, optimizer=name, beta_2=0.9, epsilon=1e-8), 100)
     assert type(optimizer) is OPTIMIZERS[name]
-    assert optimizer.epsilon == 1e-8
+    assert (optimizer.beta_2, optimizer.epsilon) == (0.9, 1e-8)

@@ -42,6 +42,13 @@ def test_tiff_keeps_every_value(channels, dtype, options, tmp_path):
     np.testing.assert_array_equal(np.squeeze(decoded(path)), image)
 
 
+def test_tiff_thumbnails_are_no_images(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "image.tif") as tiff:
+        tiff.write(np.zeros((4, 4), np.uint8), subfiletype=1)
+        tiff.write(image_of(1, np.uint8))
+    assert [(page.number, page.height) for page in pages(tmp_path / "image.tif")] == [(1, HEIGHT)]
+
+
 def test_tiff_planes_and_pages(tmp_path):
     stack = RNG.integers(0, 65535, (5, HEIGHT, WIDTH), np.uint16)
     tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")

@@ -4,6 +4,7 @@ import logging
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -265,6 +266,30 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
         write(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+MIRRORED = """
+    import sys
+    import tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    from n2n_tf.cli.main import main
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_mirrored_run_equals_one_on_one_device(photos, tmp_path):
+    command = ["train", *flags(photos, ema=0.9, epochs=1, steps_per_epoch=3, learning_rate=1e-4)]
+    for strategy in ("mirrored", "none"):
+        arguments = [*command, "--strategy", strategy, "--output", str(tmp_path / strategy)]
+        subprocess.run([sys.executable, "-c", textwrap.dedent(MIRRORED), *arguments], check=True, capture_output=True)
+    mirrored, one = (state(tmp_path / strategy) for strategy in ("mirrored", "none"))
+    weights = [name for name in one if name.startswith("optimizer/_trainable")]
+    assert len(weights) == 50
+    for name in weights:
+        np.testing.assert_allclose(mirrored[name], one[name], atol=1e-5, err_msg=name)
+    losses = [float(rows(tmp_path / strategy)[0]["loss"]) for strategy in ("mirrored", "none")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
 def test_strategy_wants_a_batch_that_divides(monkeypatch, photos):

@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-MAX_PIXELS = 2**28  # of one image; checked before anything is decoded
+MAX_PIXELS = 2**27  # of one image; checked before anything is decoded
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type; a palette is read as RGB
 PILLOW_CHANNELS = {"1": 1, "L": 1, "LA": 2, "P": 3, "RGB": 3, "RGBA": 4}  # by mode
@@ -123,7 +123,8 @@ def _read_pillow(path: str, _: int) -> np.ndarray:
 
 def _tiff_header(path: str) -> list[tuple[int, int, int, int]]:
     with tifffile.TiffFile(path) as tiff:
-        return [(number, *_tiff_shape(page)) for number, page in enumerate(tiff.pages)]
+        images = [(n, page.aspage()) for n, page in enumerate(tiff.pages)]
+        return [(n, *_tiff_shape(page)) for n, page in images if not (page.is_reduced or page.is_mask)]
 
 
 def _tiff_shape(page: Any) -> tuple[int, int, int]:

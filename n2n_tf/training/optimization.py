@@ -37,4 +37,4 @@ def build_optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
     """The optimizer of a run of `steps` iterations."""
     optimizer = lookup(OPTIMIZERS, config.optimizer, "--optimizer")
     schedule = lookup(LEARNING_RATES, config.learning_rate_schedule, "--learning-rate-schedule")
-    return optimizer(schedule(config, steps), epsilon=config.epsilon)
+    return optimizer(schedule(config, steps), beta_2=config.beta_2, epsilon=config.epsilon)

@@ -1,5 +1,6 @@
 """One bar for the whole run, with the time left; one line for each epoch."""
 
+from datetime import timedelta
 from typing import Any
 
 import keras
@@ -37,4 +38,7 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         values = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
-        self._progress.console.print(f"epoch {epoch + 1}/{self.epochs}  {values}", soft_wrap=True)
+        task = self._progress.tasks[self._task]
+        elapsed, left = (timedelta(seconds=round(time or 0)) for time in (task.elapsed, task.time_remaining))
+        text = f"epoch {epoch + 1}/{self.epochs}  {values}  {elapsed} elapsed, {left} left"
+        self._progress.console.print(text, soft_wrap=True)

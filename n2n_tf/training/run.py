@@ -81,6 +81,7 @@ def find_data(config: Config) -> tuple[Images, Images]:
     else:
         training, held_out = _hold_out(training, config)
     for name, images in (("training", training), ("held-out", held_out)):
+        images.read(0)  # fail now if nothing can be decoded
         logger.info("%d %s images", len(images), name)
     return training, held_out
 
@@ -100,8 +101,9 @@ def _hold_out(images: Images, config: Config) -> tuple[Images, Images]:
 
 
 def _resolve(config: Config) -> Noise | None:
-    """Look all names up before any work; return the noise."""
-    build_network(config)  # for its errors
+    """Look all names up before any work, for the errors; return the noise."""
+    build_network(config)
+    build_strategy(config)
     lookup(METHODS, config.method, "--method")
     lookup(GAMMAS, config.gamma_schedule, "--gamma-schedule")
     build_optimizer(config, 1)
@@ -114,8 +116,6 @@ def _fit(
     began = time.monotonic()
     per_epoch = config.steps_per_epoch or max(LEAST_STEPS, len(training) // config.batch_size)
     steps = config.epochs * per_epoch
-    held_out.read(0), training.read(0)  # fail now if nothing can be decoded
-
     model = build_model(config, steps)
     weights = AverageWeights(model.network, config.ema)
     denoiser = build_network(config)

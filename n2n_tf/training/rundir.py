@@ -1,6 +1,7 @@
 """The run directory: what a run writes, and nothing half-written."""
 
 import csv
+import dataclasses
 import json
 import logging
 import os
@@ -23,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 def write(path: Path, writer: Callable[[Path], Any]) -> None:
     """Let `writer` write a temporary file beside `path`, then rename it: `path` is old or new, never half."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = path.with_name(f".partial.{path.name}")
     try:
         writer(temporary)
         os.replace(temporary, path)
@@ -78,7 +79,8 @@ class RunDirectory:
         """
         self.check_free()
         self.samples.mkdir(parents=True, exist_ok=True)
-        write_json(self.images, {name: _pages(images) for name, images in _named(training, held_out)})
+        lists = {"training": training, "held_out": held_out}
+        write_json(self.images, {name: _to_json(images) for name, images in lists.items()})
         # last: config.json is what makes a directory a run
         write_json(self.config, {"config": json.loads(config.to_json()), "environment": environment(config)})
 
@@ -103,7 +105,8 @@ class RunDirectory:
             config = build_config(saved["config"])
             lists = json.loads(self.images.read_text(encoding="utf-8"))
             training, held_out = (
-                Images([Page(*page) for page in lists[name]], config.channels) for name in ("training", "held_out")
+                Images([Page(*page) for page in lists[name]["pages"]], config.channels, lists[name]["skipped"])
+                for name in ("training", "held_out")
             )
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise RunError(f"{self.path}: config.json or images.json is damaged: {error!r}") from error
@@ -134,9 +137,5 @@ class RunDirectory:
         write(self.denoiser, lambda temporary: network.save(temporary))
 
 
-def _named(training: Images, held_out: Images) -> list[tuple[str, Images]]:
-    return [("training", training), ("held_out", held_out)]
-
-
-def _pages(images: Images) -> list[list[Any]]:
-    return [[page.path, page.number, page.height, page.width, page.channels] for page in images.pages]
+def _to_json(images: Images) -> dict[str, Any]:
+    return {"pages": [list(dataclasses.astuple(page)) for page in images.pages], "skipped": images.skipped}
