@@ -141,7 +141,8 @@ def test_killed_and_resumed_equals_uninterrupted(photos, tmp_path, settings):
     done = subprocess.run([*command, "--output", str(killed), "--resume"], check=True, capture_output=True, text=True)
     assert "going on after step" in done.stderr
     assert_same_state(whole, killed)
-    assert rows(killed)[-1] == rows(whole)[-1]
+    for name, value in rows(whole)[-1].items():  # logs only: their sums may round differently
+        assert float(rows(killed)[-1][name]) == pytest.approx(float(value), rel=1e-5)
     assert [row["epoch"] for row in rows(killed)] == ["0", "1"]
 
 
