@@ -38,6 +38,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "authors": PRESETS["paper"],
     "authors' schedules, default weights": {**PRESETS["paper"], "init": "default"},
     "learning rate 1e-3": {"learning_rate": 1e-3},
+    "learning rate 2e-3": {"learning_rate": 2e-3},
     "beta 2 of 0.999": {"beta_2": 0.999},
     "constant gamma": {"gamma_schedule": "constant"},
     "gamma 1": {"gamma": 1.0},
