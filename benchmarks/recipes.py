@@ -18,11 +18,11 @@ with quiet_import():
     import keras
     import numpy as np
 
-    from n2n_tf.config import PRESETS, build_config
+    from n2n_tf.config import PRESETS, config_from, lookup
     from n2n_tf.data.images import find_images
     from n2n_tf.data.readers import read
     from n2n_tf.evaluation.protocol import paper_psnr
-    from n2n_tf.training.run import train
+    from n2n_tf.training.run import resume, train
 
 COMMON = {
     "noise": "gaussian",
@@ -60,8 +60,9 @@ def main() -> None:
     results = args.output / "recipes.json"
     table = json.loads(results.read_text()) if results.exists() else {}
     for name in args.recipes:
-        config = build_config({**RECIPES[name], **COMMON, "data": [args.data]})
-        report = train(config, args.output / name)
+        config = config_from({**lookup(RECIPES, name, "recipe"), **COMMON, "data": [args.data]})
+        begun = (args.output / name / "config.json").exists()
+        report = resume(args.output / name) if begun else train(config, args.output / name)
         network = keras.models.load_model(report["denoiser"])
         scores = {test: paper_psnr(network, load(folder), 25.0) for test, folder in tests.items()}
         table[name] = {"settings": RECIPES[name], "seconds": report["seconds"], "psnr": scores}
@@ -71,15 +72,15 @@ def main() -> None:
 
 def load(folder: str) -> list[np.ndarray]:
     """A test set, in the order of its file names."""
-    return [read(page) for page in find_images([folder], 3).pages]
+    return [read(page)[..., :3] for page in find_images([folder], 3).pages]
 
 
 def print_table(table: dict[str, Any], tests: list[str]) -> None:
-    """One row for each recipe, best last."""
+    """One row for each recipe."""
     print(f"| recipe | {' | '.join(f'{test}, dB' for test in tests)} | minutes |")
     print("|---" * (len(tests) + 2) + "|")
-    for name, row in sorted(table.items(), key=lambda item: item[1]["psnr"][tests[0]][1]):
-        psnr = " | ".join(f"{row['psnr'][test][1]:.2f}" for test in tests)
+    for name, row in table.items():
+        psnr = " | ".join(f"{row['psnr'][test][1]:.2f}" if test in row["psnr"] else "" for test in tests)
         print(f"| {name} | {psnr} | {row['seconds'] / 60:.0f} |")
 
 

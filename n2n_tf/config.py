@@ -39,12 +39,18 @@ def setting(default: Any, text: str, choices: Iterable[str] = (), metavar: str |
 class Config:
     """One training run. Each field is a flag of `n2n-tf train` and a key of its TOML files."""
 
-    data: tuple[str, ...] = setting((), "noisy images, or clean ones that --noise is added to: folders, globs, files")
-    val_data: tuple[str, ...] = setting((), "held-out images; by default some of --data are held out")
-    noise: str | None = setting(None, "noise added to the images: none (they are noisy), gaussian, poisson")
+    data: tuple[str, ...] = setting(
+        (), "noisy images, or clean ones that --noise is added to: folders, globs, files; without it, sample images"
+    )
+    val_data: tuple[str, ...] = setting((), "held-out images; without it, a tenth of --data, at most 8")
+    noise: str | None = setting(
+        None, "noise added to the images: none (they are noisy), gaussian or poisson; gaussian for the sample images"
+    )
     sigma: tuple[float, ...] = setting((25.0,), "standard deviation of gaussian noise, 0-255, or a range", metavar="S")
     lam: tuple[float, ...] = setting((30.0,), "poisson counts at intensity 1, or a range", metavar="L")
-    noise_once: bool = setting(False, "freeze the noise of each image, as in a real set with one shot of each scene")
+    noise_once: bool = setting(
+        False, "freeze the noise of each image, as in a real set with one shot of each scene; slower on large images"
+    )
     channels: int = setting(3, "1 (gray) or 3 (RGB); images of other counts are skipped")
     flips: bool = setting(True, "random flips of the training crops")
     method: str = setting("neighbor2neighbor", "training method: neighbor2neighbor")
@@ -76,17 +82,12 @@ class Config:
         for problem in _problems(self):
             raise UsageError(problem)
 
-    @property
-    def synthetic(self) -> bool:
-        """Whether noise is added, so that the clean images are known."""
-        return self.noise not in (None, "none")
-
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # paper section 5.1; where the text is silent, the authors' code. About 8 days on 2 CPU cores; hours on a GPU
+    # paper section 5.1; where the text is silent, the authors' code. Cost: see configs/gaussian25.toml
     "paper": {
         "epochs": 100,
         "batch_size": 4,
@@ -127,11 +128,28 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **file_settings, **flags}
     if not settings.get("data"):
         settings.setdefault("noise", "gaussian")
-    types_by_name = typing.get_type_hints(Config)
-    known = {f.name: f for f in dataclasses.fields(Config)}
-    for name in settings:
-        lookup(known, name, f"a key of {toml}" if name in file_settings else "setting")
-    return Config(**{name: _coerce(name, value, types_by_name[name]) for name, value in settings.items()})
+    config = config_from(settings)
+    for name, needed, value in (
+        ("sigma", "noise", "gaussian"),
+        ("lam", "noise", "poisson"),
+        ("warmup_steps", "learning_rate_schedule", "cosine"),
+    ):
+        if name in {**file_settings, **flags} and getattr(config, needed) != value:
+            raise UsageError(
+                f"{flag(name)} has no effect with {flag(needed)} {getattr(config, needed)}: "
+                f"leave it out, or say {flag(needed)} {value}"
+            )
+    return config
+
+
+def config_from(settings: Mapping[str, Any]) -> Config:
+    """A Config from values as JSON and TOML have them; what is left out has its default.
+
+    Raises:
+        UsageError: as `build_config`.
+    """
+    wanted = typing.get_type_hints(Config)
+    return Config(**{name: _coerce(name, value, lookup(wanted, name, "setting")) for name, value in settings.items()})
 
 
 def lookup(table: Mapping[str, T], name: str, what: str) -> T:
@@ -204,8 +222,8 @@ def _problems(c: Config) -> Iterable[str]:
         )
     if c.data and c.noise is None:
         yield "--data without --noise: say --noise none if the images are noisy, or which noise to add to clean ones"
-    if c.noise == "none" and not c.data:
-        yield "--noise none: the sample images are clean; give your noisy images with --data"
+    if c.noise in (None, "none") and not c.data:
+        yield "no --noise: the sample images are clean; give your noisy images with --data, or say which noise to add"
     if c.noise == "none" and c.noise_once:
         yield "--noise-once with --noise none: no noise is added that could be frozen; leave one of them out"
 

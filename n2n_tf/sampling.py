@@ -6,6 +6,7 @@ the noise is independent between pixels: a noisy pair for Noise2Noise, from one 
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -30,18 +31,18 @@ def neighbor_pairs(k: int = 2) -> np.ndarray:
     return np.array(pairs + [(b, a) for a, b in pairs], np.int32)
 
 
-def draw_choice(image: tf.Tensor, seed: tf.Tensor, k: int = 2) -> tf.Tensor:
+def draw_choice(shape: Sequence[int | tf.Tensor], seed: tf.Tensor, k: int = 2) -> tf.Tensor:
     """Draw one sub-sampler G: which pair of neighbors each cell gives.
 
     Args:
-        image: [B, H, W, C]; only its shape is used. Odd sizes floor, as the paper says.
+        shape: B, H, W of the images; more is ignored. Odd sizes floor, as the paper says.
         seed: int [2], stateless: the same seed gives the same sub-sampler.
         k: side of a cell in pixels.
 
     Returns:
         int32 [B, H//k, W//k], uniform row numbers of `neighbor_pairs(k)`.
     """
-    batch, height, width = shape_of(image)[:3]
+    batch, height, width = shape[:3]
     return tf.random.stateless_uniform([batch, height // k, width // k], seed, 0, len(neighbor_pairs(k)), tf.int32)
 
 

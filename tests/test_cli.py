@@ -1,12 +1,16 @@
+import dataclasses
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from PIL import Image
 
-from n2n_tf.cli.main import COMMANDS, main
+from n2n_tf.cli.main import COMMANDS, _gist, main
+from n2n_tf.config import Config
+from n2n_tf.training.rundir import RunDirectory
 
 ROOT = Path(__file__).parents[1]
 TINY = ["--features", "4", "--patch-size", "64", "--batch-size", "2", "--epochs", "1", "--steps-per-epoch", "2"]
@@ -129,14 +133,39 @@ sys.exit(main({["train", *TINY, "--noise", "gaussian", "--data", str(photos), "-
 
 
 def test_help_shows_every_default(capsys):
-    from n2n_tf.config import Config
-
     assert train("--help") == 0
     text = " ".join(capsys.readouterr().out.split())
-    config = Config(data=("x",), noise="none")
-    for name in ("patch_size", "epochs", "learning_rate", "gamma", "ema", "checkpoint_steps"):
-        assert f"--{name.replace('_', '-')}" in text
-        assert f"(default: {getattr(config, name)})" in text
+    for field in dataclasses.fields(Config):
+        assert f"--{field.name.replace('_', '-')} " in text
+        if field.default not in (None, ()):
+            value = field.default if isinstance(field.default, tuple) else (field.default,)
+            shown = " ".join(field.metadata["help"].replace("%%", "%").split())
+            assert f"{shown} (default: {' '.join(map(str, value))})" in text
+
+
+def test_images_that_all_break_during_the_run_are_one_error(photos, capsys, tmp_path, monkeypatch):
+    """Inside tf.data TensorFlow makes an exception of its own of it."""
+
+    def create_and_break(directory, *arguments):
+        create(directory, *arguments)
+        for path in photos.iterdir():
+            path.write_bytes(b"")
+
+    create = RunDirectory.create
+    monkeypatch.setattr(RunDirectory, "create", create_and_break)
+    assert train("--data", photos, "--output", tmp_path / "run") == 1
+    error = capsys.readouterr().err
+    assert "error: none of the images can be read" in error
+    assert "00.jpg: the file is empty" in error
+    assert "Traceback" not in error
+
+
+def test_the_gist_of_a_tensorflow_error():
+    path = tf.constant("/nowhere/at/all")
+    for read in (tf.io.read_file, tf.function(tf.io.read_file)):
+        with pytest.raises(tf.errors.NotFoundError) as caught:
+            read(path)
+        assert _gist(str(caught.value)).startswith("/nowhere/at/all; No such file")
 
 
 def test_train_py_is_the_command_and_the_module_works():

@@ -11,7 +11,8 @@ ORDER = [
     {"sampling"},
     {"methods"},
     {"networks"},
-    {"inference", "evaluation"},
+    {"inference"},
+    {"evaluation"},
     {"training"},
     {"cli"},
 ]
@@ -26,7 +27,8 @@ def imports(source):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"line {node.lineno}: a relative import hides where it leads"
             names = [f"{node.module}.{alias.name}" if node.module == "n2n_tf" else node.module for alias in node.names]
         for name in names:
             parts = name.split(".")

@@ -103,7 +103,7 @@ def test_loss_and_gradient_by_hand(shape):
     """The gradient is that of a constant f(y): one through f(y) would change it."""
     noisy, factor, gamma = RNG.random(shape, np.float32), 0.7, 1.5
     model = Neighbor2Neighbor(scale_network(factor), gamma)
-    choice = draw_choice(noisy, [1, 1])
+    choice = draw_choice(shape, [1, 1])
     with tf.GradientTape() as tape:
         reconstruction, regularizer, denoised = model.loss_terms(tf.constant(noisy), choice)
         loss = reconstruction + gamma * regularizer
@@ -118,7 +118,7 @@ def test_no_gradient_through_the_denoised_image():
     model = Neighbor2Neighbor(scale_network())
     noisy = tf.constant(RNG.random((1, 8, 8, 1), np.float32))
     with tf.GradientTape() as tape:
-        _, _, denoised = model.loss_terms(noisy, draw_choice(noisy, [0, 0]))
+        _, _, denoised = model.loss_terms(noisy, draw_choice(noisy.shape, [0, 0]))
     assert tape.gradient(denoised, model.network.trainable_variables) == [None]
 
 
@@ -153,8 +153,32 @@ def test_psnr_is_that_of_the_denoised_image():
     assert logs["loss"] == pytest.approx(0, abs=1e-6)  # neighbors are equal, and the network is the identity
 
 
+def test_any_image_size_and_psnr_only_with_clean_images():
+    """Sizes unknown to the graph; one model evaluated with and without clean images."""
+    model = Neighbor2Neighbor(scale_network(0.9))
+    model.compile(optimizer=keras.optimizers.SGD(0.1))
+    images = [RNG.random((1, 8, width, 1), np.float32) for width in (8, 16, 12)]
+    unknown = tf.TensorSpec([None, None, None, 1])
+    noisy = tf.data.Dataset.from_generator(lambda: iter(images), output_signature=unknown)
+    assert set(model.fit(noisy, verbose=0).history) == {"loss", "reconstruction", "regularizer", "gamma"}
+    with_clean = model.evaluate(noisy.map(lambda image: (image, image)), verbose=0, return_dict=True)
+    assert with_clean["psnr"] == pytest.approx(
+        np.mean([-10 * np.log10(np.mean(np.square(model(image) - image))) for image in images]), rel=1e-4
+    )
+    without = model.evaluate(noisy, verbose=0, return_dict=True)
+    assert "psnr" not in without
+    assert without["loss"] == pytest.approx(with_clean["loss"])
+
+
+def test_a_perfect_result_does_not_spoil_the_mean():
+    model = Neighbor2Neighbor(scale_network(1.0))
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    black = np.zeros((2, 8, 8, 1), np.float32)
+    assert model.evaluate(black, black, verbose=0, return_dict=True)["psnr"] == 100
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_trains_finite_float32_losses(policy):
+def test_mixed_precision_trains_with_finite_losses(policy):
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(policy)
@@ -172,6 +196,7 @@ TWO_REPLICAS = """
     import keras, numpy as np, tensorflow as tf
     from n2n_tf.methods import Neighbor2Neighbor
     from n2n_tf.networks import unet
+    from n2n_tf.sampling import draw_choice
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -179,7 +204,7 @@ TWO_REPLICAS = """
     class EachItsOwnDraw(Neighbor2Neighbor):
         '''What must not happen: every replica takes the first rows.'''
         def _draw(self, noisy):
-            return Neighbor2Neighbor._draw(self, tf.concat([noisy, noisy], 0))[: tf.shape(noisy)[0]] * 0 + 3
+            return draw_choice([4, 64, 64], tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)]))
 
     def losses_and_weights(strategy, method):
         with strategy.scope():

@@ -6,7 +6,7 @@ import pytest
 from n2n_tf.config import Config
 from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, OPTIMIZERS, build_optimizer
 
-CONFIG = Config(learning_rate=0.1, epochs=10, gamma=2.0)
+CONFIG = Config(noise="gaussian", learning_rate=0.1, epochs=10, gamma=2.0)
 
 
 def rates(name, steps, **settings):

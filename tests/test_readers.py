@@ -60,6 +60,30 @@ def test_tiff_planes_and_pages(tmp_path):
     np.testing.assert_array_equal(decoded(tmp_path / "planes.tif"), planes)
 
 
+@pytest.mark.parametrize(
+    ("image", "options", "reason"),
+    [
+        (np.zeros((9, 9), np.int16), {}, "int16 pixels"),
+        (np.zeros((9, 9), np.uint8), {"photometric": "miniswhite"}, "MINISWHITE TIFF of 1 channels"),
+        (np.zeros((9, 9, 2), np.uint8), {"photometric": "minisblack", "planarconfig": "contig"}, "of 2 channels"),
+        (np.zeros((9, 9, 3), np.uint8), {"photometric": "minisblack", "planarconfig": "contig"}, "of 3 channels"),
+        (np.zeros((9, 9, 5), np.uint8), {"photometric": "rgb"}, "RGB TIFF of 5 channels"),
+    ],
+    ids=["signed", "white is 0", "two colours", "three that are not RGB", "multispectral"],
+)
+def test_tiffs_that_would_be_misread_are_refused_by_their_headers(image, options, reason, tmp_path):
+    tifffile.imwrite(tmp_path / "image.tif", image, **options)
+    with pytest.raises(UnusableImageError, match=reason):
+        pages(tmp_path / "image.tif")
+
+
+def test_gray_and_alpha_tiff(tmp_path):
+    image = image_of(2, np.uint8)
+    options = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
+    tifffile.imwrite(tmp_path / "image.tif", image, **options)
+    np.testing.assert_array_equal(decoded(tmp_path / "image.tif"), image)
+
+
 @pytest.mark.parametrize("suffix", ["bmp", "gif", "webp", "jpg"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pillows_formats(suffix, channels, tmp_path):

@@ -3,7 +3,6 @@
 import argparse
 import difflib
 import logging
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -20,13 +19,13 @@ COMMANDS = {
 class Parser(argparse.ArgumentParser):
     """argparse, with the nearest flag named when one is misspelt."""
 
+    commands: Sequence[argparse.ArgumentParser] = ()
+
     def error(self, message: str) -> NoReturn:
         unknown = message.partition("unrecognized arguments: ")[2].split()
         known = [flag for parser in (self, *self.commands) for flag in parser._option_string_actions]
         near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1) if unknown else []
         super().error(message + (f"; did you mean {near[0]}?" if near else ""))
-
-    commands: Sequence[argparse.ArgumentParser] = ()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,12 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _from_the_system(error):
             raise
-        return _say(args.command, re.sub(r"^\{\{.*?\}\} ", "", str(error).splitlines()[0]), 1)
+        return _say(args.command, _gist(str(error)), 1)
 
 
 def _configure_logging() -> None:
-    """Our messages as they are; TensorFlow's start-up notes are not for users."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    """Our messages as they are."""
     logger = logging.getLogger("n2n_tf")
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.StreamHandler()]
@@ -75,5 +73,12 @@ def _say(command: str, text: str, status: int) -> int:
 def _from_the_system(error: Exception) -> bool:
     """Whether TensorFlow reports a full disk, a missing right, too little memory, rather than a mistake of ours."""
     errors = getattr(sys.modules.get("tensorflow"), "errors", None)
-    names = ("ResourceExhausted", "PermissionDenied", "FailedPrecondition", "OutOfRange", "DataLoss", "Unknown")
+    names = ("ResourceExhausted", "PermissionDenied", "FailedPrecondition", "OutOfRange", "DataLoss")
     return errors is not None and isinstance(error, tuple(getattr(errors, f"{name}Error") for name in names))
+
+
+def _gist(message: str) -> str:
+    """The line of a TensorFlow error that says what happened, without where in the graph it did."""
+    where = ("Graph execution error", "Detected at", "{{node", "<", "(", " ", "\t")
+    lines = [re.sub(r"^\{\{function_node.*?\}\} ", "", line) for line in message.splitlines()]
+    return next((line for line in lines if line and not line.startswith(where)), message)

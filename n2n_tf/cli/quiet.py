@@ -1,4 +1,4 @@
-"""Keep TensorFlow's start-up notes off the terminal."""
+"""Keep TensorFlow's notes to its developers off the terminal."""
 
 import contextlib
 import os
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
-    """While it is imported, TensorFlow writes to file descriptor 2 whatever the log level says; errors still raise."""
+    """Import TensorFlow inside. Until it is imported it writes to file descriptor 2 whatever its log level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)

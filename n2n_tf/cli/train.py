@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             flag(field.name),
             default=argparse.SUPPRESS,
-            help=f"{field.metadata['help']} (default: {_default(field)})",
+            help=field.metadata["help"] + _default(field.default),
             **_type(hints[field.name], field.metadata),
         )
 
@@ -44,23 +44,25 @@ def run(args: argparse.Namespace) -> None:
     try:
         _print(training.train(config, output) if config else training.resume(output, flags))
     except KeyboardInterrupt:
-        print(f"\nstopped; go on with: n2n-tf train --resume --output {output}", file=sys.stderr)
+        begun = (Path(output) / "config.json").exists()
+        print("\nstopped" + f"; go on with: n2n-tf train --resume --output {output}" * begun, file=sys.stderr)
         raise
 
 
 def _print(report: dict[str, Any]) -> None:
-    scores = report["held_out"]
+    scores, images = report["scores"], f"{report['scored_images']} images"
     if "psnr" in scores:
-        print(f"held-out images: noisy {scores['noisy_psnr']:.2f} dB, denoised {scores['psnr']:.2f} dB (PSNR)")
+        print(f"{images}: noisy {scores['noisy_psnr']:.2f} dB, denoised {scores['psnr']:.2f} dB (PSNR)")
     else:
-        print(f"held-out images: reconstruction {scores['reconstruction']:.6f}")
+        print(f"{images}: reconstruction {scores['reconstruction']:.6f}")
     print(f"before and after: {report['picture']}")
     print(f"denoiser: {report['denoiser']} ({Path(report['denoiser']).stat().st_size / 1e6:.1f} MB)")
 
 
-def _default(field: dataclasses.Field) -> str:
-    value = field.default
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _default(value: Any) -> str:
+    if value in (None, ()):
+        return ""  # its help says what happens
+    return f" (default: {' '.join(map(str, value)) if isinstance(value, tuple) else value})"
 
 
 def _type(hint: Any, metadata: Any) -> dict[str, Any]:

@@ -26,12 +26,13 @@ class Images:
     pages: Sequence[Page]
     channels: int
     skipped: dict[str, str] = field(default_factory=dict)
+    failure: RunError | None = None  # inside a tf.data pipeline TensorFlow swallows the exception itself
 
     def __len__(self) -> int:
         return len(self.pages)
 
-    def read(self, index: int) -> np.ndarray:
-        """Image number `index`, float32 [H, W, C] in [0, 1].
+    def read(self, index: int) -> tuple[np.ndarray, np.int64]:
+        """Image number `index`, float32 [H, W, C] in [0, 1], and the number of the image that was read.
 
         A file that cannot be decoded is put down in `skipped` and its successor is read in its place, so the
         same index always gives the same image.
@@ -40,28 +41,31 @@ class Images:
             RunError: not one image can be read.
         """
         for offset in range(len(self)):
-            page = self.pages[(int(index) + offset) % len(self)]
+            number = (int(index) + offset) % len(self)
+            page = self.pages[number]
             try:
-                return readers.colors_in_unit_range(readers.read(page))
+                return readers.colors_in_unit_range(readers.read(page)), np.int64(number)
             except (UnusableImageError, OSError) as error:
                 self.skipped[str(page)] = _reason(error)
-        raise RunError("none of the images can be read any more:\n" + listing(self.skipped))
+        self.failure = RunError("none of the images can be read:\n" + listing(self.skipped))
+        raise self.failure
 
 
-def find_images(paths: Iterable[str], channels: int, smallest_side: int = 1) -> Images:
+def find_images(paths: Iterable[str], channels: int, smallest_side: int = 1, flag: str = "--data") -> Images:
     """Find the images under folders (recursively), globs and files, and check their headers.
 
     Args:
         paths: folders, globs or files.
         channels: wanted, alpha not counted; others are skipped.
         smallest_side: in pixels; smaller images are skipped.
+        flag: where the paths come from, for the error.
 
     Raises:
         UsageError: a path does not exist.
         RunError: no usable image; the text lists the reasons.
     """
     found, skipped = [], {}
-    for path in _files(paths):
+    for path in _files(paths, flag):
         try:
             for page in readers.pages(path):
                 reason = _unfit(page, channels, smallest_side)
@@ -83,21 +87,24 @@ def listing(skipped: dict[str, str], most: int = 20) -> str:
     return "\n".join(lines[:most] + more) or "  no file with the suffix of an image"
 
 
-def _files(paths: Iterable[str]) -> list[str]:
+def _files(paths: Iterable[str], flag: str) -> list[str]:
     files: dict[str, None] = {}  # ordered, each once
-    for path in paths:
-        path = os.path.expanduser(path)
-        if os.path.isdir(path):
-            inside = sorted(str(each) for each in Path(path).rglob("*") if each.is_file())
-            images = [each for each in inside if Path(each).suffix.lower() in readers.SUFFIXES]
-            if len(images) < len(inside):
-                logger.info("%s: %d files without the suffix of an image passed over", path, len(inside) - len(images))
-        else:
-            images = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
-            if not images:
-                raise UsageError(f"--data {path}: no such folder or file, and no file matches it as a glob")
-        files.update(dict.fromkeys(map(os.path.abspath, images)))
+    for path in map(os.path.expanduser, paths):
+        matches = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
+        if not matches:
+            raise UsageError(f"{flag} {path}: no such folder or file, and no file matches it as a glob")
+        for match in matches:
+            found = _files_in(match) if os.path.isdir(match) else [match]
+            files.update(dict.fromkeys(map(os.path.abspath, found)))
     return list(files)
+
+
+def _files_in(folder: str) -> list[str]:
+    inside = sorted(str(each) for each in Path(folder).rglob("*") if each.is_file())
+    images = [each for each in inside if Path(each).suffix.lower() in readers.SUFFIXES]
+    if len(images) < len(inside):
+        logger.info("%s: %d files without the suffix of an image passed over", folder, len(inside) - len(images))
+    return images
 
 
 def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:

@@ -15,6 +15,8 @@ from n2n_tf.noise import Noise
 # purposes a seed is used for; each gives independent random numbers
 SHUFFLE, ELEMENT, IMAGE, HELD_OUT = range(4)
 
+LARGEST_HELD_OUT = 512  # side in pixels, so that a validation is quick whatever the images
+
 
 def training_batches(images: Images, noise: Noise | None, config: Config, first_step: int = 0) -> tf.data.Dataset:
     """Endless batches of crops.
@@ -34,7 +36,7 @@ def training_batches(images: Images, noise: Noise | None, config: Config, first_
         crop_seed, flip_seed, noise_seed = tf.unstack(
             tf.random.experimental.stateless_split(derive(config.seed, ELEMENT, number), 3)
         )
-        image = tf.numpy_function(images.read, [index], tf.float32, stateful=False)
+        image, index = tf.numpy_function(images.read, [index], [tf.float32, tf.int64], stateful=False)
         image.set_shape([None, None, config.channels])
         if noise is None:
             return (flip(crop(image, config.patch_size, crop_seed), flip_seed, config.flips),)
@@ -82,8 +84,10 @@ def derive(seed: int, purpose: int, number: tf.Tensor | int) -> tf.Tensor:
 def held_out_pair(
     images: Images, index: int, noise: Noise | None, config: Config
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
-    """Held-out image number `index`: noisy and, where it is known, clean. Always the same noise."""
-    image = tf.constant(images.read(index))
+    """The middle of held-out image number `index`: noisy and, where it is known, clean. Always the same noise."""
+    image = images.read(index)[0]
+    top, left = (max(0, side - LARGEST_HELD_OUT) // 2 for side in image.shape[:2])
+    image = tf.constant(image[top : top + LARGEST_HELD_OUT, left : left + LARGEST_HELD_OUT])
     if noise is None:
         return image, None
     return noise(image, derive(config.seed, HELD_OUT, index)), image

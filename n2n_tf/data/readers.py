@@ -123,17 +123,21 @@ def _read_pillow(path: str, _: int) -> np.ndarray:
 
 def _tiff_header(path: str) -> list[tuple[int, int, int, int]]:
     with tifffile.TiffFile(path) as tiff:
+        if (tiff.imagej_metadata or {}).get("images", 1) > len(tiff.pages):
+            raise UnusableImageError("an ImageJ stack in one piece; save its planes as pages")
         images = [(n, page.aspage()) for n, page in enumerate(tiff.pages)]
         return [(n, *_tiff_shape(page)) for n, page in images if not (page.is_reduced or page.is_mask)]
 
 
-def _tiff_shape(page: Any) -> tuple[int, int, int]:
+def _tiff_shape(page: tifffile.TiffPage) -> tuple[int, int, int]:
     sizes = dict(zip(page.axes, page.shape, strict=True))
-    channels = sizes.get("S", 1)
-    if set(page.axes) - set("YXS") or channels > 4 or page.photometric.name in ("PALETTE", "CFA", "SEPARATED"):
-        raise UnusableImageError(
-            f"TIFF of axes {page.axes}, {page.photometric.name}; wanted gray or RGB: convert the file"
-        )
+    channels, model = sizes.get("S", 1), tifffile.PHOTOMETRIC(page.photometric).name
+    alpha = channels == 2 and page.extrasamples and page.extrasamples[0] > 0
+    gray_or_rgb = (model == "MINISBLACK" and (channels == 1 or alpha)) or (model == "RGB" and channels in (3, 4))
+    if set(page.axes) - set("YXS") or not gray_or_rgb:
+        raise UnusableImageError(f"a {model} TIFF of {channels} channels; wanted gray or RGB: convert the file")
+    if page.dtype is None or not (page.dtype in (bool, np.uint8, np.uint16) or page.dtype.kind == "f"):
+        raise UnusableImageError(f"{page.dtype} pixels; wanted uint8, uint16 or float: convert the file")
     return sizes["Y"], sizes["X"], channels
 
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from n2n_tf.evaluation.metrics import psnr
 from n2n_tf.evaluation.pictures import to_uint8
+from n2n_tf.inference import SIDE_MULTIPLE
 
 SEED = 101  # of NumPy's legacy generator, set once before a list of sets
-SIDE_MULTIPLE = 32
 
 
 def paper_psnr(

@@ -6,7 +6,9 @@ import keras
 import tensorflow as tf
 
 from n2n_tf.methods.gamma import GammaRamp
-from n2n_tf.sampling import draw_choice, sub_sample
+from n2n_tf.sampling import draw_choice, shape_of, sub_sample
+
+MOST_PSNR = 100.0  # dB; a perfect result would be infinite, and so would the mean
 
 
 @keras.saving.register_keras_serializable("n2n_tf")
@@ -40,10 +42,10 @@ class Neighbor2Neighbor(keras.Model):
         self.network = network
         self.gamma = gamma
         self.seed = seed
+        self.built = network.built  # nothing but the network has weights
         self._means = [
             keras.metrics.Mean(name=name) for name in ("loss", "reconstruction", "regularizer", "gamma", "psnr")
         ]
-        self._clean_seen = False
 
     def call(self, noisy: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.network(noisy, training=training)
@@ -88,9 +90,9 @@ class Neighbor2Neighbor(keras.Model):
     def _draw(self, noisy: tf.Tensor) -> tf.Tensor:
         """This replica's rows of the draw for the global batch: replicas together do what one device does."""
         replica = tf.distribute.get_replica_context()
-        rows = tf.shape(noisy)[0] if noisy.shape[0] is None else noisy.shape[0]
-        everyone = tf.zeros([rows * replica.num_replicas_in_sync, *noisy.shape[1:3], 0])
-        choice = draw_choice(everyone, tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)]))
+        rows, height, width, _ = shape_of(noisy)
+        seed = tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)])
+        choice = draw_choice([rows * replica.num_replicas_in_sync, height, width], seed)
         first = replica.replica_id_in_sync_group * rows
         return choice[first : first + rows]
 
@@ -100,15 +102,20 @@ class Neighbor2Neighbor(keras.Model):
 
     def _log(self, values: list[tf.Tensor], denoised: tf.Tensor, clean: tf.Tensor | None) -> dict[str, tf.Tensor]:
         if clean is not None:
-            self._clean_seen = True
-            values = [*values, tf.image.psnr(tf.clip_by_value(denoised, 0, 1), clean, 1.0)]
-        for mean, value in zip(self._means, values, strict=False):
+            psnr = tf.image.psnr(tf.clip_by_value(denoised, 0, 1), clean, 1.0)
+            values = [*values, tf.minimum(psnr, MOST_PSNR)]
+        used = self._means[: len(values)]
+        for mean, value in zip(used, values, strict=True):
             mean.update_state(value)
-        return self.get_metrics_result()
+        return {mean.name: mean.result() for mean in used}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        return self._means if self._clean_seen else self._means[:-1]
+        return self._means
+
+    def get_metrics_result(self) -> dict[str, tf.Tensor]:
+        """The means of the epoch; psnr only if clean images came."""
+        return {mean.name: mean.result() for mean in self._means if mean.count > 0}
 
     def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object

@@ -1,14 +1,12 @@
 """The U-Net of the paper's experiments (section 5.1)."""
 
-import itertools
-
 import keras
+import numpy as np
 from keras import layers
 
 from n2n_tf.config import lookup
 
 LEVELS = 5  # 2×2 poolings
-SIDE_MULTIPLE = 2**LEVELS  # H and W must be multiples of it
 SLOPE = 0.2  # of LeakyReLU
 
 
@@ -29,10 +27,12 @@ def unet(channels: int = 3, features: int = 48, init: str = "default", seed: int
     Source: paper section 5.1. The slope 0.2 and the skips from the pooled tensors are the authors' code's.
     """
     variances = lookup(INITS, init, "init")
-    seeds = itertools.repeat(None) if seed is None else itertools.count(seed)
+    seeds = np.random.default_rng(seed)  # one for each kernel: layers of one shape must differ
 
     def kernel(kind: str) -> keras.initializers.Initializer:
-        return keras.initializers.VarianceScaling(variances[kind], "fan_in", "untruncated_normal", seed=next(seeds))
+        return keras.initializers.VarianceScaling(
+            variances[kind], "fan_in", "untruncated_normal", seed=int(seeds.integers(2**31))
+        )
 
     def conv(x: keras.KerasTensor, filters: int, name: str, size: int = 3) -> keras.KerasTensor:
         x = layers.Conv2D(filters, size, padding="same", kernel_initializer=kernel("conv"), name=name)(x)

@@ -31,10 +31,9 @@ class AverageWeights(keras.callbacks.Callback):
 
     @tf.function
     def _update(self) -> None:
-        # the first weights are forgotten at once: a plain mean until `momentum` takes over
         self.steps.assign_add(1)
         steps = tf.cast(self.steps, tf.float32)
-        momentum = tf.minimum(self.momentum, steps / (steps + 10))
+        momentum = tf.minimum(self.momentum, steps / (steps + 10))  # the initial weights are forgotten fast
         for average, weight in zip(self.average, self._weights, strict=True):
             average.assign(momentum * average + (1 - momentum) * weight)
 

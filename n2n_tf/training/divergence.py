@@ -17,5 +17,5 @@ class StopAtNaN(keras.callbacks.Callback):
             values = ", ".join(f"{name} {float(value):g}" for name, value in logs.items())
             raise RunError(
                 f"training diverged at step {int(self.model.optimizer.iterations)}: {values}. "
-                "The last checkpoint is older than this step; try a lower --learning-rate, or check the images' values"
+                "Start a new run with a lower --learning-rate, or check the images' values"
             )

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 LEAST_STEPS = 100  # of an epoch, when --steps-per-epoch is left to us: small sets are passed over several times
 MOST_HELD_OUT = 8  # images held out of --data when there is no --val-data
+SMALLEST_HELD_OUT = 2  # pixels; the sub-sampler needs one cell
 
 
 def train(config: Config, output: str | Path) -> dict[str, Any]:
@@ -51,6 +52,7 @@ def train(config: Config, output: str | Path) -> dict[str, Any]:
     noise = _resolve(config)
     training, held_out = find_data(config)
     directory.create(config, training, held_out)
+    logger.info("run directory: %s", directory.path)
     return _fit(config, noise, training, held_out, directory, resume=False)
 
 
@@ -77,7 +79,8 @@ def find_data(config: Config) -> tuple[Images, Images]:
         logger.info("no --data: training on the sample images of scikit-image")
     training = find_images(config.data or samples.sample_paths(samples.TRAINING, channels), channels, patch)
     if config.val_data or not config.data:
-        held_out = find_images(config.val_data or samples.sample_paths(samples.HELD_OUT, channels), channels)
+        paths = config.val_data or samples.sample_paths(samples.HELD_OUT, channels)
+        held_out = find_images(paths, channels, SMALLEST_HELD_OUT, "--val-data")
     else:
         training, held_out = _hold_out(training, config)
     for name, images in (("training", training), ("held-out", held_out)):
@@ -93,7 +96,7 @@ def _hold_out(images: Images, config: Config) -> tuple[Images, Images]:
     chosen = set(order[:count].tolist() or order[:MOST_HELD_OUT].tolist())
     held_out = Images([page for i, page in enumerate(images.pages) if i in chosen], images.channels)
     if not count:
-        logger.info("no --val-data, and too few images to hold some out: scores are those of training images")
+        logger.info("no --val-data, and too few images to spare some: the scores are those of training images")
         return images, held_out
     logger.info("no --val-data: %d images of --data are held out", count)
     rest = [page for i, page in enumerate(images.pages) if i not in chosen]
@@ -107,7 +110,7 @@ def _resolve(config: Config) -> Noise | None:
     lookup(METHODS, config.method, "--method")
     lookup(GAMMAS, config.gamma_schedule, "--gamma-schedule")
     build_optimizer(config, 1)
-    return lookup(NOISES, config.noise or "none", "--noise")(config)
+    return lookup(NOISES, config.noise or "", "--noise")(config)
 
 
 def _fit(
@@ -144,10 +147,13 @@ def _fit(
             until = epoch + 1 if into_epoch else config.epochs
             checkpoints.start_at(done)
             batches = training_batches(training, noise, config, first_step=done)
-            model.fit(
-                batches, initial_epoch=epoch, epochs=until, steps_per_epoch=per_epoch - into_epoch,
-                shuffle=False, verbose=0, callbacks=callbacks,
-            )  # fmt: skip
+            try:
+                model.fit(
+                    batches, initial_epoch=epoch, epochs=until, steps_per_epoch=per_epoch - into_epoch,
+                    shuffle=False, verbose=0, callbacks=callbacks,
+                )  # fmt: skip
+            except tf.errors.UnknownError as error:  # what TensorFlow makes of an exception of the reader
+                raise (training.failure or error) from error
             done = until * per_epoch
     return _report(config, training, validation, directory, time.monotonic() - began)
 
@@ -203,9 +209,11 @@ def _report(
     if skipped:
         logger.warning("%d files were skipped:\n%s", len(skipped), listing(skipped))
     report = {
-        "held_out": validation.scores(),
+        "scores": validation.scores(),
+        "scored_images": "training" if training.pages == validation.images.pages else "held-out",
         "picture": str(path),
         "denoiser": str(directory.denoiser),
+        "data": list(config.data) or "sample images",
         "training_images": len(training),
         "skipped": skipped,
         "seconds": round(seconds, 1),

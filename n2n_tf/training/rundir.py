@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import json
 import logging
 import os
@@ -15,11 +16,15 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf import __version__
-from n2n_tf.config import Config, RunError, UsageError, build_config
+from n2n_tf.config import Config, RunError, UsageError, config_from
 from n2n_tf.data.images import Images
 from n2n_tf.data.readers import Page
 
 logger = logging.getLogger(__name__)
+
+NUMERIC_VARIABLES = {  # of the environment: they change how TensorFlow rounds
+    "TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS", "TF_XLA_FLAGS",
+}  # fmt: skip
 
 
 def write(path: Path, writer: Callable[[Path], Any]) -> None:
@@ -45,9 +50,10 @@ def environment(config: Config) -> dict[str, Any]:
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
-        "machine": platform.machine(),
+        "processor": _processor(),
         "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "gpus": [str(tf.config.experimental.get_device_details(gpu)) for gpu in tf.config.list_physical_devices("GPU")],
+        "variables": {name: value for name, value in sorted(os.environ.items()) if name in NUMERIC_VARIABLES},
         "jit_compile": config.jit_compile,
     }
 
@@ -102,7 +108,7 @@ class RunDirectory:
             raise UsageError(f"--resume --output {self.path}: holds no run; leave --resume out to begin one")
         try:
             saved = json.loads(self.config.read_text(encoding="utf-8"))
-            config = build_config(saved["config"])
+            config = config_from(saved["config"])
             lists = json.loads(self.images.read_text(encoding="utf-8"))
             training, held_out = (
                 Images([Page(*page) for page in lists[name]["pages"]], config.channels, lists[name]["skipped"])
@@ -139,3 +145,13 @@ class RunDirectory:
 
 def _to_json(images: Images) -> dict[str, Any]:
     return {"pages": [list(dataclasses.astuple(page)) for page in images.pages], "skipped": images.skipped}
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")  # Linux; platform.processor() says nothing there
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    # the flags tell machines of one name apart, and choose TensorFlow's kernels
+    described = {line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "flags"))}
+    digest = hashlib.sha256("".join(sorted(described)).encode()).hexdigest()[:12]
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{name} ({digest})"

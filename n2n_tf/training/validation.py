@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from n2n_tf.config import Config
 from n2n_tf.data.images import Images
-from n2n_tf.data.pipeline import held_out_pair
+from n2n_tf.data.pipeline import HELD_OUT, derive, held_out_pair
 from n2n_tf.evaluation.metrics import psnr
 from n2n_tf.evaluation.pictures import side_by_side
 from n2n_tf.inference import denoise
@@ -16,8 +16,6 @@ from n2n_tf.noise import Noise
 from n2n_tf.sampling import draw_choice, sub_sample
 from n2n_tf.training.average import AverageWeights
 from n2n_tf.training.rundir import RunDirectory, write
-
-LARGEST_SIDE = 512  # larger held-out images are cropped to their middle
 
 
 class Validation(keras.callbacks.Callback):
@@ -84,15 +82,10 @@ class Validation(keras.callbacks.Callback):
         if clean is not None:
             denoised = np.clip(denoise(self.denoiser, noisy), 0, 1)
             return {"psnr": psnr(denoised, clean), "noisy_psnr": psnr(noisy, clean)}
-        choice = draw_choice(noisy[None], tf.constant([self.config.seed, index]))
+        choice = draw_choice((1, *noisy.shape), derive(self.config.seed, HELD_OUT, index))
         sub1, sub2 = (sub[0].numpy() for sub in sub_sample(tf.constant(noisy[None]), choice))
         return {"reconstruction": float(np.mean(np.square(denoise(self.denoiser, sub1) - sub2)))}
 
     def _pair(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         noisy, clean = held_out_pair(self.images, index, self.noise, self.config)
-        return _middle(noisy.numpy()), None if clean is None else _middle(clean.numpy())
-
-
-def _middle(image: np.ndarray) -> np.ndarray:
-    top, left = (max(0, side - LARGEST_SIDE) // 2 for side in image.shape[:2])
-    return image[top : top + LARGEST_SIDE, left : left + LARGEST_SIDE]
+        return noisy.numpy(), None if clean is None else clean.numpy()
