@@ -43,9 +43,8 @@ class Neighbor2Neighbor(keras.Model):
         self.gamma = gamma
         self.seed = seed
         self.built = network.built  # nothing but the network has weights
-        self._means = [
-            keras.metrics.Mean(name=name) for name in ("loss", "reconstruction", "regularizer", "gamma", "psnr")
-        ]
+        names = ("loss", "reconstruction", "regularizer", "gamma", "psnr")
+        self._means = {name: keras.metrics.Mean(name=name) for name in names}
 
     def call(self, noisy: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.network(noisy, training=training)
@@ -69,23 +68,28 @@ class Neighbor2Neighbor(keras.Model):
         return reconstruction, regularizer, denoised
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        noisy, clean, _ = keras.utils.unpack_x_y_sample_weight(data)
-        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-        gamma = self._current_gamma()
         with tf.GradientTape() as tape:
-            reconstruction, regularizer, denoised = self.loss_terms(noisy, self._draw(noisy))
-            loss = reconstruction + gamma * regularizer
-            scaled = self.optimizer.scale_loss(loss / replicas)  # gradients are summed over replicas
+            values = self._values(data)
+            replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+            loss = self.optimizer.scale_loss(values["loss"] / replicas)  # gradients are summed over replicas
         variables = self.network.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
-        return self._log([loss, reconstruction, regularizer, gamma], denoised, clean)
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return self._log(values)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        return self._log(self._values(data))
+
+    def _values(self, data: Any) -> dict[str, tf.Tensor]:
+        """Everything that is logged of a batch; `loss` is what is minimized."""
         noisy, clean, _ = keras.utils.unpack_x_y_sample_weight(data)
-        gamma = self._current_gamma()
+        gamma = tf.cast(self.gamma(self.optimizer.iterations) if callable(self.gamma) else self.gamma, tf.float32)
         reconstruction, regularizer, denoised = self.loss_terms(noisy, self._draw(noisy))
         loss = reconstruction + gamma * regularizer
-        return self._log([loss, reconstruction, regularizer, gamma], denoised, clean)
+        values = {"loss": loss, "reconstruction": reconstruction, "regularizer": regularizer, "gamma": gamma}
+        if clean is not None:
+            psnr = tf.image.psnr(tf.clip_by_value(denoised, 0, 1), clean, 1.0)
+            values["psnr"] = tf.minimum(psnr, MOST_PSNR)
+        return values
 
     def _draw(self, noisy: tf.Tensor) -> tf.Tensor:
         """This replica's rows of the draw for the global batch: replicas together do what one device does."""
@@ -96,37 +100,24 @@ class Neighbor2Neighbor(keras.Model):
         first = replica.replica_id_in_sync_group * rows
         return choice[first : first + rows]
 
-    def _current_gamma(self) -> tf.Tensor:
-        gamma = self.gamma(self.optimizer.iterations) if callable(self.gamma) else self.gamma
-        return tf.cast(gamma, tf.float32)
-
-    def _log(self, values: list[tf.Tensor], denoised: tf.Tensor, clean: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        if clean is not None:
-            psnr = tf.image.psnr(tf.clip_by_value(denoised, 0, 1), clean, 1.0)
-            values = [*values, tf.minimum(psnr, MOST_PSNR)]
-        used = self._means[: len(values)]
-        for mean, value in zip(used, values, strict=True):
-            mean.update_state(value)
-        return {mean.name: mean.result() for mean in used}
+    def _log(self, values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        for name, value in values.items():
+            self._means[name].update_state(value)
+        return {name: self._means[name].result() for name in values}
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        return self._means
+        return list(self._means.values())
 
     def get_metrics_result(self) -> dict[str, tf.Tensor]:
         """The means of the epoch; psnr only if clean images came."""
-        return {mean.name: mean.result() for mean in self._means if mean.count > 0}
+        return {mean.name: mean.result() for mean in self.metrics if mean.count > 0}
 
     def get_config(self) -> dict[str, Any]:
-        serialize = keras.saving.serialize_keras_object
-        return {
-            **super().get_config(),
-            "network": serialize(self.network),
-            "gamma": serialize(self.gamma),
-            "seed": self.seed,
-        }
+        parts = {"network": self.network, "gamma": self.gamma, "seed": self.seed}
+        return {**super().get_config(), **{k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Neighbor2Neighbor":
-        deserialize = keras.saving.deserialize_keras_object
-        return cls(**{**config, "network": deserialize(config["network"]), "gamma": deserialize(config["gamma"])})
+        parts = {name: keras.saving.deserialize_keras_object(config[name]) for name in ("network", "gamma", "seed")}
+        return cls(**{**config, **parts})
