@@ -7,7 +7,15 @@ import skimage
 
 TRAINING: dict[int, tuple[str, ...]] = {
     1: ("brick.png", "camera.png", "grass.png", "gravel.png"),
-    3: ("astronaut.png", "hubble_deep_field.jpg", "ihc.png", "motorcycle_left.png", "retina.jpg", "rocket.jpg"),
+    3: (
+        "astronaut.png",
+        "hubble_deep_field.jpg",
+        "ihc.png",
+        "motorcycle_left.png",
+        "motorcycle_right.png",
+        "retina.jpg",
+        "rocket.jpg",
+    ),  # fmt: skip
 }
 HELD_OUT: dict[int, tuple[str, ...]] = {
     1: ("coins.png", "moon.png"),
