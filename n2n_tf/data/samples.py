@@ -15,7 +15,7 @@ TRAINING: dict[int, tuple[str, ...]] = {
         "motorcycle_right.png",
         "retina.jpg",
         "rocket.jpg",
-    ),  # fmt: skip
+    ),
 }
 HELD_OUT: dict[int, tuple[str, ...]] = {
     1: ("coins.png", "moon.png"),
