@@ -1,3 +1,4 @@
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,14 @@ import pytest
 from PIL import Image
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_a_library():
+    """Undo what the command line sets up: its messages would miss pytest's capture in later tests."""
+    yield
+    logger = logging.getLogger("n2n_tf")
+    logger.handlers, logger.propagate = [], True
 
 
 @pytest.fixture(scope="session")

@@ -59,8 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _configure_logging() -> None:
-    """Our messages as they are."""
+    """Our messages as they are, and once: a library gives the root logger a handler too."""
     logger = logging.getLogger("n2n_tf")
+    logger.propagate = False
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.StreamHandler()]
 
