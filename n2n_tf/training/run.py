@@ -1,9 +1,8 @@
 """A training run: the one place where data, noise, network, method and callbacks meet."""
 
-import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from n2n_tf.data import samples
 from n2n_tf.data.images import Images, find_images, listing
 from n2n_tf.data.pipeline import training_batches
 from n2n_tf.methods import METHODS
-from n2n_tf.networks import NETWORKS
 from n2n_tf.noise import NOISES, Noise
 from n2n_tf.training.average import AverageWeights
+from n2n_tf.training.build import build_model, build_network, build_strategy
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.optimization import GAMMAS, build_optimizer
@@ -156,47 +155,6 @@ def _fit(
                 raise (training.failure or error) from error
             done = until * per_epoch
     return _report(config, training, validation, directory, time.monotonic() - began)
-
-
-def build_network(config: Config) -> keras.Model:
-    """The network of a run, with its initial weights."""
-    network = lookup(NETWORKS, config.network, "--network")
-    return network(config.channels, config.features, init=config.init, seed=config.seed)
-
-
-def build_model(config: Config, steps: int) -> keras.Model:
-    """The method around its network, compiled, with all variables built, for a run of `steps` iterations."""
-    with build_strategy(config).scope(), _precision(config.mixed_precision):
-        gamma = GAMMAS[config.gamma_schedule](config, steps)
-        model = METHODS[config.method](build_network(config), gamma=gamma, seed=config.seed)
-        jit_compile = {"auto": "auto", "on": True, "off": False}[config.jit_compile]
-        model.compile(optimizer=build_optimizer(config, steps), jit_compile=jit_compile)
-        model.optimizer.build(model.network.trainable_variables)
-    return model
-
-
-def build_strategy(config: Config) -> tf.distribute.Strategy:
-    """The tf.distribute strategy; one device needs none."""
-    devices = [d.name for d in tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")]
-    if config.strategy == "none" or (config.strategy == "auto" and len(devices) == 1):
-        return tf.distribute.get_strategy()
-    if config.batch_size % len(devices):
-        raise UsageError(
-            f"--batch-size {config.batch_size}: wanted a multiple of the {len(devices)} devices; "
-            f"try {len(devices) * max(1, round(config.batch_size / len(devices)))}"
-        )
-    return tf.distribute.MirroredStrategy(devices)
-
-
-@contextlib.contextmanager
-def _precision(name: str) -> Iterator[None]:
-    """Layers made inside compute in this type; their variables stay float32."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32" if name == "off" else f"mixed_{name}")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _report(
