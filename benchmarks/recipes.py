@@ -20,8 +20,9 @@ with quiet_import():
 
     from n2n_tf.config import PRESETS, config_from, lookup
     from n2n_tf.data.images import find_images
-    from n2n_tf.data.readers import read
-    from n2n_tf.evaluation.protocol import paper_psnr
+    from n2n_tf.evaluation.protocol import Paper, TestSet, evaluate
+    from n2n_tf.inference import Denoiser
+    from n2n_tf.noise import Gaussian
     from n2n_tf.training.run import resume, train
 
 COMMON = {
@@ -64,15 +65,17 @@ def main() -> None:
         begun = (args.output / name / "config.json").exists()
         report = resume(args.output / name) if begun else train(config, args.output / name)
         network = keras.models.load_model(report["denoiser"])
-        scores = {test: paper_psnr(network, load(folder), 25.0) for test, folder in tests.items()}
+        scores = {test: score(network, folder) for test, folder in tests.items()}
         table[name] = {"settings": RECIPES[name], "seconds": report["seconds"], "psnr": scores}
         results.write_text(json.dumps(table, indent=2) + "\n")
     print_table(table, list(tests))
 
 
-def load(folder: str) -> list[np.ndarray]:
-    """A test set, in the order of its file names."""
-    return [read(page)[..., :3] for page in find_images([folder], 3).pages]
+def score(network: keras.Model, folder: str) -> float:
+    """Mean PSNR of a test set."""
+    test = TestSet("", find_images([folder], 3).pages, Gaussian(25 / 255))
+    cases = evaluate([test], {"": Denoiser(network)}, Paper())
+    return float(np.mean([case.scores[""][0] for case in cases]))
 
 
 def print_table(table: dict[str, Any], tests: list[str]) -> None:
@@ -80,7 +83,7 @@ def print_table(table: dict[str, Any], tests: list[str]) -> None:
     print(f"| recipe | {' | '.join(f'{test}, dB' for test in tests)} | minutes |")
     print("|---" * (len(tests) + 2) + "|")
     for name, row in table.items():
-        psnr = " | ".join(f"{row['psnr'][test][1]:.2f}" if test in row["psnr"] else "" for test in tests)
+        psnr = " | ".join(f"{row['psnr'][test]:.2f}" if test in row["psnr"] else "" for test in tests)
         print(f"| {name} | {psnr} | {row['seconds'] / 60:.0f} |")
 
 

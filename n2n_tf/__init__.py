@@ -4,7 +4,8 @@ Public names:
     networks            denoising networks, `networks.unet(channels=3)`
     Neighbor2Neighbor   the training method, a keras.Model around any network
     GammaRamp           the regularizer's schedule
-    denoise             numpy in, numpy out
+    denoise, Denoiser   numpy in, numpy out, once and repeatedly
+    load_denoiser       a trained network, from a run directory or a .keras file
     Config, build_config, train, resume   what the command line does
 """
 
@@ -18,6 +19,8 @@ _HOMES = {
     "Neighbor2Neighbor": "n2n_tf.methods",
     "GammaRamp": "n2n_tf.methods",
     "denoise": "n2n_tf.inference",
+    "Denoiser": "n2n_tf.inference",
+    "load_denoiser": "n2n_tf.inference",
     "Config": "n2n_tf.config",
     "build_config": "n2n_tf.config",
     "train": "n2n_tf.training.run",

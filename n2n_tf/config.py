@@ -21,6 +21,8 @@ else:
 
 T = TypeVar("T")
 
+MEMORY = 4.0  # GB of resident memory to denoise in
+
 
 class UsageError(ValueError):
     """Settings that cannot be right; the text says what came, what was wanted and what to do."""

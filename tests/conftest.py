@@ -34,19 +34,38 @@ def reference() -> Path:
 def authors_unet(reference) -> Callable[[str], keras.Model]:
     """The U-Net with weights of a file of the authors' code."""
     torch = pytest.importorskip("torch", reason="PyTorch, extra `torch`, reads the authors' weights")
-    from n2n_tf.networks import unet
+    from n2n_tf.networks.authors import from_authors
 
     def with_weights(name: str) -> keras.Model:
         weights = torch.load(reference / name, weights_only=True)
-        network = unet()
-        for layer in network.layers:
-            if layer.weights:
-                prefix = layer.name + ".deconv" if layer.name.startswith("up") else layer.name
-                kernel, bias = weights[f"{prefix}.weight"].numpy(), weights[f"{prefix}.bias"].numpy()
-                layer.set_weights([kernel.transpose(2, 3, 1, 0), bias])
-        return network
+        return from_authors({name: value.numpy() for name, value in weights.items()})
 
     return with_weights
+
+
+def identity(channels: int) -> keras.Model:
+    """A denoiser that gives back what it gets."""
+    image = keras.Input((None, None, channels))
+    return keras.Model(image, keras.layers.Activation("linear")(image))
+
+
+def negative(channels: int) -> keras.Model:
+    """A denoiser whose result is 1 - image."""
+    image = keras.Input((None, None, channels))
+    return keras.Model(image, keras.layers.Rescaling(-1.0, 1.0)(image))
+
+
+@pytest.fixture
+def models(tmp_path) -> Callable[[str], str]:
+    """Path of a .keras file, by name: identity or negative, and the number of channels."""
+
+    def path(name: str) -> str:
+        kind, channels = name.split()
+        file = tmp_path / f"{kind}{channels}.keras"
+        {"identity": identity, "negative": negative}[kind](int(channels)).save(file)
+        return str(file)
+
+    return path
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def test_what_is_skipped_and_why(photos):
     assert reasons.pop("text.png").startswith("not a PNG, JPEG")
     assert reasons.pop("gray.png") == "1 channel(s), wanted 3; --channels 1 takes such images"
     assert set(reasons) >= {"stack.tif", "stack.tif, page 2", "stack.tif, page 3", "00.jpg"}
-    assert reasons["00.jpg"] == "90×70 pixels, smaller than the 75×75 patch"
+    assert reasons["00.jpg"] == "90×70 pixels, smaller than the 75×75 needed"
     assert len(images) == 8
     assert len(find_images([str(photos)], 1, smallest_side=75)) == 4
 
@@ -55,7 +55,7 @@ def test_a_file_that_breaks_later_is_replaced_by_its_successor_and_reported(phot
 def test_nothing_usable(photos, tmp_path):
     with pytest.raises(UsageError, match=r"--val-data .*/nowhere: no such folder or file"):
         find_images([str(tmp_path / "nowhere")], 3, flag="--val-data")
-    with pytest.raises(RunError, match=r"smaller than the 256×256 patch"):
+    with pytest.raises(RunError, match=r"smaller than the 256×256 needed"):
         find_images([str(photos)], 3, smallest_side=256)
     for number in range(10):
         (photos / f"{number}.png").touch()

@@ -15,9 +15,10 @@ import tensorflow as tf
 
 import n2n_tf
 from n2n_tf.config import RunError, UsageError, build_config
+from n2n_tf.files import write
 from n2n_tf.training import run
 from n2n_tf.training.average import AverageWeights
-from n2n_tf.training.rundir import RunDirectory, write
+from n2n_tf.training.rundir import RunDirectory
 
 SMALL = {"features": 4, "patch_size": 64, "batch_size": 2, "epochs": 2, "steps_per_epoch": 6, "checkpoint_steps": 4}
 

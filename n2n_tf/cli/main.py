@@ -5,14 +5,20 @@ import difflib
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
-from n2n_tf.cli import train
+from PIL import Image
+
+from n2n_tf.cli import convert, denoise, evaluate, train
 from n2n_tf.config import RunError, UsageError
 
 COMMANDS = {
     "train": train,
+    "evaluate": evaluate,
+    "denoise": denoise,
+    "convert": convert,
 }
 
 
@@ -64,6 +70,7 @@ def _configure_logging() -> None:
     logger.propagate = False
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.StreamHandler()]
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # sizes are checked before anything is decoded
 
 
 def _say(command: str, text: str, status: int) -> int:

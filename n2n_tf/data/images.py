@@ -3,6 +3,7 @@
 import glob
 import logging
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,7 @@ class Images:
             try:
                 return readers.colors_in_unit_range(readers.read(page)), np.int64(number)
             except (UnusableImageError, OSError) as error:
-                self.skipped[str(page)] = _reason(error)
+                self.skipped[str(page)] = reason(error)
         self.failure = RunError("none of the images can be read:\n" + listing(self.skipped))
         raise self.failure
 
@@ -65,19 +66,44 @@ def find_images(paths: Iterable[str], channels: int, smallest_side: int = 1, fla
         RunError: no usable image; the text lists the reasons.
     """
     found, skipped = [], {}
-    for path in _files(paths, flag):
+    for path in find_files(paths, flag):
         try:
             for page in readers.pages(path):
-                reason = _unfit(page, channels, smallest_side)
-                if reason:
-                    skipped[str(page)] = reason
+                unfit = _unfit(page, channels, smallest_side)
+                if unfit:
+                    skipped[str(page)] = unfit
                 else:
                     found.append(page)
         except (UnusableImageError, OSError) as error:
-            skipped[path] = _reason(error)
+            skipped[path] = reason(error)
     if not found:
         raise RunError(f"no usable image in {' '.join(paths)}:\n" + listing(skipped))
     return Images(found, channels, skipped)
+
+
+def find_files(paths: Iterable[str], flag: str) -> dict[str, str]:
+    """The files under folders (recursively, images by their suffix), globs and files, by absolute path.
+
+    Returns:
+        File -> the folder its place is told from: the folder given, the fixed part of the glob, its own folder.
+
+    Raises:
+        UsageError: a path does not exist, and matches nothing as a glob.
+    """
+    files: dict[str, str] = {}  # ordered, each once
+    for given in paths:
+        path = os.path.abspath(os.path.expanduser(given))
+        exists = os.path.exists(path)
+        matches = [path] if exists else sorted(glob.glob(path, recursive=True))
+        if not matches:
+            raise UsageError(f"{flag} {given}: no such folder or file, and no file matches it as a glob")
+        fixed = os.path.dirname(path if exists else re.split(r"[*?[]", path)[0])
+        for match in matches:
+            if os.path.isdir(match):
+                files.update(dict.fromkeys(_files_in(match), match if exists else fixed))
+            else:
+                files.setdefault(match, fixed)
+    return files
 
 
 def listing(skipped: dict[str, str], most: int = 20) -> str:
@@ -87,16 +113,9 @@ def listing(skipped: dict[str, str], most: int = 20) -> str:
     return "\n".join(lines[:most] + more) or "  no file with the suffix of an image"
 
 
-def _files(paths: Iterable[str], flag: str) -> list[str]:
-    files: dict[str, None] = {}  # ordered, each once
-    for path in map(os.path.expanduser, paths):
-        matches = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
-        if not matches:
-            raise UsageError(f"{flag} {path}: no such folder or file, and no file matches it as a glob")
-        for match in matches:
-            found = _files_in(match) if os.path.isdir(match) else [match]
-            files.update(dict.fromkeys(map(os.path.abspath, found)))
-    return list(files)
+def reason(error: Exception) -> str:
+    """What to tell of a file that failed."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
 def _files_in(folder: str) -> list[str]:
@@ -111,9 +130,5 @@ def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:
     if page.colors != channels:
         return f"{page.colors} channel(s), wanted {channels}; --channels {page.colors} takes such images"
     if min(page.height, page.width) < smallest_side:
-        return f"{page.width}×{page.height} pixels, smaller than the {smallest_side}×{smallest_side} patch"
+        return f"{page.width}×{page.height} pixels, smaller than the {smallest_side}×{smallest_side} needed"
     return None
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

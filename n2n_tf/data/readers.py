@@ -46,7 +46,7 @@ def pages(path: str | Path) -> list[Page]:
         UnusableImageError: the file is empty, of no known format, of an unknown colour model or too large.
         OSError: the file cannot be opened.
     """
-    header, _ = _reader(path)
+    _, header, _ = READERS[format_of(path)]
     found = [Page(str(path), *numbers) for numbers in _decoded(header, path)]
     for page in found:
         if page.height * page.width > MAX_PIXELS:
@@ -64,7 +64,7 @@ def read(page: Page) -> np.ndarray:
         UnusableImageError: it cannot be decoded, or is not what its header said.
         OSError: the file cannot be read.
     """
-    _, decode = _reader(page.path)
+    _, _, decode = READERS[format_of(page.path)]
     image = _decoded(decode, page.path, page.number)
     image = image[..., None] if image.ndim == 2 else image
     if (*image.shape[:2], colors_of(image.shape[-1])) != (page.height, page.width, page.colors):
@@ -77,17 +77,10 @@ def colors_of(channels: int) -> int:
     return channels - (channels in (2, 4))
 
 
-def colors_in_unit_range(image: np.ndarray) -> np.ndarray:
-    """The image without alpha, float32: integers divided by their largest value, floats as they are.
-
-    Raises:
-        UnusableImageError: another type, or floats that are not finite or far outside [0, 1].
-    """
-    image = image[..., : colors_of(image.shape[-1])]
-    if image.dtype == bool:
-        return image.astype(np.float32)
-    if image.dtype in (np.uint8, np.uint16):
-        return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+def check_pixels(image: np.ndarray) -> None:
+    """Raise UnusableImageError if the pixels are no intensities: another type, or floats far outside [0, 1]."""
+    if image.dtype in (bool, np.uint8, np.uint16):
+        return
     if image.dtype.kind != "f":
         raise UnusableImageError(f"{image.dtype} pixels; wanted uint8, uint16 or float: convert the file")
     if not np.isfinite(image).all():
@@ -96,6 +89,18 @@ def colors_in_unit_range(image: np.ndarray) -> np.ndarray:
         raise UnusableImageError(
             f"float pixels up to {np.abs(image).max():g}; wanted intensities in [0, 1]: scale the file"
         )
+
+
+def colors_in_unit_range(image: np.ndarray) -> np.ndarray:
+    """The image without alpha, float32: integers divided by their largest value, floats as they are.
+
+    Raises:
+        UnusableImageError: as `check_pixels`.
+    """
+    image = image[..., : colors_of(image.shape[-1])]
+    check_pixels(image)
+    if image.dtype.kind == "u":
+        return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
     return image.astype(np.float32)
 
 
@@ -158,14 +163,20 @@ READERS: dict[str, tuple[tuple[bytes, ...], Callable, Callable]] = {  # first by
 }
 
 
-def _reader(path: str | Path) -> tuple[Callable, Callable]:
+def format_of(path: str | Path) -> str:
+    """A name of `READERS`, from the file's first bytes.
+
+    Raises:
+        UnusableImageError: none fits.
+        OSError: the file cannot be read.
+    """
     with open(path, "rb") as file:
         first = file.read(8)
     if not first:
         raise UnusableImageError("the file is empty")
-    for signatures, header, decode in READERS.values():
+    for name, (signatures, _, _) in READERS.items():
         if first.startswith(signatures):
-            return header, decode
+            return name
     raise UnusableImageError(f"not a {', '.join(READERS)} file: it begins with {first!r}")
 
 

@@ -1,29 +1,79 @@
 """Pictures for people: images side by side."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-CAPTION = 16  # height of the caption in pixels
+CAPTION = 16  # height of a caption's line in pixels
+VIEW = 320  # height of a comparison's columns in pixels
+ZOOM = 4  # a comparison shows this part of the image's shorter side
 
 
 def side_by_side(images: Mapping[str, np.ndarray]) -> Image.Image:
     """One row of images with their captions below.
 
     Args:
-        images: caption -> float [H, W, C] in [0, 1] (clipped here), C 1 or 3, all of one size.
+        images: caption -> [H, W, C], C 1 or 3, all of one height; float in [0, 1] (clipped here) or uint8.
     """
     columns = [np.repeat(to_uint8(image), 3 // image.shape[-1], -1) for image in images.values()]
-    height, width = columns[0].shape[:2]
-    sheet = Image.new("RGB", (width * len(columns), height + CAPTION), "white")
-    draw = ImageDraw.Draw(sheet)
-    for position, (caption, column) in enumerate(zip(images, columns, strict=True)):
-        sheet.paste(Image.fromarray(column), (position * width, 0))
-        draw.text((position * width + 4, height + 2), caption, fill="black")
+    height, lines = columns[0].shape[0], max(caption.count("\n") for caption in images) + 1
+    sheet = Image.new("RGB", (sum(column.shape[1] for column in columns), height + CAPTION * lines), "white")
+    draw, left = ImageDraw.Draw(sheet), 0
+    for caption, column in zip(images, columns, strict=True):
+        sheet.paste(Image.fromarray(column), (left, 0))
+        draw.text((left + 4, height + 2), caption, fill="black")
+        left += column.shape[1]
     return sheet
 
 
+def comparison(clean: np.ndarray, results: Mapping[str, np.ndarray]) -> Image.Image:
+    """The whole clean image, and its liveliest part as each denoiser leaves it, as in the paper's Figures 3 and 4.
+
+    Args:
+        clean: [H, W, C], C 1 or 3, float in [0, 1] or uint8.
+        results: caption -> image of the same form, in the order of the columns.
+    """
+    top, left, side = liveliest(clean)
+
+    def zoomed(image: np.ndarray) -> np.ndarray:
+        part = Image.fromarray(to_uint8(image[top : top + side, left : left + side]).squeeze(-1 if one else ()))
+        return _as_array(part.resize((VIEW, VIEW), Image.Resampling.NEAREST))
+
+    one = clean.shape[-1] == 1
+    whole = Image.fromarray(np.repeat(to_uint8(clean), 3, -1) if one else to_uint8(clean))
+    ImageDraw.Draw(whole).rectangle((left, top, left + side - 1, top + side - 1), outline="red", width=2)
+    width = max(1, round(whole.width * VIEW / whole.height))
+    columns = {"": _as_array(whole.resize((width, VIEW), Image.Resampling.LANCZOS))}
+    columns.update({caption: zoomed(image) for caption, image in results.items()})
+    return side_by_side({**columns, "clean": zoomed(clean)})
+
+
+def stacked(sheets: Sequence[Image.Image]) -> Image.Image:
+    """One below the other."""
+    whole = Image.new("RGB", (max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)), "white")
+    top = 0
+    for sheet in sheets:
+        whole.paste(sheet, (0, top))
+        top += sheet.height
+    return whole
+
+
+def liveliest(image: np.ndarray) -> tuple[int, int, int]:
+    """Top, left and side of the square, of those on a grid, in which the intensities vary most."""
+    gray = image.mean(axis=-1)
+    side = max(1, min(gray.shape) // ZOOM)
+    tops, lefts = ([*range(0, length - side, max(1, side // 2)), length - side] for length in gray.shape)
+    corners = itertools.product(tops, lefts)
+    return *max(corners, key=lambda corner: gray[corner[0] :, corner[1] :][:side, :side].std()), side
+
+
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """[0, 1] to 0-255, clipped and rounded."""
-    return np.floor(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    """[0, 1] to 0-255, clipped and rounded; uint8 as it is."""
+    return image if image.dtype == np.uint8 else np.floor(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _as_array(picture: Image.Image) -> np.ndarray:
+    array = np.asarray(picture)
+    return array[..., None] if array.ndim == 2 else array

@@ -1,41 +1,124 @@
-"""The paper's test protocol, as the authors' code has it."""
+"""Test protocols: what a denoiser is given, and how its result is scored."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from n2n_tf.evaluation.metrics import psnr
+from n2n_tf.data import readers
+from n2n_tf.data.readers import Page
+from n2n_tf.evaluation.metrics import psnr, ssim
 from n2n_tf.evaluation.pictures import to_uint8
-from n2n_tf.inference import SIDE_MULTIPLE
+from n2n_tf.inference.denoiser import SIDE_MULTIPLE
+from n2n_tf.noise import Noise
 
 SEED = 101  # of NumPy's legacy generator, set once before a list of sets
 
+Denoise = Callable[[np.ndarray], np.ndarray]  # float32 [H, W, C] -> the same
 
-def paper_psnr(
-    denoiser: Callable[[np.ndarray], np.ndarray], images: Sequence[np.ndarray], sigma: float
-) -> tuple[float, float]:
-    """Mean PSNR of a set under Gaussian noise, one draw for each image.
 
-    Noise from NumPy's legacy generator with seed 101 in float64; reflect padding at the right and the bottom to a
-    square whose side is a multiple of 32; result clipped and rounded to 8 bits; PSNR over all channels at peak 255.
+@dataclass(frozen=True)
+class TestSet:
+    """Clean images, and where their noisy partners come from.
 
-    Args:
-        denoiser: float32 [1, S, S, C] -> [1, S, S, C].
-        images: clean, uint8 [H, W, C], in the order in which noise is drawn.
-        sigma: standard deviation, 0-255.
-
-    Returns:
-        Mean PSNR in dB, of the noisy images (not rounded) and of the denoised ones.
+    Attributes:
+        name: shown in tables.
+        clean: the images.
+        noisy: the partners, or the noise to add.
+        repeats: noise draws for each image.
     """
-    generator = np.random.RandomState(SEED)
-    scores = []
-    for clean in images:
-        unit = clean.astype(np.float32) / 255
-        noisy = (unit + generator.normal(size=clean.shape) * sigma / 255).astype(np.float32)
-        height, width = clean.shape[:2]
+
+    __test__ = False  # pytest, this is not a test
+
+    name: str
+    clean: Sequence[Page]
+    noisy: list[Page] | Noise
+    repeats: int = 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """One noise draw on one image, and what became of it.
+
+    Attributes:
+        set, page, repeat: which image and draw.
+        clean: as scored, [H, W, C]: uint8 or float32 in [0, 1].
+        results: by denoiser, in the form of `clean`.
+        scores: by denoiser, PSNR in dB and SSIM.
+    """
+
+    set: TestSet
+    page: Page
+    repeat: int
+    clean: np.ndarray
+    results: Mapping[str, np.ndarray]
+    scores: Mapping[str, tuple[float, float]]
+
+
+class Paper:
+    """The authors' test code: reflect padding at the right and the bottom to a square whose side is a multiple of
+    32, cropped back; clipped, rounded to 8 bits; peak 255.
+    """  # fmt: skip
+
+    peak = 255.0
+
+    def denoise(self, denoiser: Denoise, noisy: np.ndarray) -> np.ndarray:
+        height, width = noisy.shape[:2]
         side = -(-max(height, width) // SIDE_MULTIPLE) * SIDE_MULTIPLE
         square = np.pad(noisy, ((0, side - height), (0, side - width), (0, 0)), "reflect")
-        denoised = np.asarray(denoiser(square[None]))[0, :height, :width]
-        scores.append((psnr(noisy, unit), psnr(to_uint8(denoised), clean, 255)))
-    noisy_mean, denoised_mean = np.mean(scores, axis=0)
-    return float(noisy_mean), float(denoised_mean)
+        return self.scored(denoiser(square)[:height, :width])
+
+    def scored(self, image: np.ndarray) -> np.ndarray:
+        return to_uint8(image)
+
+
+class Float:
+    """No rounding, for raw and 16-bit data: clipped to [0, 1], peak 1."""
+
+    peak = 1.0
+
+    def denoise(self, denoiser: Denoise, noisy: np.ndarray) -> np.ndarray:
+        return self.scored(denoiser(noisy))
+
+    def scored(self, image: np.ndarray) -> np.ndarray:
+        return np.clip(image, 0, 1)
+
+
+PROTOCOLS: dict[str, Callable[[], Paper | Float]] = {"paper": Paper, "float": Float}
+
+
+def evaluate(sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol: Paper | Float) -> Iterator[Case]:
+    """Denoise and score every image of every set; all denoisers are given the same noise.
+
+    The noise comes from NumPy's legacy generator with seed 101, as in the authors' code: bit-identical to it if the
+    sets stand in its order and have its images, in the order of their names.
+
+    Args:
+        sets: test sets, in the order in which noise is drawn.
+        denoisers: by name; any functions from image to image.
+        protocol: one of `PROTOCOLS`.
+
+    Raises:
+        UnusableImageError: an image that cannot be read. None is passed over: the noise of the others would change.
+    """
+    generator = np.random.RandomState(SEED)
+    for each in sets:
+        for repeat in range(each.repeats):
+            for number, page in enumerate(each.clean):
+                clean = _read(page)
+                partners = each.noisy
+                noisy = _read(partners[number]) if isinstance(partners, list) else partners.draw(clean, generator)
+                results = {name: protocol.denoise(denoiser, noisy) for name, denoiser in denoisers.items()}
+                clean = protocol.scored(clean)
+                scores = {
+                    name: (psnr(result, clean, protocol.peak), ssim(result, clean, protocol.peak))
+                    for name, result in results.items()
+                }
+                yield Case(each, page, repeat, clean, results, scores)
+
+
+def _read(page: Page) -> np.ndarray:
+    try:
+        return readers.colors_in_unit_range(readers.read(page))
+    except readers.UnusableImageError as error:
+        raise readers.UnusableImageError(f"{page}: {error}") from error

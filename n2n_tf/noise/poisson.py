@@ -1,5 +1,6 @@
 """Poisson (shot) noise."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -21,6 +22,9 @@ class Poisson:
         if not 0 < self.lam <= self.highest:
             raise ValueError(f"lam must be above 0 and a range must ascend; got {lam}, {highest}")
 
+    def __str__(self) -> str:
+        return f"poisson {self.lam:g}" + (f"-{self.highest:g}" if self.highest > self.lam else "")
+
     def __call__(self, clean: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Draw the noisy image.
 
@@ -35,3 +39,17 @@ class Poisson:
         lam = self.lam + (self.highest - self.lam) * tf.random.stateless_uniform([], level_seed)
         counts = tf.random.stateless_poisson(tf.shape(clean), noise_seed, lam * tf.maximum(clean, 0.0), tf.float32)
         return counts / lam
+
+    def draw(self, clean: np.ndarray, generator: np.random.RandomState) -> np.ndarray:
+        """Draw the noisy image as the authors' test code does.
+
+        Args:
+            clean: float32 [H, W, C], in [0, 1].
+            generator: NumPy's legacy generator; its state moves on.
+
+        Returns:
+            float32 [H, W, C].
+        """
+        ranged = self.highest > self.lam
+        lam = generator.uniform(self.lam, self.highest, size=(1, 1, 1)) if ranged else self.lam
+        return (generator.poisson(lam * np.maximum(clean, 0)) / lam).astype(np.float32)

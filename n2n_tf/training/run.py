@@ -14,6 +14,7 @@ from n2n_tf.config import Config, UsageError, flag, lookup
 from n2n_tf.data import samples
 from n2n_tf.data.images import Images, find_images, listing
 from n2n_tf.data.pipeline import training_batches
+from n2n_tf.files import write_json
 from n2n_tf.methods import METHODS
 from n2n_tf.noise import NOISES, Noise
 from n2n_tf.training.average import AverageWeights
@@ -22,7 +23,7 @@ from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.optimization import GAMMAS, build_optimizer
 from n2n_tf.training.progress import ProgressBar
-from n2n_tf.training.rundir import RunDirectory, environment, write_json
+from n2n_tf.training.rundir import RunDirectory, environment
 from n2n_tf.training.validation import Validation
 
 logger = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ def _fit(
 def _report(
     config: Config, training: Images, validation: Validation, directory: RunDirectory, seconds: float
 ) -> dict[str, Any]:
-    validation.denoiser = keras.models.load_model(directory.denoiser)  # the best one, as users will load it
+    validation.use(keras.models.load_model(directory.denoiser))  # the best one, as users will load it
     path = directory.samples / "before_after.png"
     validation.save_picture(path)
     skipped = {**training.skipped, **validation.images.skipped}

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +18,13 @@ from n2n_tf import __version__
 from n2n_tf.config import Config, RunError, UsageError, config_from
 from n2n_tf.data.images import Images
 from n2n_tf.data.readers import Page
+from n2n_tf.files import write, write_json
 
 logger = logging.getLogger(__name__)
 
 NUMERIC_VARIABLES = {  # of the environment: they change how TensorFlow rounds
     "TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS", "TF_XLA_FLAGS",
 }  # fmt: skip
-
-
-def write(path: Path, writer: Callable[[Path], Any]) -> None:
-    """Let `writer` write a temporary file beside `path`, then rename it: `path` is old or new, never half."""
-    temporary = path.with_name(f".partial.{path.name}")
-    try:
-        writer(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """As `write`, a JSON file."""
-    write(path, lambda temporary: temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8"))
 
 
 def environment(config: Config) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from n2n_tf.data.images import Images
 from n2n_tf.data.pipeline import HELD_OUT, derive, held_out_pair
 from n2n_tf.evaluation.metrics import psnr
 from n2n_tf.evaluation.pictures import side_by_side
-from n2n_tf.inference import denoise
+from n2n_tf.files import write
+from n2n_tf.inference import Denoiser
 from n2n_tf.noise import Noise
 from n2n_tf.sampling import draw_choice, sub_sample
 from n2n_tf.training.average import AverageWeights
-from n2n_tf.training.rundir import RunDirectory, write
+from n2n_tf.training.rundir import RunDirectory
 
 
 class Validation(keras.callbacks.Callback):
@@ -41,12 +42,17 @@ class Validation(keras.callbacks.Callback):
         directory: RunDirectory,
     ):
         super().__init__()
-        self.denoiser, self.weights = denoiser, weights
+        self.use(denoiser)
+        self.weights = weights
         self.images, self.noise, self.config = images, noise, config
         self.directory = directory
         self.monitor = "val_psnr" if noise else "val_reconstruction"
         self.best = tf.Variable(np.inf, dtype=tf.float64, trainable=False)  # lower is better
         self._writer = tf.summary.create_file_writer(str(directory.tensorboard / "pictures"))
+
+    def use(self, denoiser: keras.Model) -> None:
+        """Score this network from now on."""
+        self.denoiser, self.denoise = denoiser, Denoiser(denoiser)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.weights.copy_to(self.denoiser)
@@ -71,7 +77,7 @@ class Validation(keras.callbacks.Callback):
     def save_picture(self, path: Path) -> dict[str, np.ndarray]:
         """Write the first held-out image as noisy | denoised | clean; return the three (two, if no clean is known)."""
         noisy, clean = self._pair(0)
-        images = {"noisy": noisy, "denoised": denoise(self.denoiser, noisy)}
+        images = {"noisy": noisy, "denoised": self.denoise(noisy)}
         if clean is not None:
             images["clean"] = clean
         write(path, lambda temporary: side_by_side(images).save(temporary, "PNG"))
@@ -80,11 +86,11 @@ class Validation(keras.callbacks.Callback):
     def _scores_of(self, index: int) -> dict[str, float]:
         noisy, clean = self._pair(index)
         if clean is not None:
-            denoised = np.clip(denoise(self.denoiser, noisy), 0, 1)
+            denoised = np.clip(self.denoise(noisy), 0, 1)
             return {"psnr": psnr(denoised, clean), "noisy_psnr": psnr(noisy, clean)}
         choice = draw_choice((1, *noisy.shape), derive(self.config.seed, HELD_OUT, index))
         sub1, sub2 = (sub[0].numpy() for sub in sub_sample(tf.constant(noisy[None]), choice))
-        return {"reconstruction": float(np.mean(np.square(denoise(self.denoiser, sub1) - sub2)))}
+        return {"reconstruction": float(np.mean(np.square(self.denoise(sub1) - sub2)))}
 
     def _pair(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         noisy, clean = held_out_pair(self.images, index, self.noise, self.config)

@@ -1,0 +1,155 @@
+"""`n2n-tf denoise`: image files in, denoised image files out."""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.config import MEMORY, RunError, UsageError
+from n2n_tf.data import readers
+from n2n_tf.data.images import find_files, listing, reason
+from n2n_tf.data.readers import Page, UnusableImageError
+from n2n_tf.data.writers import write_like
+from n2n_tf.files import write
+from n2n_tf.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from n2n_tf.inference import Denoiser
+
+HELP = "denoise image files"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags."""
+    parser.add_argument("model", metavar="MODEL", help="run directory or .keras file")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="PNG, JPEG, BMP, WebP or TIFF files, folders, or globs in quotes"
+    )
+    parser.add_argument("--output", metavar="DIR", help="folder for the results, under the names of the inputs")
+    parser.add_argument("--suffix", default="", help="added to each name, for instance _denoised")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing outputs; without it they are kept")
+    parser.add_argument(
+        "--ensemble", action="store_true", help="mean over 8 flips and rotations; takes 8 times as long"
+    )
+    add_size_arguments(parser)
+
+
+def add_size_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags for images larger than memory."""
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.add_argument("--memory", type=float, metavar="GB", help=f"resident memory to use (default: {MEMORY:g})")
+    sizes.add_argument("--tile", type=int, metavar="N", help="side of the tiles instead, in pixels")
+
+
+def build_denoiser(path: str, args: argparse.Namespace) -> "Denoiser":
+    """The denoiser of a file, with --ensemble and the flags of `add_size_arguments`."""
+    with quiet_import():
+        from n2n_tf.inference import Denoiser, load_denoiser
+    sizes = {name: getattr(args, name) for name in ("memory", "tile") if getattr(args, name) is not None}
+    network = load_denoiser(path)
+    try:
+        return Denoiser(network, ensemble=args.ensemble, **sizes)
+    except ValueError as error:
+        raise UsageError(f"--{error}") from error
+
+
+def run(args: argparse.Namespace) -> None:
+    """Denoise each file; the rest goes on where one fails.
+
+    Raises:
+        UsageError: nothing was done.
+        RunError: some files failed; the text lists them.
+    """
+    targets = plan(args.inputs, args.output, args.suffix)
+    kept = [] if args.overwrite else [source for source, target in targets.items() if target.exists()]
+    with quiet_import():
+        import tensorflow as tf
+    denoiser = build_denoiser(args.model, args)
+
+    failed: dict[str, str] = {}
+    files: dict[str, list[Page]] = {}
+    for source in (source for source in targets if source not in kept):
+        try:
+            files[source] = readers.pages(source)
+        except (UnusableImageError, OSError) as error:
+            failed[source] = reason(error)
+    pixels = sum(page.height * page.width for pages in files.values() for page in pages)
+    with ProgressLine("denoising", pixels) as line:
+        for number, (source, pages) in enumerate(files.items(), 1):
+            try:
+                denoise_file(denoiser, pages, targets[source], line.advance)
+                line.say(f"{number}/{len(files)} {targets[source]}")
+            except (ValueError, OSError, MemoryError, tf.errors.ResourceExhaustedError) as error:
+                failed[source] = reason(error)
+    if kept:
+        print(f"{len(kept)} outputs exist already and were kept; --overwrite replaces them")
+    if failed:
+        raise RunError(f"{len(failed)} of {len(targets)} files failed:\n" + listing(failed, most=len(failed)))
+
+
+def plan(inputs: Sequence[str], output: str | None, suffix: str) -> dict[str, Path]:
+    """Where the result of each input goes.
+
+    Raises:
+        UsageError: an input that does not exist, or results that would replace an input or each other.
+    """
+    if output is None and not suffix:
+        raise UsageError("no --output: name a folder, or give a --suffix to write beside the inputs")
+    if os.sep in suffix:
+        raise UsageError(f"--suffix {suffix}: is part of a file name; name the folder with --output")
+    targets: dict[str, Path] = {}
+    for source, root in find_files(inputs, "INPUT").items():
+        folder = (
+            Path(os.path.abspath(output)) / Path(source).parent.relative_to(root) if output else Path(source).parent
+        )
+        targets[source] = folder / f"{Path(source).stem}{suffix}{Path(source).suffix}"
+    earlier = {str(target) for source, target in targets.items() if str(target) != source}
+    targets = {source: target for source, target in targets.items() if source not in earlier}  # of a run before
+    sources: dict[Path, str] = {}
+    for source, target in targets.items():
+        if str(target) == source:
+            raise UsageError(f"{source}: would be replaced by its result; give a --suffix or another --output")
+        if target in sources:
+            raise UsageError(f"{sources[target]} and {source}: both results would be {target}; denoise them apart")
+        sources[target] = source
+    return targets
+
+
+def denoise_file(denoiser: "Denoiser", pages: list[Page], target: Path, advance: Callable[[float], None]) -> None:
+    """Denoise the pages of one file into another of its format.
+
+    Raises:
+        UnusableImageError, ValueError: an image that cannot be read, denoised or written.
+        OSError: a file cannot be read or written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    images = ((page.number, _denoised(denoiser, page, advance)) for page in pages)
+    write(target, lambda temporary: write_like(pages[0].path, temporary, images))
+
+
+def _denoised(denoiser: "Denoiser", page: Page, advance: Callable[[float], None]) -> np.ndarray:
+    """One page, [H, W, C], in its own dtype (1 bit becomes 8); alpha as it was.
+
+    A gray image goes through a colour network as three equal channels, whose mean is the result; a colour image
+    goes through a gray network channel by channel.
+    """
+    image = readers.read(page)
+    readers.check_pixels(image)
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * np.uint8(255)
+    colors, alpha = image[..., : page.colors], image[..., page.colors :]
+    if page.colors == denoiser.channels:
+        denoised = denoiser(colors, advance)
+    elif page.colors == 1:
+        mean = denoiser(np.repeat(colors, denoiser.channels, axis=-1), advance).mean(axis=-1, keepdims=True)
+        denoised = (np.floor(mean + 0.5) if image.dtype.kind == "u" else mean).astype(image.dtype)
+    elif denoiser.channels == 1:
+        part = [denoiser(colors[..., c : c + 1], lambda n: advance(n / page.colors)) for c in range(page.colors)]
+        denoised = np.concatenate(part, axis=-1)
+    else:
+        raise UnusableImageError(f"{page.colors} channels; this model takes {denoiser.channels}")
+    return np.concatenate([denoised, alpha], axis=-1) if alpha.shape[-1] else denoised

@@ -1,0 +1,100 @@
+"""Carry a TIFF page's descriptive tags to another file, byte for byte."""
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import tifffile
+
+KEPT = (  # about the image, not about how the file stores it
+    269, 270, 271, 272, 274, 285, 286, 287, 297, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34675,
+)  # fmt: skip
+DIRECTORIES = (34665, 34853)  # EXIF, GPS: pointers to a directory of tags
+INTEROPERABILITY = 40965  # such a pointer inside EXIF
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
+
+def copied_tags(page: tifffile.TiffPage) -> dict[str, Any]:
+    """What `tifffile.TiffWriter.write` needs to give a page the tags of another.
+
+    The writer takes no pointers to directories: places are reserved for them under the codes before theirs, which
+    images do not use; `copy_directories` fills them.
+    """
+    tags: list[tuple[int, int, int, bytes, bool]] = []
+    for code in KEPT:
+        if code in page.tags:
+            tag = page.tags[code]
+            page.parent.filehandle.seek(tag.valueoffset)
+            tags.append((code, tag.dtype, tag.count, page.parent.filehandle.read(tag.valuebytecount), False))
+    pointer, empty = (16, bytes(8)) if page.parent.is_bigtiff else (4, bytes(4))
+    tags += [(code - 1, pointer, 1, empty, False) for code in DIRECTORIES if code in page.tags]
+    copied: dict[str, Any] = {"extratags": tags}
+    if 282 in page.tags and 283 in page.tags:
+        copied["resolution"] = page.tags[282].value, page.tags[283].value
+        copied["resolutionunit"] = page.tags[296].value if 296 in page.tags else 2
+    return copied
+
+
+def copy_directories(sources: Sequence[tifffile.TiffPage], target: Path) -> None:
+    """Give each page of `target` the EXIF and GPS directories of its source page. Byte order and kind are equal."""
+    with tifffile.TiffFile(target) as written:
+        places = [
+            (source, code, page.aspage().tags[code - 1].offset)
+            for source, page in zip(sources, written.pages, strict=True)
+            for code in DIRECTORIES
+            if code in source.tags
+        ]
+    with open(target, "r+b") as file:
+        for source, code, offset in places:
+            layout = _Layout(source.parent.byteorder, source.parent.is_bigtiff)
+            old = source.parent.filehandle
+            old.seek(source.tags[code].offset + layout.entry_size - layout.word)
+            (begin,) = layout.unpack(layout.pointer, old.read(layout.word))
+            moved = _copy_directory(old, begin, file, layout)
+            file.seek(offset)
+            file.write(layout.pack("H", code))
+            file.seek(offset + layout.entry_size - layout.word)
+            file.write(layout.pack(layout.pointer, moved))
+
+
+class _Layout:
+    """Sizes in classic TIFF and BigTIFF."""
+
+    def __init__(self, byteorder: str, big: bool):
+        self.byteorder = byteorder
+        self.count, self.pointer, self.word, self.entry_size = ("Q", "Q", 8, 20) if big else ("H", "I", 4, 12)
+
+    def pack(self, form: str, *values: Any) -> bytes:
+        return struct.pack(self.byteorder + form, *values)
+
+    def unpack(self, form: str, data: bytes) -> tuple[Any, ...]:
+        return struct.unpack(self.byteorder + form, data)
+
+
+def _copy_directory(old: IO | tifffile.FileHandle, begin: int, new: IO, layout: _Layout) -> int:
+    """Append the directory at `begin` of one file to another; return where it is there."""
+    old.seek(begin)
+    (count,) = layout.unpack(layout.count, old.read(struct.calcsize(layout.count)))
+    entries = [old.read(layout.entry_size) for _ in range(min(count, 1000))]
+    moved = []
+    for entry in entries:
+        code, kind, number = layout.unpack("HH" + layout.pointer, entry[: 4 + layout.word])
+        size = SIZES.get(kind, 0) * number
+        (value,) = layout.unpack(layout.pointer, entry[-layout.word :])
+        if code == INTEROPERABILITY:
+            value = _copy_directory(old, value, new, layout)
+            entry = entry[: -layout.word] + layout.pack(layout.pointer, value)
+        elif size > layout.word:
+            old.seek(value)
+            entry = entry[: -layout.word] + layout.pack(layout.pointer, _append(new, old.read(size)))
+        moved.append(entry)
+    body = layout.pack(layout.count, len(moved)) + b"".join(moved) + bytes(layout.word)
+    return _append(new, body)
+
+
+def _append(file: IO, data: bytes) -> int:
+    """Write at the end, on an even offset; return it."""
+    end = file.seek(0, 2)
+    file.write(bytes(end % 2) + data)
+    return end + end % 2

@@ -1,0 +1,92 @@
+"""Scores of an evaluation: gathered, averaged, and written for people and for programs."""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from n2n_tf.evaluation.protocol import Case
+from n2n_tf.files import write
+
+COLUMNS = ("set", "denoiser", "image", "repeat", "psnr", "ssim")
+
+
+@dataclass
+class Results:
+    """Scores as they come in.
+
+    Attributes:
+        rows: by set, denoiser, image, noise draw: PSNR in dB and SSIM.
+        published: by set, PSNR and SSIM of the paper, for the same noise.
+    """
+
+    published: dict[str, tuple[float, float]]
+    rows: list[tuple[str, str, str, int, float, float]] = field(default_factory=list)
+
+    def add(self, case: Case) -> None:
+        """Keep the scores of a case."""
+        for denoiser, scores in case.scores.items():
+            self.rows.append((case.set.name, denoiser, str(case.page), case.repeat, *scores))
+
+    def summary(self, denoiser: str) -> dict[str, Any]:
+        """By set: means, standard errors, and the scores of each image and draw.
+
+        The standard error is that of the mean over images, each with the mean of its draws: draws on one image are
+        no independent images.
+        """
+        return {name: self._of_set(name, denoiser) for name in dict.fromkeys(row[0] for row in self.rows)}
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Rows of strings, the first one the head: for each set the denoisers in their order, then the paper."""
+        rows: list[tuple[str, ...]] = [("set", "denoiser", "PSNR, dB", "SSIM", "images × draws")]
+        denoisers = list(dict.fromkeys(row[1] for row in self.rows))
+        for name in dict.fromkeys(row[0] for row in self.rows):
+            for denoiser in denoisers:
+                s = self._of_set(name, denoiser)
+                psnr = f"{s['psnr']:.2f}" + _plus_minus(s["psnr_standard_error"], 2)
+                ssim = f"{s['ssim']:.3f}" + _plus_minus(s["ssim_standard_error"], 3)
+                rows.append((name, denoiser, psnr, ssim, f"{s['images']} × {s['repeats']}"))
+            if name.lower() in self.published:
+                best = self.published[name.lower()]
+                rows.append((name, "paper, Table 1", f"{best[0]:.2f}", f"{best[1]:.3f}", ""))
+        return rows
+
+    def write_csv(self, path: Path) -> None:
+        """One row for each image, draw and denoiser."""
+
+        def writer(temporary: Path) -> None:
+            with temporary.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([COLUMNS, *self.rows])
+
+        write(path, writer)
+
+    def _of_set(self, name: str, denoiser: str) -> dict[str, Any]:
+        rows = [row[2:] for row in self.rows if row[:2] == (name, denoiser)]
+        images = list(dict.fromkeys(row[0] for row in rows))
+        means = np.array([np.mean([row[2:] for row in rows if row[0] == image], axis=0) for image in images])
+        psnr, ssim = means.mean(axis=0).tolist()
+        errors = (means.std(axis=0, ddof=1) / math.sqrt(len(images))).tolist() if len(images) > 1 else (None, None)
+        return {
+            "psnr": psnr,
+            "ssim": ssim,
+            "psnr_standard_error": errors[0],
+            "ssim_standard_error": errors[1],
+            "images": len(images),
+            "repeats": len(rows) // len(images),
+            "paper": self.published.get(name.lower()),
+            "scores": [dict(zip(COLUMNS[2:], row, strict=True)) for row in rows],
+        }
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, "|---" * len(rows[0]) + "|", *body]) + "\n"
+
+
+def _plus_minus(error: float | None, digits: int) -> str:
+    return "" if error is None else f" ± {error:.{digits}f}"

@@ -1,0 +1,159 @@
+"""Denoise arrays of any size, in tiles where memory asks for it."""
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from n2n_tf.config import MEMORY
+from n2n_tf.inference.footprint import Footprint, footprint_of
+from n2n_tf.inference.tiling import Span, padded_part, spans, tile_shape
+
+logger = logging.getLogger(__name__)
+
+SIDE_MULTIPLE = 32  # what the U-Net's five poolings need; harmless for networks that need less
+OCCUPIED = 0.65  # GB of Python, TensorFlow and the network, before any image; measured
+COPIES = 2.5  # of an image: noisy, denoised, and what its file's reader or writer holds
+OVERHEAD = 1.75  # bytes that TensorFlow takes for each byte of tensors; measured on CPUs, with what follows a tile
+
+
+class Denoiser:
+    """A network made ready for repeated calls: array in, array out, any size, without tracing anew for each size.
+
+    An image is padded by reflection, at its right and bottom, to what the network's poolings need, and cropped back.
+    Above the memory budget it is cut into tiles whose overlap covers the network's reach (128 pixels for the paper's
+    U-Net, whose receptive field is 288; see `Footprint`): the result is that of the whole image, within float32's
+    rounding (1e-5).
+
+    Args:
+        network: image in, image out, float32 [B, H, W, C] in [0, 1], of any H and W.
+        memory: GB of resident memory that the process may take; decides when to tile, and how large the tiles are.
+        tile: side of the tiles in pixels instead, a multiple of 32.
+        ensemble: mean over the 8 flips and rotations of the image; takes 8 times as long.
+
+    Raises:
+        ValueError: a network of another form, or tiles that it cannot be computed in.
+    """
+
+    def __init__(self, network: keras.Model, memory: float = MEMORY, tile: int | None = None, ensemble: bool = False):
+        self.channels = channels_of(network)
+        self.memory, self.tile, self.ensemble = memory, tile, ensemble
+        self.footprint = self._footprint(network)
+        self.cell = math.lcm(SIDE_MULTIPLE, self.footprint.cell if self.footprint else 1)
+        self.halo = -(-self.footprint.reach // self.cell) * self.cell if self.footprint else 0
+        self.least = 2 * self.halo + self.cell  # side of the smallest useful tile
+        if tile is not None and (tile < self.least or tile % self.cell):
+            raise ValueError(f"tile {tile}: wanted a multiple of {self.cell}, at least {self.least}, for this network")
+        signature = [tf.TensorSpec([None, None, None, self.channels], tf.float32)]
+        self._predict = tf.function(lambda image: network(image, training=False), input_signature=signature)
+
+    def __call__(self, noisy: np.ndarray, on_tile: Callable[[int], None] | None = None) -> np.ndarray:
+        """Denoise one image or a batch.
+
+        Args:
+            noisy: [H, W], [H, W, C] or [B, H, W, C]; uint8 or uint16 over their whole range, or float in [0, 1].
+            on_tile: called after each tile with the number of pixels done by it.
+
+        Returns:
+            Array of the same shape and dtype; integers are rounded and clipped, floats are not clipped.
+
+        Raises:
+            ValueError: a shape, channel count or dtype that does not fit, or too little memory.
+        """
+        noisy = np.asarray(noisy)
+        batch = {2: noisy[None, ..., None], 3: noisy[None], 4: noisy}.get(noisy.ndim)
+        if batch is None or batch.shape[-1] != self.channels or 0 in batch.shape:
+            raise ValueError(
+                f"the image has shape {noisy.shape}; this network takes non-empty [H, W, {self.channels}], "
+                f"[B, H, W, {self.channels}]{' or [H, W]' if self.channels == 1 else ''}"
+            )
+        if noisy.dtype not in (np.uint8, np.uint16) and noisy.dtype.kind != "f":
+            raise ValueError(f"the image is {noisy.dtype}; wanted uint8, uint16 or float: convert it")
+        denoised = np.empty_like(batch)
+        grid = self._grid(batch.shape[1], batch.shape[2], noisy.nbytes)
+        for image, result in zip(batch, denoised, strict=True):
+            for rows, columns in grid:
+                tile = self._on_tile(padded_part(image, rows, columns))
+                kept = result[rows.first : rows.last, columns.first : columns.last]
+                top, left = rows.first - rows.start, columns.first - columns.start
+                kept[...] = tile[top : top + kept.shape[0], left : left + kept.shape[1]]
+                if on_tile:
+                    on_tile(kept.shape[0] * kept.shape[1])
+        return denoised.reshape(noisy.shape)
+
+    def _on_tile(self, tile: np.ndarray) -> np.ndarray:
+        """[H, W, C] of sides that the network takes, as stored -> as stored."""
+        if tile.dtype.kind == "f":
+            return self._on_unit(tile.astype(np.float32))
+        peak = np.float32(np.iinfo(tile.dtype).max)
+        return np.floor(np.clip(self._on_unit(tile.astype(np.float32) / peak), 0, 1) * peak + np.float32(0.5))
+
+    def _on_unit(self, image: np.ndarray) -> np.ndarray:
+        """float32 [H, W, C] -> float32 [H, W, C]: the network, or its mean over flips and rotations."""
+        if not self.ensemble:
+            return self._predict(image[None])[0].numpy()
+        total = np.zeros_like(image)
+        for quarters in range(4):
+            for mirror in (1, -1):
+                turned = np.rot90(image[:, ::mirror], quarters)
+                total += np.rot90(self._predict(turned[None])[0].numpy(), -quarters)[:, ::mirror]
+        return total / 8
+
+    def _grid(self, height: int, width: int, image_bytes: int) -> list[tuple[Span, Span]]:
+        """The tiles of an image of this size."""
+        height, width = (-(-side // self.cell) * self.cell for side in (height, width))
+        shape = height, width
+        if self.tile:
+            shape = min(height, self.tile), min(width, self.tile)
+        elif self.footprint:
+            pixel = self.footprint.floats_per_pixel * 4 * OVERHEAD / 1e9
+            occupied = OCCUPIED + COPIES * image_bytes / 1e9
+            least = min(height, self.least) * min(width, self.least)
+            if occupied + least * pixel > self.memory:
+                needed = math.ceil(10 * (occupied + least * pixel)) / 10
+                raise ValueError(f"memory {self.memory:g} GB: this image needs at least {needed:g} GB")
+            shape = tile_shape(height, width, self.cell, self.halo, int((self.memory - occupied) / pixel))
+        return [(r, c) for r in spans(height, shape[0], self.halo) for c in spans(width, shape[1], self.halo)]
+
+    def _footprint(self, network: keras.Model) -> Footprint | None:
+        try:
+            return footprint_of(network)
+        except ValueError as error:
+            if self.tile:
+                raise ValueError(f"tile {self.tile}: tiles would leave seams, since {error}") from error
+            logger.warning("%s: images are denoised whole, whatever memory that takes", error)
+            return None
+
+
+def denoise(
+    network: keras.Model,
+    noisy: np.ndarray,
+    memory: float = MEMORY,
+    tile: int | None = None,
+    ensemble: bool = False,
+) -> np.ndarray:
+    """Denoise one image or a batch, of any size. For many calls make one `Denoiser`: it traces the network once.
+
+    Arguments, result and errors are those of `Denoiser` and its call.
+    """
+    return Denoiser(network, memory, tile, ensemble)(noisy)
+
+
+def channels_of(network: keras.Model) -> int:
+    """C of a network from [B, H, W, C] to [B, H, W, C], of any H and W.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    shapes: tuple[Any, Any] = getattr(network, "input_shape", None), getattr(network, "output_shape", None)
+    flat = isinstance(shapes[0], tuple) and len(shapes[0]) == 4 and not isinstance(shapes[0][-1], tuple)
+    if not flat or shapes[0] != shapes[1] or shapes[0][1:3] != (None, None) or shapes[0][-1] is None:
+        raise ValueError(
+            f"it takes {shapes[0]} and gives {shapes[1]}; wanted a network that takes and gives "
+            "(None, None, None, channels)"
+        )
+    return shapes[0][-1]

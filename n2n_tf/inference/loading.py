@@ -1,0 +1,39 @@
+"""Trained denoisers from files."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import keras
+
+from n2n_tf.config import UsageError
+from n2n_tf.inference.denoiser import channels_of
+
+MOST_BYTES = 2**31  # of an unpacked .keras file; the paper's U-Net has 5 MB
+
+
+def load_denoiser(path: str | Path) -> keras.Model:
+    """Load a denoiser: a run directory or a .keras file.
+
+    The file is data: nothing in it is executed (`safe_mode`), and its sizes are checked before it is unpacked.
+
+    Raises:
+        UsageError: nothing there, no .keras file, or not a denoiser.
+    """
+    file = os.path.join(path, "denoiser.keras") if os.path.isdir(path) else str(path)
+    if not os.path.exists(file):
+        raise UsageError(f"{path}: no such model; wanted a run directory (with denoiser.keras) or a .keras file")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > MOST_BYTES:
+            raise UsageError(f"{file}: unpacks to {size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} are read")
+        network = keras.models.load_model(file, compile=False)
+        channels_of(network)
+        return network
+    except zipfile.BadZipFile as error:
+        raise UsageError(f"{file}: not a .keras file; `n2n-tf convert` reads the authors' .pth files") from error
+    except UsageError:
+        raise
+    except Exception as error:  # what a foreign or damaged file makes Keras raise is open-ended
+        raise UsageError(f"{file}: cannot be used as a denoiser: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,75 @@
+"""Cut an image into overlapping tiles so that the network gives the same as on the whole."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis: pixels [start, stop) go into the network, [first, last) of its output are kept."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def spans(length: int, side: int, halo: int) -> list[Span]:
+    """Cut an axis into tiles of equal length whose kept parts cover it once.
+
+    Each tile but those at the ends has `halo` pixels on either side of what is kept. The ends of the axis are ends
+    of tiles, so that the network's own zero padding falls where it falls on the whole image.
+
+    Args:
+        length: of the axis.
+        side: of a tile; less than `length` only if above 2·halo.
+        halo: overlap. With `length` and `side` multiples of the network's cell, so that its poolings stay aligned.
+    """
+    step = side - 2 * halo
+    starts = [*range(0, length - side, step), length - side] if side < length else [0]
+    edges = [0, *(start + halo for start in starts[1:]), length]
+    return [
+        Span(start, min(start + side, length), first, last)
+        for start, first, last in zip(starts, edges[:-1], edges[1:], strict=True)
+    ]
+
+
+def tile_shape(height: int, width: int, cell: int, halo: int, most: int) -> tuple[int, int]:
+    """The tile of at most `most` pixels with which the network has least to compute.
+
+    Args:
+        height, width: of the image, multiples of `cell`.
+        cell, halo: as for `spans`.
+        most: pixels of a tile; at least (2·halo + cell)².
+
+    Returns:
+        Height and width, multiples of `cell`.
+    """
+    if height * width <= most:
+        return height, width
+    shapes = (
+        (rows, columns)
+        for rows in _sides(height, cell, halo)
+        for columns in _sides(width, cell, halo)
+        if rows * columns <= most
+    )
+
+    def cost(shape: tuple[int, int]) -> int:
+        return len(spans(height, shape[0], halo)) * len(spans(width, shape[1], halo)) * shape[0] * shape[1]
+
+    return min(shapes, key=cost)
+
+
+def _sides(length: int, cell: int, halo: int) -> list[int]:
+    """For each number of tiles, the shortest that cover the axis; the whole axis too."""
+    kept = length - 2 * halo
+    shares = (-(-kept // count) for count in range(2, kept // cell + 1))
+    return sorted({length, *(-(-share // cell) * cell + 2 * halo for share in shares)})
+
+
+def padded_part(image: np.ndarray, rows: Span, columns: Span) -> np.ndarray:
+    """Pixels of `image` padded by reflection at its right and bottom, without padding all of it."""
+    part = image[rows.start : rows.stop, columns.start : columns.stop]
+    missing = (rows.stop - rows.start - part.shape[0], columns.stop - columns.start - part.shape[1])
+    return np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), "reflect")

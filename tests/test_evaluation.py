@@ -1,0 +1,312 @@
+import csv
+import json
+import logging
+
+import numpy as np
+import pytest
+from conftest import identity
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio
+
+from n2n_tf.cli.main import main
+from n2n_tf.data.images import find_images
+from n2n_tf.evaluation.metrics import psnr, ssim
+from n2n_tf.evaluation.pictures import CAPTION, VIEW, comparison, liveliest, side_by_side, stacked
+from n2n_tf.evaluation.protocol import Float, Paper, TestSet, evaluate
+from n2n_tf.evaluation.results import Results, markdown
+from n2n_tf.inference import Denoiser
+from n2n_tf.noise import Gaussian, Poisson
+
+RNG = np.random.default_rng(0)
+
+
+def test_psnr_equals_scikit_images():
+    clean, image = RNG.random((2, 20, 30, 3))
+    assert psnr(image, clean) == pytest.approx(peak_signal_noise_ratio(clean, image, data_range=1))
+    assert psnr(clean, clean) == 100
+    assert psnr(clean, clean + 1e-3) == pytest.approx(60)
+
+
+def test_metrics_equal_the_authors_code(reference):
+    case = np.load(reference / "metrics.npz")
+    assert psnr(case["distorted"], case["reference"], 255) == pytest.approx(float(case["psnr"]), abs=1e-4)
+    assert ssim(case["distorted"], case["reference"], 255) == pytest.approx(float(case["ssim"]), abs=1e-4)
+    scaled = case["distorted"] / 255, case["reference"] / 255
+    assert ssim(*scaled) == pytest.approx(float(case["ssim"]), abs=1e-4)
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """Folders kodak, bsd300, set14 of two small images each; named so that sorting alone would not order them."""
+    for name in ("kodak", "bsd300", "set14", "mine"):
+        (tmp_path / name).mkdir()
+        for number, shape in enumerate([(40, 52, 3), (64, 33, 3)]):
+            rows, columns = np.mgrid[: shape[0], : shape[1]]
+            image = 127 + 90 * np.sin(rows / 6 + number)[..., None] * np.cos(columns / 5)[..., None] * [1, 0.5, 0.9]
+            Image.fromarray(image.astype(np.uint8)).save(tmp_path / name / f"{number}.png")
+    return tmp_path
+
+
+def clean_of(folder):
+    return [np.asarray(Image.open(path)) for path in sorted(folder.iterdir())]
+
+
+NOISES = {
+    "gaussian": (Gaussian(25 / 255), lambda x: x + np.random.normal(size=x.shape) * 25 / 255),
+    "gaussian range": (
+        Gaussian(5 / 255, 50 / 255),
+        lambda x: x + np.random.uniform(5 / 255, 50 / 255, (1, 1, 1)) * np.random.normal(size=x.shape),
+    ),
+    "poisson": (Poisson(30.0), lambda x: np.random.poisson(30.0 * x) / 30.0),
+    "poisson range": (Poisson(5.0, 50.0), None),
+}
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_the_papers_noise_is_that_of_numpys_legacy_generator(name, sets):
+    """Seeded once, then drawn draw after draw, image after image, set after set; padded to a square of 32s."""
+    noise, formula = NOISES[name]
+    if formula is None:
+
+        def formula(x):
+            lam = np.random.uniform(5.0, 50.0, size=(1, 1, 1))
+            return np.random.poisson(lam * x) / lam
+
+    seen = []
+    tests = [TestSet(s, find_images([str(sets / s)], 3).pages, noise, r) for s, r in (("kodak", 2), ("set14", 3))]
+    cases = list(evaluate(tests, {"spy": lambda image: seen.append(image) or image}, Paper()))
+    assert [(case.set.name, case.repeat) for case in cases[::2]] == [("kodak", 0), ("kodak", 1)] + [
+        ("set14", repeat) for repeat in range(3)
+    ]
+    state = np.random.get_state()
+    np.random.seed(101)
+    expected = []
+    for folder, repeats in ((sets / "kodak", 2), (sets / "set14", 3)):
+        for _ in range(repeats):
+            expected += [formula(np.array(x, np.float32) / 255.0).astype(np.float32) for x in clean_of(folder)]
+    np.random.set_state(state)
+    assert len(seen) == len(expected) == 10
+    for square, noisy in zip(seen, expected, strict=True):
+        height, width = noisy.shape[:2]
+        assert square.shape == (64, 64, 3)
+        assert square.dtype == np.float32
+        np.testing.assert_array_equal(square, np.pad(noisy, ((0, 64 - height), (0, 64 - width), (0, 0)), "reflect"))
+
+
+@pytest.mark.parametrize("protocol", [Paper(), Float()])
+def test_scores_are_those_of_the_result(protocol, sets):
+    pages = find_images([str(sets / "mine")], 3).pages
+    for case in evaluate([TestSet("mine", pages, Gaussian(0.1))], {"half": lambda image: image / 2}, protocol):
+        whole = clean_of(sets / "mine")[int(case.page.path[-5])]
+        result = case.results["half"]
+        if isinstance(protocol, Paper):
+            assert result.dtype == case.clean.dtype == np.uint8
+            np.testing.assert_array_equal(case.clean, whole)
+        assert result.shape == whole.shape
+        expected = peak_signal_noise_ratio(case.clean, result, data_range=protocol.peak)
+        assert case.scores["half"][0] == pytest.approx(expected)
+
+
+def test_the_float_protocol_does_not_round(sets):
+    pages = find_images([str(sets / "mine")], 3).pages
+    shift = {"shift": lambda image: image + 0.001}  # a quarter of an 8-bit step
+    tiny = Gaussian(1e-9)
+    assert next(evaluate([TestSet("mine", pages, tiny)], shift, Paper())).scores["shift"][0] == 100
+    assert next(evaluate([TestSet("mine", pages, tiny)], shift, Float())).scores["shift"][0] == pytest.approx(
+        60, abs=0.1
+    )
+
+
+def test_summary_means_and_standard_error():
+    results = Results({"s": (30.0, 0.9)})
+    results.rows = [("s", "d", "a", 0, 20.0, 0.5), ("s", "d", "a", 1, 22.0, 0.7), ("s", "d", "b", 0, 30.0, 0.8),
+                    ("s", "d", "b", 1, 32.0, 0.8), ("t", "d", "c", 0, 10.0, 0.1)]  # fmt: skip
+    summary = results.summary("d")
+    assert summary["s"]["psnr"] == 26
+    assert summary["s"]["psnr_standard_error"] == pytest.approx(5)  # image means 21 and 31
+    assert summary["s"]["ssim"] == pytest.approx(0.7)
+    assert (summary["s"]["images"], summary["s"]["repeats"]) == (2, 2)
+    assert summary["t"]["psnr_standard_error"] is None
+    assert results.table()[1:] == [
+        ("s", "d", "26.00 ± 5.00", "0.700 ± 0.100", "2 × 2"),
+        ("s", "paper, Table 1", "30.00", "0.900", ""),
+        ("t", "d", "10.00", "0.100", "1 × 1"),
+    ]
+    assert markdown([("a", "b"), ("1", "2")]) == "| a | b |\n|---|---|\n| 1 | 2 |\n"
+
+
+def run(*arguments):
+    return main(["evaluate", *map(str, arguments)])
+
+
+def test_the_command_writes_tables_scores_and_pictures(sets, models, capsys):
+    model, out = models("identity 3"), sets / "out"
+    data = [sets / name for name in ("mine", "set14", "kodak")]
+    command = [
+        model,
+        "--data",
+        *data,
+        "--noise",
+        "gaussian",
+        "--repeats",
+        "2",
+        "--output",
+        out,
+        "--json",
+        sets / "f.json",
+    ]
+    assert run(*command) == 0
+    scores = json.loads((sets / "f.json").read_text())
+    assert list(scores["sets"]) == ["kodak", "set14", "mine"]  # the paper's order first
+    kodak = scores["sets"]["kodak"]
+    assert (kodak["images"], kodak["repeats"], kodak["paper"]) == (2, 2, [32.08, 0.879])
+    assert scores["sets"]["mine"]["paper"] is None
+    with (out / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 3 * 2 * 2 * 2  # sets, images, draws, noisy and identity
+    mean = np.mean([float(row["psnr"]) for row in rows if (row["set"], row["denoiser"]) == ("kodak", "identity3")])
+    assert kodak["psnr"] == pytest.approx(mean)
+    assert kodak["psnr"] == pytest.approx(20 * np.log10(255 / 25), abs=0.3)
+    assert json.loads((out / "identity3.json").read_text()) == scores
+    table = (out / "table.md").read_text()
+    assert "| kodak | paper, Table 1 | 32.08 | 0.879 |  |" in table
+    assert "paper, Table 1" in capsys.readouterr().out
+    with Image.open(out / "pictures.png") as sheet:
+        assert sheet.height == 3 * 2 * (VIEW + 2 * CAPTION)
+    assert run(*command) == 2
+    assert "holds an evaluation already" in capsys.readouterr().err
+
+
+def test_several_models_stand_in_one_table_with_the_same_noise(sets, models):
+    out = sets / "out"
+    arguments = ["--data", sets / "mine", "--noise", "poisson", "--output", out, "--pictures", "1"]
+    assert run(models("identity 3"), models("negative 3"), *arguments) == 0
+    with (out / "scores.csv").open() as file:
+        rows = {(row["denoiser"], row["image"]): row["psnr"] for row in csv.DictReader(file)}
+    images = {image for _, image in rows}
+    assert len(rows) == 6
+    for image in images:
+        assert rows["noisy", image] == rows["identity3", image]
+        assert rows["negative3", image] != rows["identity3", image]
+    assert sorted(path.name for path in out.glob("*.json")) == ["identity3.json", "negative3.json"]
+    with Image.open(out / "pictures.png") as sheet:
+        assert sheet.width == round(52 * VIEW / 40) + 4 * VIEW  # whole, noisy, two models, clean
+
+
+def test_the_papers_repeats_are_the_default(sets, models):
+    out = sets / "out"
+    assert (
+        run(models("identity 3"), "--data", sets / "bsd300", sets / "mine", "--noise", "gaussian", "--output", out) == 0
+    )
+    found = json.loads((out / "identity3.json").read_text())["sets"]
+    assert {name: each["repeats"] for name, each in found.items()} == {"bsd300": 3, "mine": 1}
+
+
+def test_pairs_are_matched_by_name(sets, models, capsys):
+    noisy, clean = sets / "noisy", sets / "mine"
+    noisy.mkdir()
+    for number, image in enumerate(clean_of(clean)):
+        Image.fromarray(255 - image).save(noisy / f"{number}.bmp")
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(noisy / "alone.png")
+    arguments = ["--noisy", noisy, "--clean", clean, "--protocol", "float"]
+    assert run(models("negative 3"), *arguments, "--output", sets / "out") == 0
+    found = json.loads((sets / "out" / "negative3.json").read_text())["sets"]["noisy"]
+    assert (found["psnr"], found["images"]) == (100, 2)
+    assert "alone.png: no partner in" in capsys.readouterr().out
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(noisy / "0.bmp")
+    assert run(models("negative 3"), *arguments, "--output", sets / "out2") == 1
+    error = capsys.readouterr().err
+    assert "pairs of different size" in error
+    assert "20×20 pixels, its partner 52×40" in error
+    assert not (sets / "out2").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--data", "mine"], 2, "say which noise to add"),
+        (["--data", "mine", "--noise", "none"], 2, "say which noise to add"),
+        (["--noise", "gaussian"], 2, "wanted --data PATH... (clean images) with --noise, or both"),
+        (["--noisy", "mine"], 2, "wanted --data PATH... (clean images) with --noise, or both"),
+        (["--noisy", "mine", "--clean", "mine", "--sigma", "3"], 2, "no noise is added, so leave --noise, --sigma"),
+        (["--noisy", "mine", "--clean", "nowhere"], 2, "--clean nowhere: wanted a folder"),
+        (["--data", "mine", "--noise", "gausian"], 2, "did you mean 'gaussian'?"),
+        (["--data", "mine", "--noise", "poisson", "--sigma", "25"], 2, "--sigma has no effect with --noise poisson"),
+        (["--data", "mine", "--noise", "gaussian", "--protocol", "papre"], 2, "did you mean 'paper'?"),
+        (["--data", "mine", "--noise", "gaussian", "--repeats", "0"], 2, "--repeats 0: wanted at least 1"),
+        (["--data", "mine", "mine", "--noise", "gaussian"], 2, "sets of one name cannot be told apart"),
+        (["--data", "tiny", "--noise", "gaussian"], 1, "9×9 pixels, smaller than the 11×11 needed"),
+        (["--data", "broken", "--noise", "gaussian"], 1, "a.png: cannot be decoded"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_evaluated(arguments, status, message, sets, models, monkeypatch, capsys):
+    for folder in ("tiny", "broken"):
+        (sets / folder).mkdir()
+        side = 9 if folder == "tiny" else 60
+        Image.fromarray(RNG.integers(0, 255, (side, side, 3), np.uint8)).save(sets / folder / "a.png")
+    (sets / "broken" / "a.png").write_bytes((sets / "broken" / "a.png").read_bytes()[:3000])
+    model = models("identity 3")
+    monkeypatch.chdir(sets)
+    assert run(model, *arguments, "--output", "out") == status
+    assert message in capsys.readouterr().err
+    assert not list(sets.glob("out/*"))
+
+
+def test_models_that_cannot_be_compared(sets, models, capsys):
+    rest = ["--data", sets / "mine", "--noise", "gaussian", "--output", sets / "out"]
+    assert run(models("identity 3"), models("identity 1"), *rest) == 2
+    assert "models of [1, 3] channels cannot be compared" in capsys.readouterr().err
+    assert run(models("identity 3"), models("identity 3"), *rest) == 2
+    assert "named twice" in capsys.readouterr().err
+    assert run(models("identity 3"), models("negative 3"), *rest, "--json", "f.json") == 2
+    assert "--json: takes one MODEL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_stand_side_by_side_over_their_captions(channels):
+    images = {"left": np.full((40, 60, channels), -1.0), "right": np.full((40, 60, channels), 0.5)}
+    sheet = np.asarray(side_by_side(images))
+    assert sheet.shape == (40 + CAPTION, 120, 3)
+    assert not sheet[:40, :60].any()
+    assert (sheet[:40, 60:] == 128).all()
+    assert sheet[40:].min() < 64  # there is a caption
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(100, 160), (11, 11), (300, 40)])
+def test_a_comparison_shows_the_whole_and_its_liveliest_part(channels, size):
+    clean = np.zeros((*size, channels), np.float32)
+    clean[-3:, -3:] = 1
+    top, left, side = liveliest(clean)
+    assert clean[top : top + side, left : left + side].any()
+    sheet = np.asarray(comparison(clean, {"a\n20.00 dB": clean, "b\n30.00 dB": 1 - clean}))
+    assert sheet.shape == (VIEW + 2 * CAPTION, round(size[1] * VIEW / size[0]) + 3 * VIEW, 3)
+    pair = np.asarray(stacked([comparison(clean, {"a": clean}), comparison(clean, {"a": clean})]))
+    assert pair.shape[0] == 2 * (VIEW + CAPTION)
+
+
+@pytest.mark.parametrize(
+    ("noise", "expected"),
+    [(Gaussian(25 / 255), (19.629, 0.69262)), (Poisson(30.0), (19.359, 0.64197))],
+    ids=["gaussian", "poisson"],
+)
+def test_converted_weights_get_the_authors_scores(noise, expected, reference, authors_unet):
+    """What their code gave for their weights, after a short training, on set14 alone, one draw."""
+    folder = reference.parent / "data" / "set14"
+    if not folder.is_dir():
+        pytest.skip("the authors' test set is not beside this checkout (../shared/data/set14)")
+    denoiser = Denoiser(authors_unet("mini_official_gauss25.pth"))
+    cases = list(evaluate([TestSet("set14", find_images([str(folder)], 3).pages, noise)], {"x": denoiser}, Paper()))
+    mean = np.mean([case.scores["x"] for case in cases], axis=0)
+    assert len(cases) == 12
+    assert mean[0] == pytest.approx(expected[0], abs=0.01)
+    assert mean[1] == pytest.approx(expected[1], abs=0.0005)
+
+
+def test_any_callable_is_a_denoiser(sets, caplog):
+    caplog.set_level(logging.INFO)
+    pages = find_images([str(sets / "mine")], 3).pages
+    denoisers = {"mean": lambda image: np.full_like(image, image.mean()), "identity": Denoiser(identity(3))}
+    scores = next(evaluate([TestSet("mine", pages, Gaussian(0.1))], denoisers, Float())).scores
+    assert scores["identity"][0] > scores["mean"][0]

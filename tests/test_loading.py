@@ -1,0 +1,103 @@
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from n2n_tf.config import UsageError
+from n2n_tf.inference import load_denoiser, loading
+from n2n_tf.networks import unet
+
+
+def test_a_run_directory_and_a_file_load(tmp_path):
+    network = unet(1, 2, seed=0)
+    network.save(tmp_path / "denoiser.keras")
+    image = np.ones((1, 32, 32, 1), np.float32)
+    for path in (tmp_path, tmp_path / "denoiser.keras"):
+        np.testing.assert_array_equal(np.asarray(load_denoiser(path)(image)), np.asarray(network(image)))
+
+
+def no_model(path):
+    pass
+
+
+def text(path):
+    path.write_text("not a model")
+
+
+def truncated(path):
+    unet(1, 2).save(path)
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def classifier(path):
+    image = keras.Input((32, 32, 3))
+    keras.Model(image, keras.layers.Dense(10)(keras.layers.Flatten()(image))).save(path)
+
+
+def other_zip(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+
+
+def lambda_layer(path):
+    image = keras.Input((None, None, 3))
+    keras.Model(image, keras.layers.Lambda(lambda x: x * 2)(image)).save(path)
+
+
+@keras.saving.register_keras_serializable("test")
+class Foreign(keras.layers.Layer):
+    def call(self, x):
+        return x
+
+
+def foreign_layer(path):
+    image = keras.Input((None, None, 3))
+    keras.Model(image, Foreign()(image)).save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = members["config.json"].replace(b"test>Foreign", b"test>Unknown").replace(
+        b"tests.test_loading", b"nowhere").replace(b"test_loading", b"nowhere")  # fmt: skip
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def damaged_json(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps({"class_name": "Functional"}))
+        archive.writestr("metadata.json", "{}")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (no_model, "no such model; wanted a run directory"),
+        (text, "not a .keras file"),
+        (truncated, "not a .keras file"),
+        (classifier, "wanted a network that takes and gives"),
+        (other_zip, "cannot be used as a denoiser"),
+        (lambda_layer, "cannot be used as a denoiser"),
+        (foreign_layer, "cannot be used as a denoiser"),
+        (damaged_json, "cannot be used as a denoiser"),
+    ],
+)
+def test_what_is_no_denoiser_is_one_line(make, message, tmp_path):
+    path = tmp_path / "model.keras"
+    make(path)
+    with pytest.raises(UsageError, match=message) as caught:
+        load_denoiser(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "MOST_BYTES", 10_000_000)
+    path = tmp_path / "bomb.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("config.json", bytes(20_000_000))
+    assert path.stat().st_size < 30_000
+    monkeypatch.setattr(keras.models, "load_model", None)  # would raise another error
+    with pytest.raises(UsageError, match=r"unpacks to 0.0 GB; at most 0.0 are read"):
+        load_denoiser(path)
