@@ -187,6 +187,11 @@ def _coerce(name: str, value: Any, wanted: Any) -> Any:
     return value
 
 
+def gist(error: Exception) -> str:
+    """The first line of another library's error."""
+    return (str(error) or repr(error)).splitlines()[0]
+
+
 def flag(name: str) -> str:
     """The command line flag of a field."""
     return "--" + name.replace("_", "-")

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+PARTIAL = ".partial."  # begins the name of a file that is not whole yet
+
 
 def write(path: Path, writer: Callable[[Path], Any]) -> None:
     """Let `writer` write a temporary file beside `path`, then rename it: `path` is old or new, never half."""
-    temporary = path.with_name(f".partial.{path.name}")
+    temporary = path.with_name(PARTIAL + path.name)
     try:
         writer(temporary)
         os.replace(temporary, path)

@@ -29,7 +29,9 @@ class ProgressLine:
         console = Console(highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(), amount or TaskProgressColumn())
         times = (TimeElapsedColumn(), TextColumn("elapsed, left"), TimeRemainingColumn())
-        self._progress = Progress(*columns, *times, console=console, disable=not console.is_terminal)
+        self._progress = Progress(
+            *columns, *times, console=console, disable=not console.is_terminal, speed_estimate_period=3600
+        )
         self._task = self._progress.add_task(what, total=total, completed=done)
 
     def __enter__(self) -> "ProgressLine":
@@ -48,5 +50,8 @@ class ProgressLine:
     def say(self, text: str) -> None:
         """A line above the bar, with the times."""
         task = self._progress.tasks[self._task]
-        elapsed, left = (timedelta(seconds=round(time or 0)) for time in (task.elapsed, task.time_remaining))
-        self._progress.console.print(f"{text}  {elapsed} elapsed, {left} left", soft_wrap=True, markup=False)
+        elapsed, left = (
+            None if time is None else timedelta(seconds=round(time)) for time in (task.elapsed, task.time_remaining)
+        )
+        times = f"{elapsed} elapsed" + ("" if left is None else f", {left} left")
+        self._progress.console.print(f"{text}  {times}", soft_wrap=True, markup=False)

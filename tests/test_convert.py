@@ -68,12 +68,14 @@ class Harmful:
     ("content", "status", "message"),
     [
         (None, 2, "no such file"),
+        (b"", 2, "not a file of PyTorch weights"),
+        ({1: 2}, 2, "holds dict; wanted a state dict"),
         (b"text", 2, "not a file of PyTorch weights"),
         (Harmful(), 2, "not a file of PyTorch weights"),
         ([1, 2], 2, "holds list; wanted a state dict"),
         ({"epoch": 3}, 2, "holds dict; wanted a state dict"),
     ],
-    ids=["missing", "text", "harmful", "list", "checkpoint"],
+    ids=["missing", "empty", "integer keys", "text", "harmful", "list", "checkpoint"],
 )
 def test_files_that_are_no_state_dict(content, status, message, tmp_path, capsys):
     torch = pytest.importorskip("torch", reason="PyTorch, extra `torch`, reads the authors' weights")

@@ -92,9 +92,39 @@ def test_existing_outputs_are_kept_unless_told(models, tmp_path, capsys):
     model = models("identity 3")
     assert denoise(model, source, "--output", target.parent) == 0
     assert target.read_text() == "precious"
-    assert "1 outputs exist already and were kept; --overwrite replaces them" in capsys.readouterr().out
+    assert (
+        "1 outputs exist already and were kept; --overwrite replaces those that are no inputs"
+        in capsys.readouterr().out
+    )
     assert denoise(model, source, "--output", target.parent, "--overwrite") == 0
     np.testing.assert_array_equal(pixels(target), pixels(source))
+
+
+def test_an_input_is_never_replaced(models, tmp_path, capsys):
+    """An original that has the name of a result, and a folder under two names."""
+    model, folder = models("negative 3"), tmp_path / "in"
+    save(folder / "a.png", 8, 9, 3)
+    original = save(folder / "sub" / "a.png", 8, 9, 3).read_bytes()
+    assert denoise(model, folder, "--output", folder / "sub", "--overwrite") == 0
+    assert (folder / "sub" / "a.png").read_bytes() == original
+    assert "1 inputs have the names of results, were taken for such and left alone" in capsys.readouterr().out
+    (tmp_path / "link").symlink_to(folder)
+    assert denoise(model, folder / "a.png", "--output", tmp_path / "link", "--overwrite") == 2
+    assert "would be replaced by its result" in capsys.readouterr().err
+
+
+def test_a_folder_and_one_inside_it_keep_the_outer_structure(models, tmp_path):
+    save(tmp_path / "in" / "sub" / "a.png", 8, 9, 3)
+    for inputs in ([tmp_path / "in", tmp_path / "in" / "sub"], [tmp_path / "in" / "sub", tmp_path / "in"]):
+        assert denoise(models("identity 3"), *inputs, "--output", tmp_path / "out", "--overwrite") == 0
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.glob("out/**/*.png")] == ["out/sub/a.png"]
+
+
+def test_what_an_interrupted_run_left_is_no_input(models, tmp_path):
+    save(tmp_path / "in" / "a.png", 8, 9, 3)
+    save(tmp_path / "in" / ".partial.b.png", 8, 9, 3)
+    assert denoise(models("identity 3"), tmp_path / "in", "--output", tmp_path / "out") == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
 
 
 def big_png(side, body):
@@ -117,9 +147,12 @@ def test_failing_files_are_listed_and_the_rest_goes_on(models, tmp_path, capsys)
     (folder / "bomb.png").write_bytes(big_png(30000, zlib.compress(bytes(3751 * 30000), 9)))
     (folder / "forged.png").write_bytes(big_png(30000, b"few"))
     tifffile.imwrite(folder / "counts.tif", np.full((9, 9), 4000, np.float32))
+    tifffile.imwrite(folder / "twelve.tif", np.full((9, 8), 4000, np.uint16), bitspersample=12)
+    tifffile.imwrite(folder / "reduced.tif", np.zeros((9, 9), np.uint8), subfiletype=1)
+    tifffile.imwrite(folder / "stack.tif", np.zeros((4, 9, 9), np.uint8), truncate=True, photometric="minisblack")
     assert denoise(models("identity 3"), folder, "--output", out) == 1
     error = capsys.readouterr().err
-    assert "6 of 7 files failed" in error
+    assert "9 of 10 files failed" in error
     for name, reason in {
         "truncated.png": "cannot be decoded",
         "text.png": "not a PNG, JPEG",
@@ -127,6 +160,9 @@ def test_failing_files_are_listed_and_the_rest_goes_on(models, tmp_path, capsys)
         "bomb.png": "30000×30000 pixels; at most 134217728 are read",
         "forged.png": "30000×30000 pixels",
         "counts.tif": "float pixels up to 4000; wanted intensities in [0, 1]",
+        "twelve.tif": "12-bit pixels; wanted 1, 8 or 16 bits",
+        "reduced.tif": "holds no image of full size",
+        "stack.tif": "a stack in one piece",
     }.items():
         line = next(line for line in error.splitlines() if name in line)
         assert reason in line
@@ -151,6 +187,8 @@ def test_an_interrupted_write_leaves_nothing(models, tmp_path, monkeypatch):
         (["identity 3", "a.png"], "no --output: name a folder, or give a --suffix"),
         (["identity 3", "a.png", "--output", "."], "would be replaced by its result; give a --suffix"),
         (["identity 3", "nowhere.png", "--output", "out"], "INPUT nowhere.png: no such folder or file"),
+        (["identity 3", "empty", "--output", "out"], "no image in empty"),
+        (["identity 3", "a.png", "--output", "out", "--memory", "nan"], "--memory nan: wanted a number of GB above 0"),
         (["identity 3", "a.png", "b/a.png", "--output", "out"], "both results would be"),
         (["identity 3", "a.png", "--suffix", "x/y"], "--suffix x/y: is part of a file name"),
         (["identity 3", "a.png", "--output", "out", "--tile", "100"], "--tile 100: wanted a multiple of 32"),
@@ -162,6 +200,7 @@ def test_an_interrupted_write_leaves_nothing(models, tmp_path, monkeypatch):
 def test_wrong_usage_is_status_2_and_writes_nothing(arguments, message, models, tmp_path, monkeypatch, capsys):
     save(tmp_path / "a.png", 8, 9, 3)
     save(tmp_path / "b" / "a.png", 8, 9, 3)
+    (tmp_path / "empty").mkdir()
     model, *rest = arguments
     model = models(model) if " " in model else model
     monkeypatch.chdir(tmp_path)

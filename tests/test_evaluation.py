@@ -1,6 +1,7 @@
 import csv
 import json
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -25,6 +26,13 @@ def test_psnr_equals_scikit_images():
     assert psnr(image, clean) == pytest.approx(peak_signal_noise_ratio(clean, image, data_range=1))
     assert psnr(clean, clean) == 100
     assert psnr(clean, clean + 1e-3) == pytest.approx(60)
+
+
+def test_a_pixel_that_is_no_number_is_no_perfect_score():
+    clean = RNG.random((20, 30, 3))
+    image = clean.copy()
+    image[3, 4, 1] = np.nan
+    assert np.isnan(psnr(image, clean))
 
 
 def test_metrics_equal_the_authors_code(reference):
@@ -234,6 +242,9 @@ def test_pairs_are_matched_by_name(sets, models, capsys):
         (["--data", "mine", "--noise", "poisson", "--sigma", "25"], 2, "--sigma has no effect with --noise poisson"),
         (["--data", "mine", "--noise", "gaussian", "--protocol", "papre"], 2, "did you mean 'paper'?"),
         (["--data", "mine", "--noise", "gaussian", "--repeats", "0"], 2, "--repeats 0: wanted at least 1"),
+        (["--data", "nowhere", "--noise", "gaussian"], 2, "--data nowhere: no such folder or file"),
+        (["--data", "mine", "--noise", "gaussian", "--json", "no/f.json"], 2, "--json no/f.json: no such folder"),
+        (["--data", "mine", "--noise", "gaussian", "--pictures", "-1"], 2, "--pictures -1: wanted at least 0"),
         (["--data", "mine", "mine", "--noise", "gaussian"], 2, "sets of one name cannot be told apart"),
         (["--data", "tiny", "--noise", "gaussian"], 1, "9×9 pixels, smaller than the 11×11 needed"),
         (["--data", "broken", "--noise", "gaussian"], 1, "a.png: cannot be decoded"),
@@ -251,6 +262,19 @@ def test_what_cannot_be_evaluated(arguments, status, message, sets, models, monk
     assert run(model, *arguments, "--output", "out") == status
     assert message in capsys.readouterr().err
     assert not list(sets.glob("out/*"))
+
+
+def test_names_that_could_be_mistaken(sets, models):
+    """A model called noisy; a set given as a glob; brackets, which mean something to rich."""
+    shutil.copy(models("negative 3"), sets / "noisy.keras")
+    (sets / "mine").rename(sets / "mine[1]")
+    out = sets / "out"
+    data = ["--data", sets / "kodak" / "*.png", sets / "mine[1]", "--noise", "gaussian", "--repeats", "1"]
+    assert run(sets / "noisy.keras", *data, "--output", out) == 0
+    rows = [line.split(" | ")[:2] for line in (out / "table.md").read_text().splitlines()[2:]]
+    label = str(sets / "noisy.keras")
+    assert rows == [["| kodak", "noisy"], ["| kodak", label], ["| kodak", "paper, Table 1"],
+                    ["| mine[1]", "noisy"], ["| mine[1]", label]]  # fmt: skip
 
 
 def test_models_that_cannot_be_compared(sets, models, capsys):

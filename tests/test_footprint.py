@@ -21,6 +21,11 @@ def skipping():
     return keras.Model(image, layers.Add()([large, layers.Conv2D(1, 3, padding="same")(image)]))
 
 
+def residual():
+    image = keras.Input((None, None, 1))
+    return keras.Model(image, image - layers.Conv2D(1, 3, padding="same")(image))
+
+
 CASES = {
     "unet": (lambda: unet(1, 2), 32, 128),
     "conv 5×5": (lambda: model(layers.Conv2D(1, 5, padding="same")), 1, 2),
@@ -29,6 +34,8 @@ CASES = {
     "separable": (lambda: model(layers.SeparableConv2D(1, 3, padding="same"), layers.ReLU()), 1, 1),
     "pooled": (lambda: model(layers.AveragePooling2D(3), layers.UpSampling2D(3)), 3, 0),
     "skip": (skipping, 4, 8),
+    "operator": (residual, 1, 1),
+    "sequential": (lambda: keras.Sequential([keras.Input((None, None, 1)), layers.Conv2D(1, 5, padding="same")]), 1, 2),
 }
 
 
@@ -88,9 +95,14 @@ def test_a_layer_that_is_not_known_is_named(build):
         footprint_of(network)
 
 
+class Subclass(keras.Model):
+    def call(self, image):
+        return image
+
+
 def test_a_network_that_is_no_graph_of_layers():
     image = keras.Input((None, None, 1))
     shared = layers.Conv2D(1, 3, padding="same")
-    for network in (keras.Model(image, image * 2), keras.Model(image, shared(shared(image)))):
+    for network in (keras.Model(image, shared(shared(image))), Subclass()):
         with pytest.raises(ValueError, match="not a functional model of layers that are each used once"):
             footprint_of(network)

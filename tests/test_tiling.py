@@ -143,6 +143,12 @@ def test_weights_that_change_are_used(network):
     np.testing.assert_array_equal(denoiser(image), Denoiser(network)(image))
 
 
+def test_a_network_that_changes_the_size_is_refused():
+    image = keras.Input((None, None, 3))
+    with pytest.raises(ValueError, match="it makes 384×384 pixels of 192×192"):
+        Denoiser(keras.Model(image, keras.layers.UpSampling2D(2)(image)))
+
+
 def test_a_network_of_unknown_reach_is_used_whole_and_says_so(caplog):
     image = keras.Input((None, None, 3))
     mean = keras.layers.GlobalAveragePooling2D(keepdims=True)(image)

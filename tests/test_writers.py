@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from n2n_tf.data.readers import UnusableImageError, pages, read
-from n2n_tf.data.writers import write_like
+from n2n_tf.data.writers import WRITERS, write_like
 
 RNG = np.random.default_rng(0)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -62,13 +63,42 @@ def test_exif_icc_profile_and_resolution_stay(name, options, exact, tmp_path):
     assert difference == 0 if exact else difference < 10
 
 
-def test_a_jpeg_is_written_finely():
-    smooth = np.uint8(np.linspace(0, 255, 64)[:, None, None] * np.ones((1, 64, 3)) * [1, 0.5, 0.2])
+def test_a_jpeg_is_written_finely(tmp_path):
+    """With the quantisation of Pillow's quality 95, and all of the chroma."""
+    Image.fromarray(PHOTO).save(tmp_path / "a.jpg", quality=30)
+    Image.fromarray(PHOTO).save(tmp_path / "fine.jpg", quality=95)
+    with Image.open(copy(tmp_path / "a.jpg", tmp_path / "b.jpg")) as new, Image.open(tmp_path / "fine.jpg") as fine:
+        assert new.quantization == fine.quantization
+        assert {component[1:3] for component in new.layer} == {(1, 1)}
+
+
+def test_a_gray_jpeg_without_the_usual_first_segment(tmp_path):
     buffer = io.BytesIO()
-    Image.fromarray(smooth).save(buffer, "JPEG", quality=95, subsampling=0)
-    assert len(imagecodecs.jpeg8_encode(smooth, level=95, subsampling="444")) == pytest.approx(
-        len(buffer.getvalue()), rel=0.05
-    )
+    Image.fromarray(PHOTO[..., 0]).save(buffer, "JPEG", comment=b"hello")
+    data = buffer.getvalue()
+    (size,) = struct.unpack(">H", data[4:6])
+    (tmp_path / "a.jpg").write_bytes(data[:2] + b"\xff\xff" + data[4 + size :])  # fill bytes in its place
+    with Image.open(copy(tmp_path / "a.jpg", tmp_path / "b.jpg")) as new:
+        assert (new.mode, new.info["comment"]) == ("L", b"hello")
+
+
+def test_a_png_cut_in_its_last_text_is_written_whole(tmp_path):
+    text = PngInfo()
+    text.add_text("first", "kept")
+    Image.fromarray(PHOTO).save(tmp_path / "a.png", pnginfo=text)
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[:-12] + struct.pack(">I", 1000) + b"tEXtsecond\0lost")
+    with Image.open(copy(tmp_path / "a.png", tmp_path / "b.png")) as new:
+        assert new.text == {"first": "kept"}
+        np.testing.assert_array_equal(np.asarray(new), PHOTO)
+
+
+def test_a_palette_with_transparency_becomes_colour_and_alpha(tmp_path):
+    palette = Image.fromarray(RNG.integers(0, 3, (9, 8), np.uint8), "P")
+    palette.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    palette.save(tmp_path / "a.png", transparency=1)
+    with Image.open(copy(tmp_path / "a.png", tmp_path / "b.png")) as new, Image.open(tmp_path / "a.png") as old:
+        np.testing.assert_array_equal(np.asarray(new), np.asarray(old.convert("RGBA")))
 
 
 def test_a_jpeg_forgets_the_index_of_pictures_behind_it(tmp_path):
@@ -183,3 +213,47 @@ def test_what_would_be_lost_is_refused(name, make, message, tmp_path):
     with pytest.raises(UnusableImageError, match=message):
         copy(tmp_path / name, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def damaged_tiff(path, value):
+    """A TIFF with an EXIF directory that points to itself or claims more than there is."""
+    with tifffile.TiffWriter(path, byteorder="<") as writer:
+        writer.write(PHOTO, photometric="rgb", metadata=None, extratags=[(34664, 4, 1, b"\0\0\0\0", False)])
+    with tifffile.TiffFile(path) as tiff:
+        offset = tiff.pages[0].tags[34664].offset
+    with path.open("r+b") as file:
+        end = file.seek(0, 2)
+        file.write(struct.pack("<HHHII", 1, 40965, 4, 1, end) + bytes(4))
+        file.write(struct.pack("<H", 900) + struct.pack("<HHII", 37500, 7, end, 0) * 900 + bytes(4))
+        begin = {"itself": end, "greedy": end + 18}[value]
+        file.seek(offset)
+        file.write(struct.pack("<HHII", 34665, 4, 1, begin))
+
+
+def test_a_directory_that_claims_too_much_is_refused(tmp_path):
+    damaged_tiff(tmp_path / "a.tif", "greedy")
+    with pytest.raises(UnusableImageError, match="EXIF or GPS directory is damaged"):
+        copy(tmp_path / "a.tif", tmp_path / "b.tif")
+
+
+def test_what_a_codec_raises_becomes_one_kind_of_error(tmp_path, monkeypatch):
+    def fail(source, target, images):
+        raise RuntimeError("codec")
+
+    monkeypatch.setitem(WRITERS, "BMP", fail)
+    Image.fromarray(PHOTO).save(tmp_path / "a.bmp")
+    with pytest.raises(UnusableImageError, match="cannot be written: codec"):
+        copy(tmp_path / "a.bmp", tmp_path / "b.bmp")
+
+
+def test_a_directory_that_points_to_itself_is_copied_once(tmp_path):
+    damaged_tiff(tmp_path / "a.tif", "itself")
+    np.testing.assert_array_equal(read(pages(copy(tmp_path / "a.tif", tmp_path / "b.tif"))[0]), PHOTO)
+
+
+def test_a_resolution_of_nothing_is_left_out(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        writer.write(PHOTO, photometric="rgb", metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as tiff:
+        tiff.pages[0].tags[282].overwrite((1, 0))
+    np.testing.assert_array_equal(read(pages(copy(tmp_path / "a.tif", tmp_path / "b.tif"))[0]), PHOTO)

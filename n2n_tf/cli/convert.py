@@ -1,10 +1,11 @@
 """`n2n-tf convert`: the authors' PyTorch weights to a .keras file."""
 
 import argparse
+import os
 from pathlib import Path
 
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import RunError, UsageError
+from n2n_tf.config import RunError, UsageError, gist
 from n2n_tf.files import write
 
 HELP = "convert the authors' PyTorch weights (.pth) to a .keras file"
@@ -12,8 +13,12 @@ HELP = "convert the authors' PyTorch weights (.pth) to a .keras file"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
-    parser.add_argument("weights", metavar="WEIGHTS.pth", help="state dict of the authors' U-Net")
-    parser.add_argument("--output", required=True, metavar="FILE.keras", help="the file to write")
+    parser.add_argument(
+        "weights", type=os.path.expanduser, metavar="WEIGHTS.pth", help="state dict of the authors' U-Net"
+    )
+    parser.add_argument(
+        "--output", required=True, type=os.path.expanduser, metavar="FILE.keras", help="the file to write"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE.keras if it exists")
 
 
@@ -35,11 +40,12 @@ def run(args: argparse.Namespace) -> None:
     try:
         state = torch.load(source, map_location="cpu", weights_only=True)  # executes nothing from the file
     except Exception as error:  # pickle's, zipfile's and PyTorch's errors are many
-        raise UsageError(f"{source}: not a file of PyTorch weights: {str(error).splitlines()[0]}") from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise UsageError(f"{source}: not a file of PyTorch weights: {gist(error)}") from error
+    named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
+    if not named or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UsageError(f"{source}: holds {type(state).__name__}; wanted a state dict, from names to tensors")
     try:
-        network = from_authors({name: value.float().numpy() for name, value in state.items()})
+        network = from_authors({name: value.detach().to_dense().float().numpy() for name, value in state.items()})
     except ValueError as error:
         raise RunError(f"{source}: {error}") from error
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -25,11 +25,13 @@ HELP = "denoise image files"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
-    parser.add_argument("model", metavar="MODEL", help="run directory or .keras file")
+    parser.add_argument("model", type=os.path.expanduser, metavar="MODEL", help="run directory or .keras file")
     parser.add_argument(
         "inputs", nargs="+", metavar="INPUT", help="PNG, JPEG, BMP, WebP or TIFF files, folders, or globs in quotes"
     )
-    parser.add_argument("--output", metavar="DIR", help="folder for the results, under the names of the inputs")
+    parser.add_argument(
+        "--output", type=os.path.expanduser, metavar="DIR", help="folder for the results, under the names of the inputs"
+    )
     parser.add_argument("--suffix", default="", help="added to each name, for instance _denoised")
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs; without it they are kept")
     parser.add_argument(
@@ -45,14 +47,14 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
     sizes.add_argument("--tile", type=int, metavar="N", help="side of the tiles instead, in pixels")
 
 
-def build_denoiser(path: str, args: argparse.Namespace) -> "Denoiser":
+def build_denoiser(path: str, args: argparse.Namespace, any_channels: bool = False) -> "Denoiser":
     """The denoiser of a file, with --ensemble and the flags of `add_size_arguments`."""
     with quiet_import():
         from n2n_tf.inference import Denoiser, load_denoiser
     sizes = {name: getattr(args, name) for name in ("memory", "tile") if getattr(args, name) is not None}
     network = load_denoiser(path)
     try:
-        return Denoiser(network, ensemble=args.ensemble, **sizes)
+        return Denoiser(network, ensemble=args.ensemble, any_channels=any_channels, **sizes)
     except ValueError as error:
         raise UsageError(f"--{error}") from error
 
@@ -64,12 +66,12 @@ def run(args: argparse.Namespace) -> None:
         UsageError: nothing was done.
         RunError: some files failed; the text lists them.
     """
-    targets = plan(args.inputs, args.output, args.suffix)
-    kept = [] if args.overwrite else [source for source, target in targets.items() if target.exists()]
-    with quiet_import():
-        import tensorflow as tf
-    denoiser = build_denoiser(args.model, args)
+    targets, earlier = plan(args.inputs, args.output, args.suffix)
+    if not targets:
+        raise UsageError(f"no image in {' '.join(args.inputs)}")
+    denoiser = build_denoiser(args.model, args, any_channels=True)
 
+    kept = {s for s, target in targets.items() if target.exists() and (not args.overwrite or s in earlier.values())}
     failed: dict[str, str] = {}
     files: dict[str, list[Page]] = {}
     for source in (source for source in targets if source not in kept):
@@ -83,19 +85,26 @@ def run(args: argparse.Namespace) -> None:
             try:
                 denoise_file(denoiser, pages, targets[source], line.advance)
                 line.say(f"{number}/{len(files)} {targets[source]}")
-            except (ValueError, OSError, MemoryError, tf.errors.ResourceExhaustedError) as error:
+            except (ValueError, OSError, MemoryError) as error:
                 failed[source] = reason(error)
+    if earlier:
+        print(f"{len(earlier)} inputs have the names of results, were taken for such and left alone:")
+        print(listing({path: f"result of {source}" for path, source in earlier.items()}))
     if kept:
-        print(f"{len(kept)} outputs exist already and were kept; --overwrite replaces them")
+        print(f"{len(kept)} outputs exist already and were kept; --overwrite replaces those that are no inputs")
     if failed:
         raise RunError(f"{len(failed)} of {len(targets)} files failed:\n" + listing(failed, most=len(failed)))
 
 
-def plan(inputs: Sequence[str], output: str | None, suffix: str) -> dict[str, Path]:
+def plan(inputs: Sequence[str], output: str | None, suffix: str) -> tuple[dict[str, Path], dict[str, str]]:
     """Where the result of each input goes.
 
+    Returns:
+        Input -> its result; and the inputs that are the result of another, as those of an earlier run are -> that
+        other. They are not denoised, nor ever replaced.
+
     Raises:
-        UsageError: an input that does not exist, or results that would replace an input or each other.
+        UsageError: an input that does not exist, or results that would replace their input or each other.
     """
     if output is None and not suffix:
         raise UsageError("no --output: name a folder, or give a --suffix to write beside the inputs")
@@ -103,20 +112,20 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str) -> dict[str, Pa
         raise UsageError(f"--suffix {suffix}: is part of a file name; name the folder with --output")
     targets: dict[str, Path] = {}
     for source, root in find_files(inputs, "INPUT").items():
-        folder = (
-            Path(os.path.abspath(output)) / Path(source).parent.relative_to(root) if output else Path(source).parent
-        )
-        targets[source] = folder / f"{Path(source).stem}{suffix}{Path(source).suffix}"
-    earlier = {str(target) for source, target in targets.items() if str(target) != source}
-    targets = {source: target for source, target in targets.items() if source not in earlier}  # of a run before
-    sources: dict[Path, str] = {}
+        path = Path(source)
+        folder = Path(os.path.abspath(output)) / path.parent.relative_to(root) if output else path.parent
+        targets[source] = folder / f"{path.stem}{suffix}{path.suffix}"
+    sources = {os.path.realpath(source): source for source in targets}
+    results: dict[str, str] = {}
     for source, target in targets.items():
-        if str(target) == source:
+        real = os.path.realpath(target)
+        if real == os.path.realpath(source):
             raise UsageError(f"{source}: would be replaced by its result; give a --suffix or another --output")
-        if target in sources:
-            raise UsageError(f"{sources[target]} and {source}: both results would be {target}; denoise them apart")
-        sources[target] = source
-    return targets
+        if real in results:
+            raise UsageError(f"{results[real]} and {source}: both results would be {target}; denoise them apart")
+        results[real] = source
+    earlier = {sources[real]: source for real, source in results.items() if real in sources}
+    return {source: target for source, target in targets.items() if source not in earlier}, earlier
 
 
 def denoise_file(denoiser: "Denoiser", pages: list[Page], target: Path, advance: Callable[[float], None]) -> None:
@@ -132,24 +141,10 @@ def denoise_file(denoiser: "Denoiser", pages: list[Page], target: Path, advance:
 
 
 def _denoised(denoiser: "Denoiser", page: Page, advance: Callable[[float], None]) -> np.ndarray:
-    """One page, [H, W, C], in its own dtype (1 bit becomes 8); alpha as it was.
-
-    A gray image goes through a colour network as three equal channels, whose mean is the result; a colour image
-    goes through a gray network channel by channel.
-    """
+    """One page, [H, W, C], in its own dtype (1 bit becomes 8); alpha as it was."""
     image = readers.read(page)
     readers.check_pixels(image)
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
-    colors, alpha = image[..., : page.colors], image[..., page.colors :]
-    if page.colors == denoiser.channels:
-        denoised = denoiser(colors, advance)
-    elif page.colors == 1:
-        mean = denoiser(np.repeat(colors, denoiser.channels, axis=-1), advance).mean(axis=-1, keepdims=True)
-        denoised = (np.floor(mean + 0.5) if image.dtype.kind == "u" else mean).astype(image.dtype)
-    elif denoiser.channels == 1:
-        part = [denoiser(colors[..., c : c + 1], lambda n: advance(n / page.colors)) for c in range(page.colors)]
-        denoised = np.concatenate(part, axis=-1)
-    else:
-        raise UnusableImageError(f"{page.colors} channels; this model takes {denoiser.channels}")
-    return np.concatenate([denoised, alpha], axis=-1) if alpha.shape[-1] else denoised
+    denoised = denoiser(image[..., : page.colors], advance)
+    return np.concatenate([denoised, image[..., page.colors :]], axis=-1) if image.shape[-1] > page.colors else denoised

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import Config, RunError, UsageError, build_config, lookup
-from n2n_tf.data.images import find_images, listing, reason
+from n2n_tf.data.images import find_files, find_images, fixed_part, listing, reason
 from n2n_tf.data.pairs import find_pairs
 from n2n_tf.files import write, write_json
 from n2n_tf.progress import ProgressLine
@@ -22,6 +23,7 @@ from n2n_tf.progress import ProgressLine
 if TYPE_CHECKING:
     from n2n_tf.evaluation.protocol import Case, TestSet
     from n2n_tf.evaluation.results import Results
+    from n2n_tf.noise import Noise
 
 HELP = "PSNR and SSIM of denoisers, as the paper measures them"
 NOISY = "noisy"  # the denoiser that does nothing
@@ -29,15 +31,20 @@ NOISY = "noisy"  # the denoiser that does nothing
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="run directories or .keras files, to be compared")
+    path = os.path.expanduser
+    parser.add_argument("models", nargs="+", type=path, metavar="MODEL", help="run directories or .keras files")
     parser.add_argument(
-        "--data", nargs="+", metavar="PATH", help="sets of clean images, each a folder, glob or file; needs --noise"
+        "--data",
+        nargs="+",
+        type=path,
+        metavar="PATH",
+        help="sets of clean images: folders, globs, files; needs --noise",
     )
     parser.add_argument("--noise", help="noise added to --data: gaussian or poisson")
     parser.add_argument("--sigma", nargs="+", type=float, metavar="S", help="as for train")
     parser.add_argument("--lam", nargs="+", type=float, metavar="L", help="as for train")
-    parser.add_argument("--noisy", metavar="DIR", help="noisy images, with --clean instead of --data")
-    parser.add_argument("--clean", metavar="DIR", help="their clean partners, of the same names")
+    parser.add_argument("--noisy", type=path, metavar="DIR", help="noisy images, with --clean instead of --data")
+    parser.add_argument("--clean", type=path, metavar="DIR", help="their clean partners, of the same names")
     parser.add_argument(
         "--protocol", default="paper", help="paper (rounded to 8 bits) or float (not rounded; raw and 16-bit data)"
     )
@@ -47,8 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="noise draws for each image; the paper's on kodak, bsd300, set14, else 1",
     )
-    parser.add_argument("--output", metavar="DIR", help="tables and pictures (default: evaluations/DATE-TIME)")
-    parser.add_argument("--json", metavar="FILE", help="the scores of the only MODEL, in this file too")
+    parser.add_argument(
+        "--output", type=path, metavar="DIR", help="tables and pictures (default: evaluations/DATE-TIME)"
+    )
+    parser.add_argument("--json", type=path, metavar="FILE", help="the scores of the only MODEL, in this file too")
     parser.add_argument("--pictures", type=int, default=3, metavar="N", help="images of each set to show (default: 3)")
     parser.add_argument("--ensemble", action="store_true", help="mean over 8 flips and rotations, 8 times as long")
     add_size_arguments(parser)
@@ -64,15 +73,18 @@ def run(args: argparse.Namespace) -> None:
         from n2n_tf.evaluation.pictures import comparison, stacked
         from n2n_tf.evaluation.protocol import PROTOCOLS, evaluate
         from n2n_tf.evaluation.results import Results
+        from n2n_tf.noise import NOISES
     protocol = lookup(PROTOCOLS, args.protocol, "--protocol")()
+    noise = lookup(NOISES, config.noise or "none", "--noise")(config) if config else None
+    if config and noise is None:
+        raise UsageError("--data holds clean images: say which noise to add, --noise gaussian or poisson")
     denoisers = {label: build_denoiser(path, args) for label, path in labels.items()}
     channels = {denoiser.channels for denoiser in denoisers.values()}
     if len(channels) > 1:
         raise UsageError(f"models of {sorted(channels)} channels cannot be compared on the same images")
-    sets, skipped = _find_sets(args, config, channels.pop())
+    sets, skipped = _find_sets(args, noise, channels.pop())
 
-    published = TABLE_1.get(str(sets[0].noisy), {}) if args.protocol == "paper" else {}
-    results = Results(published)
+    results = Results(TABLE_1.get(str(noise), {}) if args.protocol == "paper" else {})
     pictures = []
     output.mkdir(parents=True, exist_ok=True)
     with ProgressLine("evaluating", sum(len(each.clean) * each.repeats for each in sets)) as line:
@@ -84,8 +96,8 @@ def run(args: argparse.Namespace) -> None:
                 line.advance()
                 if case.page == case.set.clean[-1]:
                     line.say(f"{case.set.name}, draw {case.repeat + 1} of {case.set.repeats}")
-        except ValueError as error:  # an image that cannot be read, or needs more memory
-            raise RunError(f"{reason(error)}; nothing was written") from error
+        except (ValueError, MemoryError) as error:  # an image that cannot be read, or needs more memory
+            raise RunError(f"{reason(error)}; no scores were written") from error
     if pictures:
         write(output / "pictures.png", lambda temporary: stacked(pictures).save(temporary, "PNG"))
     _write(results, labels, args, output)
@@ -102,8 +114,13 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
         raise UsageError("--json: takes one MODEL; --output holds a JSON file for each")
     if args.repeats is not None and args.repeats < 1:
         raise UsageError(f"--repeats {args.repeats}: wanted at least 1")
-    if (output / "scores.csv").exists():
+    if args.pictures < 0:
+        raise UsageError(f"--pictures {args.pictures}: wanted at least 0")
+    if any((output / name).exists() for name in ("table.md", "scores.csv", "pictures.png")):
         raise UsageError(f"--output {output}: holds an evaluation already; name another")
+    if args.json and not Path(args.json).absolute().parent.is_dir():
+        raise UsageError(f"--json {args.json}: no such folder")
+    find_files(args.data or (), "--data")
     given = {name: getattr(args, name) for name in ("noise", "sigma", "lam") if getattr(args, name) is not None}
     if pairs and (given or args.repeats):
         raise UsageError("--noisy and --clean: no noise is added, so leave --noise, --sigma, --lam and --repeats out")
@@ -113,21 +130,17 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
 
 
 def _find_sets(
-    args: argparse.Namespace, config: Config | None, channels: int
+    args: argparse.Namespace, noise: "Noise | None", channels: int
 ) -> tuple[list["TestSet"], dict[str, str]]:
     """The test sets, those of the paper first and in its order, and the files that cannot be used."""
     from n2n_tf.evaluation.metrics import WINDOW
     from n2n_tf.evaluation.paper import REPEATS
     from n2n_tf.evaluation.protocol import TestSet
-    from n2n_tf.noise import NOISES
 
-    if config is None:
+    if noise is None:
         noisy, clean, skipped = find_pairs(args.noisy, args.clean, channels, WINDOW)
         return [TestSet(Path(os.path.abspath(args.noisy)).name, clean, noisy)], skipped
-    noise = lookup(NOISES, config.noise or "none", "--noise")(config)
-    if noise is None:
-        raise UsageError("--data holds clean images: say which noise to add, --noise gaussian or poisson")
-    paths = {Path(os.path.abspath(path)).name: path for path in args.data}
+    paths = {_set_name(path): path for path in args.data}
     if len(paths) < len(args.data):
         raise UsageError("--data: sets of one name cannot be told apart in the table; rename a folder")
     order = {name: number for number, name in enumerate(REPEATS)}
@@ -139,14 +152,20 @@ def _find_sets(
     return sets, skipped
 
 
+def _set_name(path: str) -> str:
+    """The name of the folder or file; of a glob the folder that its matches lie under."""
+    path = os.path.abspath(path)
+    return os.path.basename(path if os.path.exists(path) else fixed_part(path))
+
+
 def _labels(models: Sequence[str]) -> dict[str, str]:
     """A short name for each model -> its path."""
     paths = [Path(os.path.abspath(model)) for model in models]
     names = [path.parent.name if path.name == "denoiser.keras" else path.name.removesuffix(".keras") for path in paths]
-    distinct = len({NOISY, *names}) == len(names) + 1
-    if len(set(models)) < len(models):
+    if len(set(paths)) < len(paths):
         raise UsageError("MODEL: one of them is named twice")
-    return dict(zip(names if distinct else models, models, strict=True))
+    distinct = len({NOISY, *names}) == len(names) + 1
+    return dict(zip(names if distinct else map(str, paths), models, strict=True))
 
 
 def _captioned(case: "Case") -> dict[str, np.ndarray]:
@@ -156,20 +175,20 @@ def _captioned(case: "Case") -> dict[str, np.ndarray]:
 
 
 def _write(results: "Results", labels: dict[str, str], args: argparse.Namespace, output: Path) -> None:
-    """Tables on the screen, in Markdown, CSV and JSON. The CSV comes last: it is what makes an evaluation whole."""
+    """Tables on the screen, in Markdown, CSV and JSON."""
     from n2n_tf.evaluation.results import markdown
 
     rows = results.table()
     table = Table(*rows[0])
     for row in rows[1:]:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     Console().print(table)
     write(output / "table.md", lambda temporary: temporary.write_text(markdown(rows), encoding="utf-8"))
+    results.write_csv(output / "scores.csv")
     for label, path in labels.items():
         asked = {name: value for name, value in vars(args).items() if name not in ("models", "output", "json")}
         scores = {"model": path, "settings": asked, "sets": results.summary(label)}
         write_json(output / f"{label.replace(os.sep, '_')}.json", scores)
         if args.json:
             write_json(Path(args.json), scores)
-    results.write_csv(output / "scores.csv")
     print(f"tables and pictures: {output}")

@@ -13,6 +13,7 @@ import numpy as np
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.data import readers
 from n2n_tf.data.readers import Page, UnusableImageError
+from n2n_tf.files import PARTIAL
 
 logger = logging.getLogger(__name__)
 
@@ -97,13 +98,17 @@ def find_files(paths: Iterable[str], flag: str) -> dict[str, str]:
         matches = [path] if exists else sorted(glob.glob(path, recursive=True))
         if not matches:
             raise UsageError(f"{flag} {given}: no such folder or file, and no file matches it as a glob")
-        fixed = os.path.dirname(path if exists else re.split(r"[*?[]", path)[0])
+        fixed = os.path.dirname(path) if exists else fixed_part(path)
         for match in matches:
-            if os.path.isdir(match):
-                files.update(dict.fromkeys(_files_in(match), match if exists else fixed))
-            else:
-                files.setdefault(match, fixed)
+            inside = _files_in(match) if os.path.isdir(match) else [match]
+            root = match if exists and os.path.isdir(match) else fixed
+            files.update((file, min(root, files.get(file, root), key=len)) for file in inside)  # the outermost
     return files
+
+
+def fixed_part(path: str) -> str:
+    """The folder of a glob that its matches lie under."""
+    return os.path.dirname(re.split(r"[*?[]", path)[0])
 
 
 def listing(skipped: dict[str, str], most: int = 20) -> str:
@@ -120,6 +125,7 @@ def reason(error: Exception) -> str:
 
 def _files_in(folder: str) -> list[str]:
     inside = sorted(str(each) for each in Path(folder).rglob("*") if each.is_file())
+    inside = [each for each in inside if not Path(each).name.startswith(PARTIAL)]  # of an interrupted run
     images = [each for each in inside if Path(each).suffix.lower() in readers.SUFFIXES]
     if len(images) < len(inside):
         logger.info("%s: %d files without the suffix of an image passed over", folder, len(inside) - len(images))
@@ -128,7 +134,7 @@ def _files_in(folder: str) -> list[str]:
 
 def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:
     if page.colors != channels:
-        return f"{page.colors} channel(s), wanted {channels}; --channels {page.colors} takes such images"
+        return f"{page.colors} channel(s), wanted {channels}; train --channels {page.colors} takes such images"
     if min(page.height, page.width) < smallest_side:
         return f"{page.width}×{page.height} pixels, smaller than the {smallest_side}×{smallest_side} needed"
     return None

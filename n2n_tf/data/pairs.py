@@ -37,8 +37,8 @@ def find_pairs(
                 skipped[str(page)] = "another image of that name"
         sides.append(side)
     keys = [key for key in sides[0] if key in sides[1]]
-    for side, other in ((sides[0], clean), (sides[1], noisy)):
-        skipped.update({str(page): f"no partner in {other}" for key, page in side.items() if key not in keys})
+    for side, partners, folder in ((sides[0], sides[1], clean), (sides[1], sides[0], noisy)):
+        skipped.update({str(page): f"no partner in {folder}" for key, page in side.items() if key not in partners})
     if not keys:
         raise RunError(f"no image of {noisy} has a partner of its name in {clean}:\n" + listing(skipped))
     pairs: list[Sequence[Page]] = [[side[key] for key in keys] for side in sides]

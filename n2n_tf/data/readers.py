@@ -48,6 +48,8 @@ def pages(path: str | Path) -> list[Page]:
     """
     _, header, _ = READERS[format_of(path)]
     found = [Page(str(path), *numbers) for numbers in _decoded(header, path)]
+    if not found:
+        raise UnusableImageError("holds no image of full size, only reduced ones or masks")
     for page in found:
         if page.height * page.width > MAX_PIXELS:
             raise UnusableImageError(f"{page.width}×{page.height} pixels; at most {MAX_PIXELS} are read")
@@ -130,6 +132,8 @@ def _tiff_header(path: str) -> list[tuple[int, int, int, int]]:
     with tifffile.TiffFile(path) as tiff:
         if (tiff.imagej_metadata or {}).get("images", 1) > len(tiff.pages):
             raise UnusableImageError("an ImageJ stack in one piece; save its planes as pages")
+        if any(shaped.get("truncated") for shaped in tiff.shaped_metadata or ()):
+            raise UnusableImageError("a stack in one piece; save its planes as pages")
         images = [(n, page.aspage()) for n, page in enumerate(tiff.pages)]
         return [(n, *_tiff_shape(page)) for n, page in images if not (page.is_reduced or page.is_mask)]
 
@@ -143,6 +147,8 @@ def _tiff_shape(page: tifffile.TiffPage) -> tuple[int, int, int]:
         raise UnusableImageError(f"a {model} TIFF of {channels} channels; wanted gray or RGB: convert the file")
     if page.dtype is None or not (page.dtype in (bool, np.uint8, np.uint16) or page.dtype.kind == "f"):
         raise UnusableImageError(f"{page.dtype} pixels; wanted uint8, uint16 or float: convert the file")
+    if page.dtype != bool and page.bitspersample != page.dtype.itemsize * 8:
+        raise UnusableImageError(f"{page.bitspersample}-bit pixels; wanted 1, 8 or 16 bits or float: convert the file")
     return sizes["Y"], sizes["X"], channels
 
 

@@ -7,6 +7,8 @@ from typing import IO, Any
 
 import tifffile
 
+from n2n_tf.data.readers import UnusableImageError
+
 KEPT = (  # about the image, not about how the file stores it
     269, 270, 271, 272, 274, 285, 286, 287, 297, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34675,
 )  # fmt: skip
@@ -30,8 +32,9 @@ def copied_tags(page: tifffile.TiffPage) -> dict[str, Any]:
     pointer, empty = (16, bytes(8)) if page.parent.is_bigtiff else (4, bytes(4))
     tags += [(code - 1, pointer, 1, empty, False) for code in DIRECTORIES if code in page.tags]
     copied: dict[str, Any] = {"extratags": tags}
-    if 282 in page.tags and 283 in page.tags:
-        copied["resolution"] = page.tags[282].value, page.tags[283].value
+    resolution = [page.tags[code].value for code in (282, 283) if code in page.tags]
+    if len(resolution) == 2 and all(denominator for _, denominator in resolution):
+        copied["resolution"] = tuple(resolution)
         copied["resolutionunit"] = page.tags[296].value if 296 in page.tags else 2
     return copied
 
@@ -72,8 +75,16 @@ class _Layout:
         return struct.unpack(self.byteorder + form, data)
 
 
-def _copy_directory(old: IO | tifffile.FileHandle, begin: int, new: IO, layout: _Layout) -> int:
-    """Append the directory at `begin` of one file to another; return where it is there."""
+def _copy_directory(
+    old: IO | tifffile.FileHandle, begin: int, new: IO, layout: _Layout, pointers: tuple[int, ...] = (INTEROPERABILITY,)
+) -> int:
+    """Append the directory at `begin` of one file to another; return where it is there.
+
+    Raises:
+        UnusableImageError: it claims to hold more than the file does.
+    """
+    old.seek(0, 2)
+    left = old.tell()
     old.seek(begin)
     (count,) = layout.unpack(layout.count, old.read(struct.calcsize(layout.count)))
     entries = [old.read(layout.entry_size) for _ in range(min(count, 1000))]
@@ -82,10 +93,13 @@ def _copy_directory(old: IO | tifffile.FileHandle, begin: int, new: IO, layout: 
         code, kind, number = layout.unpack("HH" + layout.pointer, entry[: 4 + layout.word])
         size = SIZES.get(kind, 0) * number
         (value,) = layout.unpack(layout.pointer, entry[-layout.word :])
-        if code == INTEROPERABILITY:
-            value = _copy_directory(old, value, new, layout)
+        if code in pointers:
+            value = _copy_directory(old, value, new, layout, pointers=())
             entry = entry[: -layout.word] + layout.pack(layout.pointer, value)
         elif size > layout.word:
+            left -= size
+            if left < 0:
+                raise UnusableImageError("its EXIF or GPS directory is damaged: it claims to be larger than the file")
             old.seek(value)
             entry = entry[: -layout.word] + layout.pack(layout.pointer, _append(new, old.read(size)))
         moved.append(entry)

@@ -1,6 +1,7 @@
 """Arrays to image files, as another file was: its format, bit depth and metadata. One writer for each format."""
 
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,12 +34,18 @@ def write_like(source: str | Path, target: Path, images: Pages) -> None:
 
     Raises:
         UnusableImageError: the format cannot hold them, or `source` is an animation.
+        ValueError: as `images` raises it.
         OSError: a file cannot be read or written.
     """
     name = format_of(source)
     if name not in WRITERS:
         raise UnusableImageError(f"{name} files are not written; convert it to PNG")
-    WRITERS[name](str(source), target, images)
+    try:
+        WRITERS[name](str(source), target, images)
+    except (ValueError, OSError, MemoryError):
+        raise
+    except Exception as error:  # codecs and damaged metadata raise RuntimeError, struct.error and many more
+        raise UnusableImageError(f"cannot be written: {error or repr(error)}") from error
 
 
 def _write_png(source: str, target: Path, images: Pages) -> None:
@@ -58,8 +65,10 @@ def _png_chunks(path: str) -> Iterator[tuple[bytes, bytes]]:
             size, kind = struct.unpack(">I4s", head)
             if kind == b"IDAT":
                 file.seek(size + 4, 1)
-            else:
-                yield kind, head + file.read(size + 4)
+                continue
+            body = file.read(size + 4)
+            if body[size:] == struct.pack(">I", zlib.crc32(kind + body[:size])):  # not of a chunk cut short
+                yield kind, head + body
 
 
 def _write_jpeg(source: str, target: Path, images: Pages) -> None:
@@ -74,6 +83,9 @@ def _jpeg_segments(data: bytes | bytearray) -> Iterator[tuple[int, bytes]]:
     """Marker and bytes of each segment before the pixels; without an index of further pictures behind them."""
     position = 2
     while data[position : position + 1] == b"\xff" and len(data) >= position + 4:
+        if data[position + 1] == 0xFF:  # a fill byte
+            position += 1
+            continue
         marker, size = struct.unpack(">xBH", data[position : position + 4])
         if marker == 0xDA:
             return

@@ -15,10 +15,11 @@ def psnr(image: np.ndarray, clean: np.ndarray, peak: float = 1.0) -> float:
         peak: largest possible intensity: 1 for floats, 255 for uint8.
 
     Returns:
-        dB, at most `MOST`.
+        dB, at most `MOST`; NaN if a pixel is.
     """
     error = np.mean(np.square(np.asarray(image, np.float64) - np.asarray(clean, np.float64)))
-    return min(MOST, float(20 * np.log10(peak) - 10 * np.log10(max(error, np.finfo(np.float64).tiny))))
+    decibels = 20 * np.log10(peak) - 10 * np.log10(np.maximum(error, np.finfo(np.float64).tiny))
+    return float(np.minimum(MOST, decibels))
 
 
 def ssim(image: np.ndarray, clean: np.ndarray, peak: float = 1.0) -> float:

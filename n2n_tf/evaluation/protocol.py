@@ -99,8 +99,12 @@ def evaluate(sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol
         protocol: one of `PROTOCOLS`.
 
     Raises:
-        UnusableImageError: an image that cannot be read. None is passed over: the noise of the others would change.
+        UnusableImageError: an image that cannot be read, before the first is denoised. None is passed over: the noise
+            of the others would change.
     """
+    for each in sets:
+        for page in [*each.clean, *(each.noisy if isinstance(each.noisy, list) else [])]:
+            _read(page)
     generator = np.random.RandomState(SEED)
     for each in sets:
         for repeat in range(each.repeats):

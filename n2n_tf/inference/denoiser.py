@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 SIDE_MULTIPLE = 32  # what the U-Net's five poolings need; harmless for networks that need less
 OCCUPIED = 0.65  # GB of Python, TensorFlow and the network, before any image; measured
 COPIES = 2.5  # of an image: noisy, denoised, and what its file's reader or writer holds
-OVERHEAD = 1.75  # bytes that TensorFlow takes for each byte of tensors; measured on CPUs, with what follows a tile
+OVERHEAD = 1.7  # bytes that TensorFlow takes for each byte of tensors; measured on CPUs, with what follows a tile
 
 
 class Denoiser:
@@ -34,14 +34,25 @@ class Denoiser:
         memory: GB of resident memory that the process may take; decides when to tile, and how large the tiles are.
         tile: side of the tiles in pixels instead, a multiple of 32.
         ensemble: mean over the 8 flips and rotations of the image; takes 8 times as long.
+        any_channels: take gray images with a colour network, as equal channels whose mean is the result, and colour
+            images with a gray network, channel by channel. Without it they are refused.
 
     Raises:
         ValueError: a network of another form, or tiles that it cannot be computed in.
     """
 
-    def __init__(self, network: keras.Model, memory: float = MEMORY, tile: int | None = None, ensemble: bool = False):
+    def __init__(
+        self,
+        network: keras.Model,
+        memory: float = MEMORY,
+        tile: int | None = None,
+        ensemble: bool = False,
+        any_channels: bool = False,
+    ):
         self.channels = channels_of(network)
-        self.memory, self.tile, self.ensemble = memory, tile, ensemble
+        if not memory > 0:
+            raise ValueError(f"memory {memory:g}: wanted a number of GB above 0")
+        self.memory, self.tile, self.ensemble, self.any_channels = memory, tile, ensemble, any_channels
         self.footprint = self._footprint(network)
         self.cell = math.lcm(SIDE_MULTIPLE, self.footprint.cell if self.footprint else 1)
         self.halo = -(-self.footprint.reach // self.cell) * self.cell if self.footprint else 0
@@ -66,33 +77,37 @@ class Denoiser:
         """
         noisy = np.asarray(noisy)
         batch = {2: noisy[None, ..., None], 3: noisy[None], 4: noisy}.get(noisy.ndim)
-        if batch is None or batch.shape[-1] != self.channels or 0 in batch.shape:
+        if batch is None or 0 in batch.shape or not self._fits(batch.shape[-1]):
             raise ValueError(
                 f"the image has shape {noisy.shape}; this network takes non-empty [H, W, {self.channels}], "
                 f"[B, H, W, {self.channels}]{' or [H, W]' if self.channels == 1 else ''}"
             )
-        if noisy.dtype not in (np.uint8, np.uint16) and noisy.dtype.kind != "f":
+        if noisy.dtype.newbyteorder("=") not in (np.uint8, np.uint16) and noisy.dtype.kind != "f":
             raise ValueError(f"the image is {noisy.dtype}; wanted uint8, uint16 or float: convert it")
         denoised = np.empty_like(batch)
         grid = self._grid(batch.shape[1], batch.shape[2], noisy.nbytes)
         for image, result in zip(batch, denoised, strict=True):
             for rows, columns in grid:
-                tile = self._on_tile(padded_part(image, rows, columns))
+                tile = self._on_unit(_to_unit(padded_part(image, rows, columns)))
                 kept = result[rows.first : rows.last, columns.first : columns.last]
                 top, left = rows.first - rows.start, columns.first - columns.start
-                kept[...] = tile[top : top + kept.shape[0], left : left + kept.shape[1]]
+                kept[...] = _from_unit(tile[top : top + kept.shape[0], left : left + kept.shape[1]], kept.dtype)
                 if on_tile:
                     on_tile(kept.shape[0] * kept.shape[1])
         return denoised.reshape(noisy.shape)
 
-    def _on_tile(self, tile: np.ndarray) -> np.ndarray:
-        """[H, W, C] of sides that the network takes, as stored -> as stored."""
-        if tile.dtype.kind == "f":
-            return self._on_unit(tile.astype(np.float32))
-        peak = np.float32(np.iinfo(tile.dtype).max)
-        return np.floor(np.clip(self._on_unit(tile.astype(np.float32) / peak), 0, 1) * peak + np.float32(0.5))
+    def _fits(self, channels: int) -> bool:
+        return channels == self.channels or (self.any_channels and 1 in (channels, self.channels))
 
     def _on_unit(self, image: np.ndarray) -> np.ndarray:
+        """float32 [H, W, any channels that fit] -> the same, through the channels of the network."""
+        if image.shape[-1] == self.channels:
+            return self._on_channels(image)
+        if self.channels == 1:
+            return np.concatenate([self._on_channels(one[..., None]) for one in np.moveaxis(image, -1, 0)], axis=-1)
+        return self._on_channels(np.repeat(image, self.channels, axis=-1)).mean(axis=-1, keepdims=True)
+
+    def _on_channels(self, image: np.ndarray) -> np.ndarray:
         """float32 [H, W, C] -> float32 [H, W, C]: the network, or its mean over flips and rotations."""
         if not self.ensemble:
             return self._predict(image[None])[0].numpy()
@@ -116,7 +131,8 @@ class Denoiser:
             if occupied + least * pixel > self.memory:
                 needed = math.ceil(10 * (occupied + least * pixel)) / 10
                 raise ValueError(f"memory {self.memory:g} GB: this image needs at least {needed:g} GB")
-            shape = tile_shape(height, width, self.cell, self.halo, int((self.memory - occupied) / pixel))
+            most = int(min((self.memory - occupied) / pixel, height * width))
+            shape = tile_shape(height, width, self.cell, self.halo, most)
         return [(r, c) for r in spans(height, shape[0], self.halo) for c in spans(width, shape[1], self.halo)]
 
     def _footprint(self, network: keras.Model) -> Footprint | None:
@@ -143,6 +159,23 @@ def denoise(
     return Denoiser(network, memory, tile, ensemble)(noisy)
 
 
+def _to_unit(image: np.ndarray) -> np.ndarray:
+    """As stored -> float32, integers divided by their largest value."""
+    unit = image.astype(np.float32)
+    if image.dtype.kind == "u":
+        unit /= np.float32(np.iinfo(image.dtype).max)
+    return unit
+
+
+def _from_unit(unit: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """float32 -> what is stored as `dtype` by assignment: for integers clipped, scaled, half a step added."""
+    if dtype.kind == "u":
+        unit = np.clip(unit, 0, 1)
+        unit *= np.float32(np.iinfo(dtype).max)
+        unit += np.float32(0.5)
+    return unit
+
+
 def channels_of(network: keras.Model) -> int:
     """C of a network from [B, H, W, C] to [B, H, W, C], of any H and W.
 
@@ -156,4 +189,8 @@ def channels_of(network: keras.Model) -> int:
             f"it takes {shapes[0]} and gives {shapes[1]}; wanted a network that takes and gives "
             "(None, None, None, channels)"
         )
+    probe = (1, 192, 192, shapes[0][-1])
+    result = tuple(network.compute_output_shape(probe))
+    if result != probe:
+        raise ValueError(f"it makes {result[1]}×{result[2]} pixels of {probe[1]}×{probe[2]}; wanted equal sizes")
     return shapes[0][-1]

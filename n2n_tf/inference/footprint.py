@@ -39,7 +39,10 @@ def footprint_of(network: keras.Model) -> Footprint:
     Raises:
         ValueError: a layer whose dependence on its input is not known here.
     """
-    layers = [layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)]
+    if isinstance(network, keras.Sequential):
+        network = keras.Model(network.inputs[0], network.outputs[0])
+    operations = getattr(network, "operations", network.layers)  # an operator like - is none of the layers
+    layers = [layer for layer in operations if not isinstance(layer, keras.layers.InputLayer)]
     try:
         tensors = {id(network.input): network.input, **{id(layer.output): layer.output for layer in layers}}
         inputs = {layer.name: layer.input if isinstance(layer.input, list) else [layer.input] for layer in layers}

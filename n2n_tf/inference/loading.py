@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from n2n_tf.config import UsageError
+from n2n_tf.config import UsageError, gist
 from n2n_tf.inference.denoiser import channels_of
 
 MOST_BYTES = 2**31  # of an unpacked .keras file; the paper's U-Net has 5 MB
@@ -36,4 +36,4 @@ def load_denoiser(path: str | Path) -> keras.Model:
     except UsageError:
         raise
     except Exception as error:  # what a foreign or damaged file makes Keras raise is open-ended
-        raise UsageError(f"{file}: cannot be used as a denoiser: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"{file}: cannot be used as a denoiser: {gist(error)}") from error
