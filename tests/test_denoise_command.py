@@ -147,7 +147,9 @@ def test_failing_files_are_listed_and_the_rest_goes_on(models, tmp_path, capsys)
     (folder / "bomb.png").write_bytes(big_png(30000, zlib.compress(bytes(3751 * 30000), 9)))
     (folder / "forged.png").write_bytes(big_png(30000, b"few"))
     tifffile.imwrite(folder / "counts.tif", np.full((9, 9), 4000, np.float32))
-    tifffile.imwrite(folder / "twelve.tif", np.full((9, 8), 4000, np.uint16), bitspersample=12)
+    tifffile.imwrite(folder / "twelve.tif", np.full((9, 8), 4000, np.uint16))
+    with tifffile.TiffFile(folder / "twelve.tif", mode="r+") as tiff:
+        tiff.pages[0].tags["BitsPerSample"].overwrite(12)
     tifffile.imwrite(folder / "reduced.tif", np.zeros((9, 9), np.uint8), subfiletype=1)
     tifffile.imwrite(folder / "stack.tif", np.zeros((4, 9, 9), np.uint8), truncate=True, photometric="minisblack")
     assert denoise(models("identity 3"), folder, "--output", out) == 1

@@ -39,31 +39,32 @@ def footprint_of(network: keras.Model) -> Footprint:
     Raises:
         ValueError: a layer whose dependence on its input is not known here.
     """
-    if isinstance(network, keras.Sequential):
-        network = keras.Model(network.inputs[0], network.outputs[0])
-    operations = getattr(network, "operations", network.layers)  # an operator like - is none of the layers
-    layers = [layer for layer in operations if not isinstance(layer, keras.layers.InputLayer)]
     try:
-        tensors = {id(network.input): network.input, **{id(layer.output): layer.output for layer in layers}}
+        (image,), (result,) = network.inputs, network.outputs
+        if isinstance(network, keras.Sequential):
+            network = keras.Model(image, result)
+        operations = getattr(network, "operations", network.layers)  # an operator like - is none of the layers
+        layers = [layer for layer in operations if not isinstance(layer, keras.layers.InputLayer)]
+        tensors = {id(image): image, **{id(layer.output): layer.output for layer in layers}}
         inputs = {layer.name: layer.input if isinstance(layer.input, list) else [layer.input] for layer in layers}
-        missing = {id(tensor) for each in [*inputs.values(), [network.output]] for tensor in each} - set(tensors)
-    except (AttributeError, ValueError):
+        missing = {id(tensor) for each in [*inputs.values(), [result]] for tensor in each} - set(tensors)
+    except (AttributeError, TypeError, ValueError):
         missing = {id(network)}
     if missing:
         raise ValueError("the network is not a functional model of layers that are each used once")
 
-    scales = {id(network.input): Fraction(1)}  # image pixels for each pixel of a tensor
+    scales = {id(image): Fraction(1)}  # image pixels for each pixel of a tensor
     for layer in layers:
         scales[id(layer.output)] = scales[id(inputs[layer.name][0])] * _rule(layer).scale
     cell = math.lcm(*(scale.numerator for scale in scales.values()))
 
-    needed: dict[int, Interval] = {id(network.output): (0, cell - 1)}
+    needed: dict[int, Interval] = {id(result): (0, cell - 1)}
     for layer in reversed(layers):
         if id(layer.output) in needed:
             interval = _rule(layer).needs(*needed[id(layer.output)])
             for tensor in inputs[layer.name]:
                 needed[id(tensor)] = _union(needed.get(id(tensor), interval), interval)
-    first, last = needed[id(network.input)]
+    first, last = needed[id(image)]
     floats = {name: tensor.shape[-1] / float(scales[name]) ** 2 for name, tensor in tensors.items()}
     return Footprint(cell, max(0, -first, last - cell + 1), _most_held(layers, inputs, floats))
 
