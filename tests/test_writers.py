@@ -47,7 +47,8 @@ PHOTO = RNG.integers(0, 255, (40, 61, 3), np.uint8)
     ],
 )
 def test_exif_icc_profile_and_resolution_stay(name, options, exact, tmp_path):
-    Image.fromarray(PHOTO).save(tmp_path / name, exif=exif(name != "a.tif"), icc_profile=PROFILE, dpi=(300, 200), **options)
+    tags = exif(directories=name != "a.tif")
+    Image.fromarray(PHOTO).save(tmp_path / name, exif=tags, icc_profile=PROFILE, dpi=(300, 200), **options)
     copied = copy(tmp_path / name, tmp_path / f"copy_{name}")
     with Image.open(tmp_path / name) as old, Image.open(copied) as new:
         assert (new.format, new.mode, new.size) == (old.format, old.mode, old.size)
