@@ -22,6 +22,7 @@ else:
 T = TypeVar("T")
 
 MEMORY = 4.0  # GB of resident memory to denoise in
+MAX_PIXELS = 64_000_000  # of a file that a served model accepts
 
 
 class UsageError(ValueError):

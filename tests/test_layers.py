@@ -15,6 +15,7 @@ ORDER = [
     {"inference"},
     {"evaluation"},
     {"training"},
+    {"exporting"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

@@ -11,13 +11,14 @@ from typing import NoReturn
 
 from PIL import Image
 
-from n2n_tf.cli import convert, denoise, evaluate, train
+from n2n_tf.cli import convert, denoise, evaluate, export, train
 from n2n_tf.config import RunError, UsageError
 
 COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "denoise": denoise,
+    "export": export,
     "convert": convert,
 }
 

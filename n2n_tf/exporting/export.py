@@ -1,0 +1,94 @@
+"""Write the next version of a served model: whole and checked, or not at all."""
+
+import logging
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from n2n_tf.config import UsageError
+from n2n_tf.exporting.card import model_card
+from n2n_tf.exporting.check import check
+from n2n_tf.exporting.formats import cost_of_half, describe, in_half
+from n2n_tf.exporting.signatures import signatures
+from n2n_tf.exporting.warmup import write_warmup
+from n2n_tf.files import PARTIAL, write_json
+from n2n_tf.inference import footprint_of, load_denoiser
+from n2n_tf.inference.denoiser import SIDE_MULTIPLE
+
+logger = logging.getLogger(__name__)
+
+
+def export(model: str | Path, output: str | Path, max_pixels: int, half: str | None = None) -> Path:
+    """Export a denoiser for TensorFlow Serving.
+
+    The SavedModel, denoiser.keras, warm-up requests and a model card are written aside, compared with the live network
+    through TensorFlow's C++ loader, and renamed into place: a server that polls the directory never sees half a model.
+
+    Args:
+        model: run directory or .keras file.
+        output: directory of the model; each export makes a numbered version in it.
+        max_pixels: larger files are refused by the signature `encoded`.
+        half: a name of `HALVES`: weights and arithmetic in half precision. What that costs is measured and said.
+
+    Returns:
+        The version's directory.
+
+    Raises:
+        UsageError: no denoiser, or an output that cannot hold versions.
+        RunError: the export differs from the network.
+        OSError: the output cannot be written.
+    """
+    network, output = load_denoiser(model), Path(output)
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"--output {output}: is a file; name a directory")
+    output.mkdir(parents=True, exist_ok=True)
+    cost = None
+    if half:
+        full, network = network, in_half(network, half)
+        cost = cost_of_half(full, network)
+        logger.info(describe(cost))
+    version = next_version(output)
+    aside = output / f"{PARTIAL}{version}"
+    shutil.rmtree(aside, ignore_errors=True)  # of an interrupted export
+    try:
+        functions = signatures(network, _multiple(network), max_pixels)
+        write_saved_model(network, functions, aside)
+        write_warmup(functions, aside / "assets.extra" / "tf_serving_warmup_requests")
+        network.save(aside / "denoiser.keras")
+        measured = check(network, aside)
+        card, text = model_card(model, network, list(functions), max_pixels, measured)
+        card["half"] = {"dtype": half, **cost} if cost else None
+        write_json(aside / "model_card.json", card)
+        (aside / "model_card.md").write_text(text, encoding="utf-8")
+        os.rename(aside, output / str(version))
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    if "encoded" not in functions:
+        logger.info("no signature `encoded`: PNG and JPEG hold 1 or 3 channels, not %d", network.input_shape[-1])
+    return output / str(version)
+
+
+def write_saved_model(network: keras.Model, functions: dict[str, Any], path: Path) -> None:
+    """Write the SavedModel."""
+    archive = keras.export.ExportArchive()
+    archive.track(network)
+    for name, (function, specification) in functions.items():
+        archive.add_endpoint(name, function, [specification])
+    archive.write_out(str(path), verbose=False)
+
+
+def next_version(output: Path) -> int:
+    """One above the highest version there."""
+    return 1 + max((int(path.name) for path in output.iterdir() if path.name.isdecimal()), default=0)
+
+
+def _multiple(network: keras.Model) -> int:
+    """What sides are padded to: the network's cell, if it can be told."""
+    try:
+        return math.lcm(SIDE_MULTIPLE, footprint_of(network).cell)
+    except ValueError:
+        return SIDE_MULTIPLE

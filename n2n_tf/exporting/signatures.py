@@ -1,0 +1,108 @@
+"""The functions of the SavedModel: padding, scaling, decoding and encoding inside the graph. No Python at run time."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # first bytes
+PNG_HEADER = 26  # bytes up to the colour type
+
+Function = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+
+
+def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str, tuple[Function, tf.TensorSpec]]:
+    """Signature name -> function and the input that it takes; the first is the default.
+
+    Args:
+        network: float32 [B, H, W, C] -> the same, H and W multiples of `multiple`.
+        multiple: what sides are padded to, by reflection.
+        max_pixels: larger files are refused from their header, before they are decoded.
+    """
+    channels = network.input_shape[-1]
+
+    def unit(image: tf.Tensor) -> tf.Tensor:
+        height, width = tf.unstack(tf.shape(image)[1:3])
+        padded = tf.gather(image, _mirrored(height, multiple), axis=1)
+        padded = tf.gather(padded, _mirrored(width, multiple), axis=2)
+        return network(padded, training=False)[:, :height, :width]
+
+    def integers(image: tf.Tensor, peak: int) -> tf.Tensor:
+        # x / 255 is compiled to x · (1/255), which differs; a table does not
+        table = tf.constant(np.arange(peak + 1, dtype=np.float32) / np.float32(peak))
+        scaled = tf.clip_by_value(unit(tf.gather(table, tf.cast(image, tf.int32))), 0.0, 1.0)
+        return tf.cast(tf.floor(scaled * float(peak) + 0.5), image.dtype)
+
+    def encoded(data: tf.Tensor) -> tf.Tensor:
+        with tf.control_dependencies(_checks(data, max_pixels)):
+            data = tf.identity(data)
+        is_png = tf.equal(tf.strings.substr(data, 0, len(PNG)), PNG)
+        is_deep = tf.logical_and(is_png, tf.equal(_header(data)[24], 16))
+
+        def through(decoded: tf.Tensor, peak: int) -> tf.Tensor:
+            return tf.io.encode_png(integers(decoded[None], peak)[0])
+
+        def shallow() -> tf.Tensor:
+            decoded = tf.cond(
+                is_png,
+                lambda: tf.io.decode_png(data, channels),
+                lambda: tf.io.decode_jpeg(data, channels, dct_method="INTEGER_ACCURATE"),
+            )
+            return through(tf.ensure_shape(decoded, [None, None, channels]), 255)
+
+        return tf.cond(is_deep, lambda: through(tf.io.decode_png(data, channels, tf.uint16), 65535), shallow)
+
+    image = [None, None, None, channels]
+    found: dict[str, tuple[Function, tf.TensorSpec]] = {
+        "serving_default": (lambda image: {"denoised": unit(image)}, tf.TensorSpec(image, tf.float32, "image")),
+        "uint8": (lambda image: {"denoised": integers(image, 255)}, tf.TensorSpec(image, tf.uint8, "image")),
+    }
+    if channels in (1, 3):  # what a PNG or JPEG can hold
+
+        def files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+            specification = tf.TensorSpec([], tf.string)
+            return {"denoised_bytes": tf.map_fn(encoded, image_bytes, fn_output_signature=specification)}
+
+        found["encoded"] = (files, tf.TensorSpec([None], tf.string, "image_bytes"))
+    return found
+
+
+def _mirrored(length: tf.Tensor, multiple: int) -> tf.Tensor:
+    """Indices of an axis padded by reflection at its end, as NumPy's `reflect`; also where it is shorter than that."""
+    period = tf.maximum(2 * (length - 1), 1)
+    places = tf.range((length + multiple - 1) // multiple * multiple) % period
+    return tf.where(places < length, places, period - places)
+
+
+def _checks(data: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
+    """Refuse what is no PNG or JPEG, and what is too large, from the first bytes."""
+    is_png = tf.equal(tf.strings.substr(data, 0, len(PNG)), PNG)
+    is_jpeg = tf.equal(tf.strings.substr(data, 0, len(JPEG)), JPEG)
+    known = tf.debugging.Assert(
+        tf.logical_or(is_png, is_jpeg), ["image_bytes is neither a PNG nor a JPEG file, by its first bytes"]
+    )
+    whole = tf.debugging.Assert(
+        tf.logical_or(is_jpeg, tf.strings.length(data) >= PNG_HEADER), ["image_bytes is a PNG cut short in its header"]
+    )
+    with tf.control_dependencies([known, whole]):
+        pixels = tf.cond(is_png, lambda: _png_pixels(data), lambda: _jpeg_pixels(data))
+    small = tf.debugging.Assert(
+        pixels <= max_pixels, ["image_bytes has", pixels, "pixels; at most", max_pixels, "are accepted"]
+    )
+    return [known, whole, small]
+
+
+def _png_pixels(data: tf.Tensor) -> tf.Tensor:
+    numbers = tf.reshape(tf.cast(_header(data)[16:24], tf.int64), [2, 4])
+    sides = tf.reduce_sum(numbers * tf.constant([2**24, 2**16, 2**8, 1], tf.int64), axis=1)
+    return tf.reduce_prod(sides)
+
+
+def _jpeg_pixels(data: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_prod(tf.image.extract_jpeg_shape(data, tf.int64)[:2])
+
+
+def _header(data: tf.Tensor) -> tf.Tensor:
+    """The first bytes, uint8 [PNG_HEADER]; zeros where the file ends before."""
+    return tf.io.decode_raw(tf.strings.substr(data, 0, PNG_HEADER), tf.uint8, fixed_length=PNG_HEADER)

@@ -1,0 +1,325 @@
+import io
+import json
+import struct
+import subprocess
+import sys
+import textwrap
+import time
+import zlib
+
+import imagecodecs
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorflow_serving.apis import prediction_log_pb2
+
+import n2n_tf
+from n2n_tf.cli.main import main
+from n2n_tf.config import RunError
+from n2n_tf.exporting import check as checking
+from n2n_tf.exporting import export
+from n2n_tf.exporting.cpp_loader import CppModel
+from n2n_tf.networks import unet
+
+RNG = np.random.default_rng(0)
+LIMIT = 100_000
+
+
+def lively(channels):
+    """A small U-Net with a result that is not nearly zero."""
+    network = unet(channels, 4, seed=0)
+    network.get_layer("nin_c").kernel.assign(RNG.normal(0, 0.3, (1, 1, 8, channels)))
+    network.get_layer("nin_c").bias.assign(np.full(channels, 0.4))
+    return network
+
+
+@pytest.fixture(scope="module", params=[1, 3])
+def exported(request, tmp_path_factory):
+    """The network, its export, and the export in the C++ loader."""
+    folder = tmp_path_factory.mktemp("export")
+    network = lively(request.param)
+    network.save(folder / "x.keras")
+    version = export(folder / "x.keras", folder / "n2n", LIMIT)
+    model = CppModel(version)
+    yield network, version, model
+    model.close()
+
+
+def test_a_version_holds_what_a_server_and_an_application_need(exported):
+    network, version, model = exported
+    assert version.name == "1"
+    assert {path.name for path in version.iterdir()} >= {
+        "saved_model.pb", "variables", "assets.extra", "denoiser.keras", "model_card.json", "model_card.md",
+    }  # fmt: skip
+    assert sorted(path.name for path in version.parent.iterdir()) == ["1"]
+    assert set(model.signatures) == {"serving_default", "uint8", "encoded"}
+    shape = [-1, -1, -1, network.input_shape[-1]]
+    for name, kind in (("serving_default", tf.float32), ("uint8", tf.uint8)):
+        given, result = model.signatures[name].inputs["image"], model.signatures[name].outputs["denoised"]
+        assert [dim.size for dim in given.tensor_shape.dim] == shape
+        assert given.dtype == result.dtype == kind.as_datatype_enum
+    assert model.signatures["encoded"].inputs["image_bytes"].dtype == tf.string.as_datatype_enum
+    assert list(model.signatures["encoded"].outputs) == ["denoised_bytes"]
+    graph = (version / "saved_model.pb").read_bytes()
+    assert b"PyFunc" not in graph
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (31, 2), (32, 64), (97, 70)])
+def test_the_tensor_signatures_give_what_numpy_and_the_network_give(exported, size):
+    network, _, model = exported
+    image = RNG.integers(0, 256, (2, *size, network.input_shape[-1]), np.uint8)
+    unit = image.astype(np.float32) / np.float32(255)
+    padded = np.pad(unit, ((0, 0), (0, -size[0] % 32), (0, -size[1] % 32), (0, 0)), "reflect")
+    expected = np.stack([np.asarray(network(one[None]))[0] for one in padded])[:, : size[0], : size[1]]
+    floats = model.run("serving_default", {"image": unit})["denoised"]
+    np.testing.assert_allclose(floats, expected, rtol=0, atol=1e-5)
+    for number in range(2):  # exact at batch 1
+        found = model.run("uint8", {"image": image[number : number + 1]})["denoised"][0]
+        np.testing.assert_array_equal(found, n2n_tf.denoise(network, image[number]))
+
+
+def png(image):
+    return bytes(imagecodecs.png_encode(np.squeeze(image, -1) if image.shape[-1] == 1 else image))
+
+
+def encoded(model, *files):
+    found = model.run("encoded", {"image_bytes": np.array(files, dtype=object)})["denoised_bytes"]
+    return [imagecodecs.png_decode(file) for file in found]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_files_keep_their_depth_and_equal_denoise(exported, dtype):
+    network, _, model = exported
+    channels = network.input_shape[-1]
+    images = [RNG.integers(0, np.iinfo(dtype).max, (*size, channels)).astype(dtype) for size in [(1, 1), (33, 47)]]
+    for image, result in zip(images, encoded(model, *map(png, images)), strict=True):
+        assert result.dtype == dtype
+        np.testing.assert_array_equal(result.reshape(image.shape), n2n_tf.denoise(network, image))
+
+
+def test_a_jpeg_equals_denoise(exported):
+    network, _, model = exported
+    buffer = io.BytesIO()
+    image = Image.fromarray(RNG.integers(0, 256, (50, 61, 3), np.uint8))
+    (image if network.input_shape[-1] == 3 else image.convert("L")).save(buffer, "JPEG", quality=80)
+    held = np.atleast_3d(np.asarray(Image.open(buffer)))
+    result = encoded(model, buffer.getvalue())[0]
+    np.testing.assert_array_equal(result.reshape(held.shape), n2n_tf.denoise(network, held))
+
+
+def test_alpha_is_dropped(exported):
+    network, _, model = exported
+    channels = network.input_shape[-1]
+    image = RNG.integers(0, 256, (20, 30, channels + 1), np.uint8)
+    result = encoded(model, png(image))[0]
+    np.testing.assert_array_equal(result.reshape(20, 30, channels), n2n_tf.denoise(network, image[..., :channels]))
+
+
+def forged_png(side, depth=1):
+    head = struct.pack(">IIBBBBB", side, side, depth, 0, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + b"IHDR" + head + struct.pack(">I", zlib.crc32(b"IHDR" + head))
+    return b"\x89PNG\r\n\x1a\n" + chunk
+
+
+def large_jpeg():
+    buffer = io.BytesIO()
+    Image.new("RGB", (1000, 101)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def gif():
+    buffer = io.BytesIO()
+    Image.new("L", (9, 9)).save(buffer, "GIF")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (lambda: forged_png(30000), "900000000"),
+        (lambda: forged_png(2**31 - 1, 16), "pixels; at most"),
+        (large_jpeg, "101000"),
+        (gif, "neither a PNG nor a JPEG"),
+        (lambda: b"", "neither a PNG nor a JPEG"),
+        (lambda: b"hello, not an image at all", "neither a PNG nor a JPEG"),
+        (lambda: forged_png(30)[:20], "cut short in its header"),
+        (lambda: forged_png(30), "PNG"),
+        (lambda: png(RNG.integers(0, 256, (50, 50, 3), np.uint8))[:500], "PNG"),
+        (lambda: large_jpeg()[:10], "JPEG"),
+    ],
+    ids=["large", "larger", "large jpeg", "gif", "empty", "text", "no header", "no pixels", "truncated", "cut jpeg"],
+)
+def test_files_that_are_refused_are_refused_at_once(exported, data, message):
+    model, file = exported[2], data()
+    model.run("serving_default", {"image": np.zeros((1, 1, 1, exported[0].input_shape[-1]), np.float32)})
+    begin = time.perf_counter()
+    with pytest.raises(RuntimeError, match=message):
+        encoded(model, file)
+    assert time.perf_counter() - begin < 2  # nothing of the size claimed is made; the benchmark has the real time
+
+
+def test_an_image_of_just_the_limit_is_accepted(exported):
+    image = np.zeros((LIMIT // 100, 100), np.uint8)
+    if exported[0].input_shape[-1] == 1:
+        assert encoded(exported[2], bytes(imagecodecs.png_encode(image)))[0].shape == image.shape
+
+
+def test_warm_up_requests_run(exported):
+    _, version, model = exported
+    path = version / "assets.extra" / "tf_serving_warmup_requests"
+    logs = [prediction_log_pb2.PredictionLog.FromString(r.numpy()) for r in tf.data.TFRecordDataset([str(path)])]
+    requests = [log.predict_log.request for log in logs]
+    assert [request.model_spec.signature_name for request in requests] == ["serving_default", "uint8", "encoded"]
+    for request in requests:
+        inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        assert model.run(request.model_spec.signature_name, inputs)
+
+
+def test_the_card_says_what_it_is(exported):
+    network, version, _ = exported
+    card = json.loads((version / "model_card.json").read_text())
+    assert card["network"]["parameters"] == network.count_params()
+    assert card["receptive_field"] == 288
+    assert set(card["difference_from_network"]) == {"serving_default", "uint8", "encoded"}
+    assert card["difference_from_network"]["uint8"] == card["difference_from_network"]["encoded"] == 0
+    assert "curl" in (version / "model_card.md").read_text()
+
+
+def test_the_card_of_a_run_tells_how_it_was_made(photos, tmp_path):
+    settings = {"features": 4, "patch_size": 64, "batch_size": 2, "epochs": 1, "steps_per_epoch": 2}
+    config = n2n_tf.build_config({"data": [str(photos)], "noise": "gaussian", **settings})
+    report = n2n_tf.train(config, tmp_path / "run")
+    version = export(tmp_path / "run", tmp_path / "n2n", LIMIT)
+    card = json.loads((version / "model_card.json").read_text())
+    assert card["scores"] == report["scores"]
+    assert (card["training"]["noise"], card["training"]["sigma"]) == ("gaussian", [25.0])
+
+
+def test_versions_count_up_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
+    lively(3).save(tmp_path / "x.keras")
+    output = tmp_path / "n2n"
+    (output / "7").mkdir(parents=True)
+    (output / "notes").mkdir()
+    assert export(tmp_path / "x.keras", output, LIMIT).name == "8"
+    monkeypatch.setattr(checking, "CLOSE", -1.0)
+    with pytest.raises(RunError, match="the export differs from the network by"):
+        export(tmp_path / "x.keras", output, LIMIT)
+    assert sorted(path.name for path in output.iterdir()) == ["7", "8", "notes"]
+
+
+def test_four_channels_export_tensors_and_say_so(tmp_path, caplog):
+    caplog.set_level("INFO")
+    lively(4).save(tmp_path / "x.keras")
+    model = CppModel(export(tmp_path / "x.keras", tmp_path / "n2n", LIMIT))
+    assert set(model.signatures) == {"serving_default", "uint8"}
+    assert "no signature `encoded`: PNG and JPEG hold 1 or 3 channels, not 4" in caplog.text
+
+
+def test_the_command(models, tmp_path, capsys):
+    model = models("identity 3")
+    assert main(["export", model, "--output", str(tmp_path / "n2n")]) == 0
+    assert str(tmp_path / "n2n" / "1") in capsys.readouterr().out
+    (tmp_path / "file").touch()
+    for arguments, message in [
+        ([model, "--output", str(tmp_path / "file")], "is a file; name a directory"),
+        (["nowhere", "--output", str(tmp_path / "n2n")], "nowhere: no such model"),
+        ([model, "--output", str(tmp_path / "n2n"), "--max-pixels", "0"], "--max-pixels 0: wanted at least 1"),
+    ]:
+        assert main(["export", *arguments]) == 2
+        assert message in capsys.readouterr().err
+    assert main(["export", model, "--output", "/sys/n2n"]) == 1
+    assert sorted(path.name for path in (tmp_path / "n2n").iterdir()) == ["1"]
+
+
+BARE = """
+    import sys
+    class Blocked:
+        def find_spec(self, name, path=None, target=None):
+            if name.split(".")[0] == "n2n_tf":
+                raise ImportError("n2n_tf is not installed here")
+    sys.meta_path.insert(0, Blocked())
+    import keras, numpy as np
+    network = keras.models.load_model(sys.argv[1])                       # no custom objects, safe_mode on
+    image = np.load(sys.argv[2])
+    np.save(sys.argv[3], np.asarray(network(image)))
+
+    inputs = keras.Input((64, 32, image.shape[-1]))                      # as a layer of another model
+    mean = keras.layers.GlobalAveragePooling2D()(network(inputs))
+    other = keras.Model(inputs, keras.layers.Dense(1)(mean))
+    before = [w.copy() for w in network.get_weights()]
+    other.compile("adam", "mse")
+    other.fit(np.concatenate([image] * 4), np.ones((4, 1)), epochs=1, verbose=0)     # fine-tuned
+    changed = sum(not np.array_equal(a, b) for a, b in zip(before, network.get_weights()))
+    assert changed > 40, changed
+    assert "n2n_tf" not in sys.modules
+"""
+
+
+def test_the_keras_file_loads_is_a_layer_and_learns_where_n2n_tf_is_not_installed(exported, tmp_path):
+    network, version, _ = exported
+    image = RNG.random((1, 64, 32, network.input_shape[-1]), np.float32)
+    np.save(tmp_path / "image.npy", image)
+    paths = [version / "denoiser.keras", tmp_path / "image.npy", tmp_path / "result.npy"]
+    subprocess.run([sys.executable, "-c", textwrap.dedent(BARE), *map(str, paths)], check=True, cwd=tmp_path)
+    np.testing.assert_allclose(np.load(tmp_path / "result.npy"), np.asarray(network(image)), atol=1e-6)
+    assert keras.models.load_model(paths[0]).count_params() == network.count_params()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_says_what_it_costs(dtype, tmp_path, caplog):
+    caplog.set_level("INFO")
+    network = lively(3)
+    network.save(tmp_path / "x.keras")
+    version = export(tmp_path / "x.keras", tmp_path / "n2n", LIMIT, half=dtype)
+    assert "half precision: rms error" in caplog.text
+    half = json.loads((version / "model_card.json").read_text())["half"]
+    assert half["dtype"] == dtype
+    assert 0 < half["rms_error"] < half["largest_error"] < (0.01 if dtype == "float16" else 0.1)
+    image = RNG.random((1, 64, 64, 3), np.float32)
+    model = CppModel(version)
+    found = model.run("serving_default", {"image": image})["denoised"]
+    assert 0 < np.abs(found - np.asarray(network(image))).max() < 20 * half["largest_error"]
+
+
+@pytest.mark.parametrize("size", [(32, 64), (160, 96)])
+def test_onnx_gives_what_the_network_gives(size, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="extra `onnx` and onnxruntime are not installed")
+    network = lively(3)
+    network.save(tmp_path / "x.keras")
+    assert main(["export", str(tmp_path / "x.keras"), "--format", "onnx", "--output", str(tmp_path / "x.onnx")]) == 0
+    image = RNG.random((1, *size, 3), np.float32)
+    session = onnxruntime.InferenceSession(tmp_path / "x.onnx")
+    (found,) = session.run(None, {session.get_inputs()[0].name: image})
+    np.testing.assert_allclose(found, np.asarray(network(image)), rtol=0, atol=1e-5)
+    assert main(["export", str(tmp_path / "x.keras"), "--format", "onnx", "--output", str(tmp_path / "x.onnx")]) == 2
+
+
+@pytest.mark.parametrize("size", [(32, 64), (160, 96)])
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
+def test_litert_gives_what_the_network_gives(size, tmp_path):
+    network = lively(3)
+    network.save(tmp_path / "x.keras")
+    target = tmp_path / "x.tflite"
+    status = main(["export", str(tmp_path / "x.keras"), "--format", "litert", "--output", str(target)])
+    if status:
+        pytest.skip("this Keras does not export LiteRT")
+    image = RNG.random((1, *size, 3), np.float32)
+    interpreter = tf.lite.Interpreter(str(target))
+    place = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(place, image.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(place, image)
+    interpreter.invoke()
+    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_allclose(found, np.asarray(network(image)), rtol=0, atol=1e-5)
+
+
+def test_a_format_without_its_package_names_the_extra(models, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    model = models("identity 3")
+    assert main(["export", model, "--format", "onnx", "--output", str(tmp_path / "x.onnx")]) == 1
+    assert "--format onnx needs tf2onnx: pip install n2n-tf[onnx]" in capsys.readouterr().err
+    assert main(["export", model, "--format", "onnx", "--output", str(tmp_path / "x.pb")]) == 2
+    assert main(["export", model, "--format", "onnx", "--half", "--output", str(tmp_path / "x.onnx")]) == 2
