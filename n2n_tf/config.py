@@ -189,8 +189,8 @@ def _coerce(name: str, value: Any, wanted: Any) -> Any:
 
 
 def gist(error: Exception) -> str:
-    """The first line of another library's error."""
-    return (str(error) or repr(error)).splitlines()[0]
+    """Another library's error in one line."""
+    return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
 
 
 def flag(name: str) -> str:

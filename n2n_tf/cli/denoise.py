@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> None:
     if not targets:
         raise UsageError(f"no image in {' '.join(args.inputs)}")
     denoiser = build_denoiser(args.model, args, any_channels=True)
+    if args.output:
+        os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made
 
     kept = {s for s, target in targets.items() if target.exists() and (not args.overwrite or s in earlier.values())}
     failed: dict[str, str] = {}
