@@ -15,7 +15,7 @@ ORDER = [
     {"inference"},
     {"evaluation"},
     {"training"},
-    {"exporting"},
+    {"exporting", "serving"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

@@ -1,0 +1,106 @@
+"""A denoiser behind TensorFlow Serving's API, as a Python object."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import imagecodecs
+import numpy as np
+
+from n2n_tf.config import lookup
+from n2n_tf.inference.tiling import Span, spans
+from n2n_tf.serving.transport import SCHEMES, Target
+
+PNG_CHANNELS = (1, 3)
+
+
+class Client:
+    """Denoise through a server: TensorFlow Serving, or anything with its API.
+
+    Args:
+        url: http://HOST:8501, https://HOST (REST), grpc://HOST:8500 or grpcs://HOST (gRPC, with TLS).
+        model: its name on the server.
+        version, label: which version; by default the highest one served.
+        timeout: seconds for one request. Only an unavailable server is asked again, four times in all.
+        headers: sent with each request, for instance {"Authorization": "Bearer ..."}.
+        tile: side in pixels above which arrays are sent in overlapping tiles, a multiple of 32.
+        halo: overlap on each side; the reach of the paper's U-Net, 128, unless the model card says otherwise.
+
+    Raises:
+        UsageError: a URL of another scheme.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str = "n2n",
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float = 60.0,
+        headers: Mapping[str, str] | None = None,
+        tile: int = 1024,
+        halo: int = 128,
+    ):
+        scheme = lookup(SCHEMES, urlsplit(url).scheme, f"scheme of {url}")
+        if tile % 32 or halo % 32 or tile <= 2 * halo:
+            raise ValueError(f"tile {tile}, halo {halo}: wanted multiples of 32, the tile larger than twice the halo")
+        self._transport = scheme(Target(url, model, version, label, timeout, dict(headers or {})))
+        self._tile, self._halo = tile, halo
+        self._sends_bytes = urlsplit(url).scheme.startswith("grpc")  # REST writes tensors as text
+
+    def denoise(self, image: str | Path | bytes | np.ndarray) -> bytes | np.ndarray:
+        """Denoise a file or an array.
+
+        Args:
+            image: path or bytes of a PNG or JPEG; or an array [H, W], [H, W, C], uint8 or uint16 over their whole
+                range or float in [0, 1].
+
+        Returns:
+            Bytes of a PNG of the same depth; or an array of the same shape and dtype.
+
+        Raises:
+            ServingError: what the server says, or that it does not answer.
+            ValueError: an array of another form.
+            OSError: the file cannot be read.
+        """
+        if isinstance(image, np.ndarray):
+            return self._array(image)
+        data = image if isinstance(image, bytes) else Path(image).read_bytes()
+        return self._files(np.array([data], dtype=object))
+
+    def _files(self, files: np.ndarray) -> bytes:
+        return self._transport.predict("encoded", "image_bytes", files)[0]
+
+    def _array(self, image: np.ndarray) -> np.ndarray:
+        if image.ndim not in (2, 3) or 0 in image.shape:
+            raise ValueError(f"the image has shape {image.shape}; wanted non-empty [H, W] or [H, W, C]")
+        if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
+            raise ValueError(f"the image is {image.dtype}; wanted uint8, uint16 or float: convert it")
+        whole = image if image.ndim == 3 else image[..., None]
+        result = np.empty_like(whole)
+        for rows in self._spans(whole.shape[0]):
+            for columns in self._spans(whole.shape[1]):
+                tile = self._one(whole[rows.start : rows.stop, columns.start : columns.stop])
+                kept = result[rows.first : rows.last, columns.first : columns.last]
+                top, left = rows.first - rows.start, columns.first - columns.start
+                kept[...] = tile[top : top + kept.shape[0], left : left + kept.shape[1]]
+        return result.reshape(image.shape)
+
+    def _spans(self, length: int) -> list[Span]:
+        """Tiles aligned to the network's cells; the last one ends with the image, where the server pads it."""
+        return spans(-(-length // 32) * 32, self._tile, self._halo)
+
+    def _one(self, tile: np.ndarray) -> np.ndarray:
+        """[H, W, C] -> the same, in one request, by the signature that suits it."""
+        if tile.dtype.kind == "f":
+            return self._tensor("serving_default", tile.astype(np.float32))
+        if tile.dtype == np.uint8 and (self._sends_bytes or tile.shape[-1] not in PNG_CHANNELS):
+            return self._tensor("uint8", tile)
+        if tile.shape[-1] not in PNG_CHANNELS:
+            raise ValueError(f"{tile.shape[-1]} channels of 16 bits; wanted 1 or 3, or floats")
+        plain = np.ascontiguousarray(tile[..., 0] if tile.shape[-1] == 1 else tile)
+        file = bytes(imagecodecs.png_encode(plain))
+        return imagecodecs.png_decode(self._files(np.array([file], dtype=object))).reshape(tile.shape)
+
+    def _tensor(self, signature: str, tile: np.ndarray) -> np.ndarray:
+        return self._transport.predict(signature, "image", tile[None])[0]

@@ -1,0 +1,154 @@
+"""One predict call over TensorFlow Serving's REST or gRPC API."""
+
+import base64
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+T = TypeVar("T")
+ATTEMPTS = 4
+FIRST_WAIT = 0.25  # seconds; doubled after each attempt
+MESSAGE_BYTES = 2**30  # gRPC's own limit for what a client receives is 4 MB
+
+
+class ServingError(RuntimeError):
+    """The server refused, failed or did not answer; the text is its own where it gave one.
+
+    Attributes:
+        unavailable: whether trying again later can help.
+    """
+
+    def __init__(self, text: str, unavailable: bool = False):
+        super().__init__(text)
+        self.unavailable = unavailable
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which model is called, and how.
+
+    Attributes:
+        url: http://HOST:8501, https://HOST, grpc://HOST:8500 or grpcs://HOST.
+        model: its name.
+        version: a number; None is the highest one served.
+        label: of a version, instead.
+        timeout: seconds for one attempt.
+        headers: sent with each request, for instance an API key.
+    """
+
+    url: str
+    model: str = "n2n"
+    version: int | None = None
+    label: str | None = None
+    timeout: float = 60.0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Rest:
+    """TensorFlow Serving's REST API, column format."""
+
+    def __init__(self, target: Target):
+        self._target = target
+        place = f"/versions/{target.version}" if target.version is not None else ""
+        place = f"/labels/{target.label}" if target.label is not None else place
+        self._url = f"{target.url.rstrip('/')}/v1/models/{target.model}{place}:predict"
+
+    def predict(self, signature: str, name: str, value: np.ndarray) -> np.ndarray:
+        """Call a signature with one input and one output."""
+        inputs = (
+            [{"b64": base64.b64encode(each).decode()} for each in value] if value.dtype == object else value.tolist()
+        )
+        body = json.dumps({"signature_name": signature, "inputs": {name: inputs}}).encode()
+        headers = {"Content-Type": "application/json", **self._target.headers}
+        request = urllib.request.Request(self._url, body, headers)
+        outputs = json.loads(again_if_unavailable(lambda: self._answer(request)))["outputs"]
+        if value.dtype == object:
+            return np.array([base64.b64decode(each["b64"]) for each in outputs], dtype=object)
+        return np.array(outputs, value.dtype)
+
+    def _answer(self, request: urllib.request.Request) -> bytes:
+        try:
+            with urllib.request.urlopen(request, timeout=self._target.timeout) as response:
+                return response.read()
+        except urllib.error.HTTPError as error:
+            text = error.read().decode(errors="replace")
+            raise ServingError(f"{error.code} {_said(text) or error.reason}", error.code == 503) from error
+        except TimeoutError as error:
+            raise ServingError(f"{self._url}: no answer within {self._target.timeout:g} s") from error
+        except (urllib.error.URLError, ConnectionError) as error:
+            cause = getattr(error, "reason", error)
+            if isinstance(cause, TimeoutError):
+                raise ServingError(f"{self._url}: no answer within {self._target.timeout:g} s") from error
+            raise ServingError(f"{self._url}: {cause}", isinstance(cause, ConnectionError)) from error
+
+
+class Grpc:
+    """TensorFlow Serving's PredictionService."""
+
+    def __init__(self, target: Target):
+        self._target = target
+        address, secure = urlsplit(target.url).netloc, target.url.startswith("grpcs:")
+        options = [(f"grpc.max_{way}_message_length", MESSAGE_BYTES) for way in ("send", "receive")]
+        self._channel = (
+            grpc.secure_channel(address, grpc.ssl_channel_credentials(), options)
+            if secure
+            else grpc.insecure_channel(address, options)
+        )
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+
+    def predict(self, signature: str, name: str, value: np.ndarray) -> np.ndarray:
+        """Call a signature with one input and one output."""
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name, request.model_spec.signature_name = self._target.model, signature
+        if self._target.version is not None:
+            request.model_spec.version.value = self._target.version
+        if self._target.label is not None:
+            request.model_spec.version_label = self._target.label
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+        (output,) = again_if_unavailable(lambda: self._answer(request)).outputs.values()
+        return tf.make_ndarray(output)
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+    def _answer(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        metadata = [(name.lower(), value) for name, value in self._target.headers.items()]
+        try:
+            return self._stub.Predict(request, timeout=self._target.timeout, metadata=metadata)
+        except grpc.RpcError as error:
+            unavailable = error.code() == grpc.StatusCode.UNAVAILABLE
+            raise ServingError(f"{error.code().name} {error.details()}", unavailable) from error
+
+
+SCHEMES: dict[str, Callable[[Target], Rest | Grpc]] = {"http": Rest, "https": Rest, "grpc": Grpc, "grpcs": Grpc}
+
+
+def again_if_unavailable(call: Callable[[], T]) -> T:
+    """Call; where the server is unavailable try again, waiting longer each time. No other failure is repeated."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return call()
+        except ServingError as error:
+            if not error.unavailable or attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(FIRST_WAIT * 2**attempt)
+    raise AssertionError("not reached")
+
+
+def _said(text: str) -> Any:
+    """The error in a server's JSON body."""
+    try:
+        return json.loads(text).get("error")
+    except (json.JSONDecodeError, AttributeError):
+        return text.strip()

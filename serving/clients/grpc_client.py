@@ -1,0 +1,39 @@
+"""Denoise a PNG or JPEG through TensorFlow Serving's gRPC API: pip install tensorflow-serving-api.
+
+python grpc_client.py noisy.png denoised.png [--address localhost:8500] [--model n2n]
+"""
+
+import argparse
+import sys
+
+import grpc
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+
+def main() -> int:
+    """Send, receive, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("noisy")
+    parser.add_argument("denoised")
+    parser.add_argument("--address", default="localhost:8500")
+    parser.add_argument("--model", default="n2n")
+    args = parser.parse_args()
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name, request.model_spec.signature_name = args.model, "encoded"
+    with open(args.noisy, "rb") as file:
+        request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([file.read()]))
+    unlimited = [("grpc.max_receive_message_length", -1)]  # 4 MB otherwise
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(args.address, unlimited))
+    try:
+        response = stub.Predict(request, timeout=120)
+    except grpc.RpcError as error:
+        print(f"{error.code().name}: {error.details()}", file=sys.stderr)
+        return 1
+    with open(args.denoised, "wb") as file:
+        file.write(response.outputs["denoised_bytes"].string_val[0])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

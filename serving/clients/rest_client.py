@@ -1,0 +1,43 @@
+"""Denoise a PNG or JPEG through TensorFlow Serving's REST API, with Python's standard library alone.
+
+python rest_client.py noisy.png denoised.png [--url http://localhost:8501] [--model n2n]
+"""
+
+import argparse
+import base64
+import json
+import sys
+import urllib.error
+import urllib.request
+
+
+def main() -> int:
+    """Send, receive, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("noisy")
+    parser.add_argument("denoised")
+    parser.add_argument("--url", default="http://localhost:8501")
+    parser.add_argument("--model", default="n2n")
+    args = parser.parse_args()
+    with open(args.noisy, "rb") as file:
+        instance = {"b64": base64.b64encode(file.read()).decode()}
+    body = json.dumps({"signature_name": "encoded", "instances": [instance]}).encode()
+    request = urllib.request.Request(
+        f"{args.url}/v1/models/{args.model}:predict", body, {"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=120) as response:
+            prediction = json.load(response)["predictions"][0]
+    except urllib.error.HTTPError as error:
+        print(f"{error.code}: {error.read().decode()}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{args.url}: {error}", file=sys.stderr)
+        return 1
+    with open(args.denoised, "wb") as file:
+        file.write(base64.b64decode(prediction["b64"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
