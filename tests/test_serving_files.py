@@ -1,5 +1,6 @@
 """The files of a deployment: do the programs that read them understand them?"""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,20 +11,41 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from tensorflow_serving.config import model_server_config_pb2
 
 SERVING = Path(__file__).parents[1] / "serving"
+CONFIG = SERVING / "config"
 MANIFESTS = sorted(SERVING.glob("kubernetes/*.yaml"))
 
 
+def parsed(text):
+    return text_format.Parse(text, model_server_config_pb2.ModelServerConfig()).model_config_list.config
+
+
 def test_the_models_are_those_of_the_other_files():
-    config = text_format.Parse((SERVING / "models.config").read_text(), model_server_config_pb2.ModelServerConfig())
-    (model,) = config.model_config_list.config
+    text = (CONFIG / "models.config").read_text()
+    (model,) = parsed(text)
     assert (model.name, model.base_path, model.model_platform) == ("n2n", "/models/n2n", "tensorflow")
-    assert set(model.version_labels) == {"stable", "canary"}
-    assert set(model.version_labels.values()) <= set(model.model_version_policy.specific.versions)
+    assert dict(model.version_labels) == {"stable": 1}
+    assert list(model.model_version_policy.specific.versions) == [1]
+    by_kind = {each["kind"]: each for each in yaml.safe_load_all((SERVING / "kubernetes" / "n2n.yaml").read_text())}
+    assert list(parsed(by_kind["ConfigMap"]["data"]["models.config"])) == [model]
     compose = yaml.safe_load((SERVING / "docker-compose.yml").read_text())["services"]["tensorflow-serving"]
     mounted = {volume.split(":")[1] for volume in compose["volumes"]}
     flags = dict(flag.removeprefix("--").split("=") for flag in compose["command"])
-    assert {flags["model_config_file"], flags["monitoring_config_file"]} < mounted
+    for flag, name in (("model_config_file", "models.config"), ("monitoring_config_file", "monitoring.config")):
+        assert Path(flags[flag]).parent.as_posix() in mounted
+        assert (CONFIG / name).name == Path(flags[flag]).name
     assert Path(model.base_path).parent.as_posix() in mounted
+
+
+def test_what_the_comments_offer_is_well_formed():
+    """A canary in one edit, and a second model."""
+    text = (CONFIG / "models.config").read_text()
+    text = text.replace("    model_version_policy { specific { versions: 1 } }\n", "")
+    text = re.sub(r"#   (model_version_policy .*\})    instead.*", r"\1", text)
+    text = re.sub(r"#   (version_labels|config|  \w+:|\})", r"\1", text)
+    model, second = parsed(text)
+    assert list(model.model_version_policy.specific.versions) == [1, 2]
+    assert dict(model.version_labels) == {"stable": 1, "canary": 2}
+    assert (second.name, second.base_path) == ("n2n_gray", "/models/n2n_gray")
 
 
 def messages() -> dict:
@@ -60,7 +82,7 @@ def messages() -> dict:
 
 
 def test_batching_is_well_formed():
-    batching = text_format.Parse((SERVING / "batching.config").read_text(), messages()["BatchingParameters"]())
+    batching = text_format.Parse((CONFIG / "batching.config").read_text(), messages()["BatchingParameters"]())
     assert batching.allowed_batch_sizes[-1] == batching.max_batch_size.value
     assert not batching.pad_variable_length_inputs  # it pads with the first pixel, and answers the padding
     assert "batching" not in str(yaml.safe_load((SERVING / "docker-compose.yml").read_text()))  # off by default
@@ -69,7 +91,7 @@ def test_batching_is_well_formed():
 
 
 def test_monitoring_is_well_formed():
-    monitoring = text_format.Parse((SERVING / "monitoring.config").read_text(), messages()["MonitoringConfig"]())
+    monitoring = text_format.Parse((CONFIG / "monitoring.config").read_text(), messages()["MonitoringConfig"]())
     assert monitoring.prometheus_config.enable
     assert monitoring.prometheus_config.path == "/monitoring/prometheus/metrics"
 
@@ -80,7 +102,8 @@ def test_kubernetes_accepts_the_manifests(path):
     found = list(yaml.safe_load_all(path.read_text()))
     for manifest in found:
         kubernetes_validate.validate(manifest, "1.30", strict=True)
-    wrong = {**found[1], "spec": {**found[1]["spec"], "replica": 2}}
+    deployment = next(each for each in found if each["kind"] == "Deployment")
+    wrong = {**deployment, "spec": {**deployment["spec"], "replica": 2}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, "1.30", strict=True)
 
@@ -95,8 +118,12 @@ def test_the_deployment_fits_together():
         assert ports[port["targetPort"]] == port["port"]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/v1/models/n2n", "port": "rest"}
-    claim = pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
-    assert claim == by_kind["PersistentVolumeClaim"]["metadata"]["name"]
+    volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+    assert (
+        volumes["models"]["persistentVolumeClaim"]["claimName"] == by_kind["PersistentVolumeClaim"]["metadata"]["name"]
+    )
+    assert volumes["config"]["configMap"]["name"] == by_kind["ConfigMap"]["metadata"]["name"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
     assert by_kind["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == "n2n"
     compose = yaml.safe_load((SERVING / "docker-compose.yml").read_text())["services"]["tensorflow-serving"]
     assert container["image"] == compose["image"]

@@ -4,7 +4,7 @@ import argparse
 import os
 
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import MAX_PIXELS, UsageError
+from n2n_tf.config import FORMATS, HALVES, LEAST_MAX_PIXELS, MAX_PIXELS, UsageError
 
 HELP = "export a denoiser as a SavedModel for TensorFlow Serving"
 
@@ -16,27 +16,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", required=True, type=path, metavar="DIR/NAME", help="the model's directory; gets the next version"
     )
+    parser.add_argument("--max-pixels", type=int, metavar="N", help=f"largest file accepted (default: {MAX_PIXELS})")
+    parser.add_argument("--half", nargs="?", const="float16", choices=HALVES, help="half precision (default: float16)")
     parser.add_argument(
-        "--max-pixels", type=int, default=MAX_PIXELS, metavar="N", help="largest file accepted (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--half", nargs="?", const="float16", choices=("float16", "bfloat16"), help="half precision (default: float16)"
-    )
-    parser.add_argument(
-        "--format", choices=("onnx", "litert"), help="the network alone in this format instead; --output is the file"
+        "--format", choices=sorted(FORMATS), help="the network alone in this format instead; --output is the file"
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Export, check, say where."""
-    if args.max_pixels < 1:
-        raise UsageError(f"--max-pixels {args.max_pixels}: wanted at least 1")
+    max_pixels = MAX_PIXELS if args.max_pixels is None else args.max_pixels
+    if not LEAST_MAX_PIXELS <= max_pixels < 2**62:
+        raise UsageError(f"--max-pixels {max_pixels}: wanted at least {LEAST_MAX_PIXELS}")
+    if args.format and (args.half or args.max_pixels):
+        raise UsageError("--half and --max-pixels have no effect with --format: leave them out")
     with quiet_import():
         from n2n_tf.exporting import export, export_core
-    if args.format and args.half:
-        raise UsageError("--half has no effect with --format: leave one of them out")
     if args.format:
         print(f"exported: {export_core(args.model, args.output, args.format)}")
         return
-    version = export(args.model, args.output, args.max_pixels, args.half)
+    version = export(args.model, args.output, max_pixels, args.half)
     print(f"exported: {version}; checked through TensorFlow's C++ loader, see {version / 'model_card.md'}")

@@ -9,53 +9,89 @@ import keras
 import tensorflow as tf
 
 from n2n_tf import __version__
-from n2n_tf.inference import footprint_of
+from n2n_tf.config import UsageError
+from n2n_tf.inference import Footprint, footprint_of
 
 LICENSE = "The weights belong to whoever trained them; the license of the training images may bind their use."
 
 
-def model_card(
-    model: str | Path, network: keras.Model, names: Sequence[str], max_pixels: int, differences: Mapping[str, float]
-) -> tuple[dict[str, Any], str]:
-    """For programs, and as Markdown for people.
+def run_facts(model: str | Path) -> dict[str, Any]:
+    """What a run directory tells of how its denoiser was made; nothing for a .keras file.
 
-    Args:
-        model: run directory or .keras file; a run directory tells how the model was made.
-        network: the model itself.
-        names: of the signatures.
-        max_pixels: limit of `encoded`.
-        differences: of the export from the network, by signature.
+    Raises:
+        UsageError: config.json or report.json is damaged.
     """
-    run, report = _read(Path(model) / "config.json"), _read(Path(model) / "report.json")
-    made = {**run.get("config", {}), **report}
-    told = ("method", "noise", "sigma", "lam", "noise_once", "seed", "data", "training_images", "seconds")
-    card = {
-        "network": {"name": network.name, "channels": network.input_shape[-1], "parameters": network.count_params()},
-        "receptive_field": _receptive_field(network),
+    facts: dict[str, Any] = {}
+    for name in ("config.json", "report.json"):
+        path = Path(model) / name
+        if path.is_file():
+            try:
+                facts[name] = dict(json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, TypeError) as error:
+                raise UsageError(f"{path}: is damaged: {error}") from error
+    config, report = facts.get("config.json", {}).get("config", {}), facts.get("report.json", {})
+    levels = {"gaussian": ["sigma", "noise_once"], "poisson": ["lam", "noise_once"]}.get(config.get("noise"), [])
+    told = ["method", "noise", *levels, "epochs", "seed", "data", "training_images", "scored_images", "seconds"]
+    made = {**config, **report}
+    return {
         "training": {name: made[name] for name in told if name in made},
         "scores": report.get("scores", {}),
+        "trained_with": facts.get("config.json", {}).get("environment", {}),
+    }
+
+
+def model_card(
+    network: keras.Model,
+    made: Mapping[str, Any],
+    names: Sequence[str],
+    multiple: int,
+    max_pixels: int,
+    differences: Mapping[str, float],
+    half: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """The card, for programs.
+
+    Args:
+        network: the model itself.
+        made: of `run_facts`.
+        names: of the signatures.
+        multiple: what sides must be multiples of, for the network alone.
+        max_pixels: limit of `encoded`.
+        differences: of the export from the network, by signature.
+        half: what half precision costs, if it was asked for.
+    """
+    footprint = _footprint(network)
+    return {
+        "network": {"name": network.name, "channels": network.input_shape[-1], "parameters": network.count_params()},
+        "side_multiple": multiple,
+        "reach": footprint and footprint.reach,
+        "receptive_field": footprint and footprint.receptive_field,
+        **made,
         "versions": {"n2n_tf": __version__, "tensorflow": tf.__version__, "keras": keras.__version__},
-        "trained_with": run.get("environment", {}),
         "signatures": list(names),
         "max_pixels": max_pixels,
         "difference_from_network": dict(differences),
+        "half": dict(half) if half else None,
         "license": LICENSE,
     }
-    return card, _markdown(card)
 
 
-def _markdown(card: Mapping[str, Any]) -> str:
+def as_markdown(card: Mapping[str, Any]) -> str:
+    """The card, for people."""
     network, channels = card["network"], card["network"]["channels"]
+    method = card["training"].get("method")
     lines = [
         f"# A denoiser: {network['name']}, {channels} channels, {network['parameters']:,} parameters",
         "",
-        "Trained from noisy images alone, by Neighbor2Neighbor (Huang et al., CVPR 2021).",
+        f"Trained by n2n_tf, method {method}." if method else "How it was trained is not known.",
         "",
         *_table("training", card["training"]),
-        *_table("scores on held-out images (PSNR in dB)", card["scores"]),
+        *_table("scores (psnr in dB)", card["scores"]),
         *_table("versions at export", card["versions"]),
         *_table("largest difference between export and network", card["difference_from_network"]),
-        f"Receptive field: {card['receptive_field'] or 'not known'} pixels.",
+        *_table("half precision, against float32", card["half"] or {}),
+        f"Receptive field: {card['receptive_field'] or 'not known'} pixels; reach beyond a cell of "
+        f"{card['side_multiple']}: {card['reach'] or 'not known'}.",
         "",
         "## How to call it",
         "",
@@ -73,11 +109,10 @@ def _markdown(card: Mapping[str, Any]) -> str:
             "        curl -d @- HOST:8501/v1/models/n2n:predict",
             "",
         ]
+    keras_call = '`keras.models.load_model("denoiser.keras")`'
     lines += [
-        'Keras, without n2n_tf, sides multiples of 32: `keras.models.load_model("denoiser.keras")`',
-        "",
-        card["license"],
-    ]
+        f"Keras, without n2n_tf, sides multiples of {card['side_multiple']}: {keras_call}", "", card["license"],
+    ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
@@ -87,12 +122,8 @@ def _table(title: str, values: Mapping[str, Any]) -> list[str]:
     return [f"| {title} | |", "|---|---|", *(f"| {name} | {value} |" for name, value in values.items()), ""]
 
 
-def _receptive_field(network: keras.Model) -> int | None:
+def _footprint(network: keras.Model) -> Footprint | None:
     try:
-        return footprint_of(network).receptive_field
+        return footprint_of(network)
     except ValueError:
         return None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -25,7 +25,15 @@ def check(network: keras.Model, path: Path) -> dict[str, float]:
     Raises:
         RunError: it differs; the text says where.
     """
-    exported, live = CppModel(path), Denoiser(network)
+    try:
+        return _compare(CppModel(path), Denoiser(network))
+    except RunError:
+        raise
+    except RuntimeError as error:
+        raise RunError(f"the export does not run in TensorFlow's C++ loader: {error}; nothing was exported") from error
+
+
+def _compare(exported: CppModel, live: Denoiser) -> dict[str, float]:
     generator = np.random.default_rng(0)
     largest = dict.fromkeys(exported.signatures, 0.0)
     for height, width in SIZES:

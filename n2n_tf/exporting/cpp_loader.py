@@ -53,7 +53,7 @@ class CppModel:
             RuntimeError: what the session says.
         """
         wanted = self.signatures[signature]
-        tensors = [self._tensor(np.asarray(value)) for value in inputs.values()]
+        tensors = [self._tensor(np.asarray(value, order="C")) for value in inputs.values()]
         names = list(wanted.outputs)
         results = (ctypes.c_void_p * len(names))()
         try:
@@ -100,7 +100,7 @@ class CppModel:
         tensor = self._c.TF_AllocateTensor(kind.as_datatype_enum, dims, array.ndim, size)
         data = self._c.TF_TensorData(tensor)
         if not is_text:
-            ctypes.memmove(data, np.ascontiguousarray(array).ctypes.data, size)
+            ctypes.memmove(data, array.ctypes.data, size)
             return tensor
         for number, text in enumerate(array.ravel().tolist()):
             self._c.TF_StringInit(data + number * _STRING)

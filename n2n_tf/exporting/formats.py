@@ -10,21 +10,26 @@ from typing import Any
 import keras
 import numpy as np
 
-from n2n_tf.config import RunError, UsageError
+from n2n_tf.config import FORMATS, RunError, UsageError
 from n2n_tf.files import PARTIAL
 from n2n_tf.inference import Denoiser, load_denoiser
 
-FORMATS = {"onnx": ("tf2onnx", ".onnx"), "litert": ("tensorflow", ".tflite")}  # what each needs, and its suffix
-HALVES = ("float16", "bfloat16")
-
 
 def in_half(network: keras.Model, dtype: str) -> keras.Model:
-    """The network with weights and arithmetic in half precision; its last layer and result stay float32."""
+    """The network with weights and arithmetic in half precision; its last layer and result stay float32.
+
+    Raises:
+        UsageError: a network in a network, whose layers would stay as they are.
+    """
+    nested = [layer.name for layer in network.layers if isinstance(layer, keras.Model)]
+    if nested:
+        raise UsageError(f"--half: the network holds another one, {nested[0]!r}; wanted one of plain layers")
     last = network.layers[-1].name
 
     def cloned(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
-        if not isinstance(layer, keras.layers.InputLayer) and layer.name != last:
+        is_layer = isinstance(layer, keras.Layer) and not isinstance(layer, keras.layers.InputLayer)
+        if is_layer and layer.name != last:  # an operator like - follows its inputs
             config["dtype"] = dtype
         return layer.__class__.from_config(config)
 

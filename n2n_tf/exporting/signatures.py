@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # first bytes
+IHDR = b"\0\0\0\rIHDR"  # follows them in a PNG
 PNG_HEADER = 26  # bytes up to the colour type
 
 Function = Callable[[tf.Tensor], dict[str, tf.Tensor]]
@@ -82,25 +83,28 @@ def _checks(data: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
     known = tf.debugging.Assert(
         tf.logical_or(is_png, is_jpeg), ["image_bytes is neither a PNG nor a JPEG file, by its first bytes"]
     )
+    # another chunk before it could carry other sizes than the image has
+    headed = tf.logical_and(
+        tf.equal(tf.strings.substr(data, 0, len(PNG + IHDR)), PNG + IHDR), tf.strings.length(data) >= PNG_HEADER
+    )
     whole = tf.debugging.Assert(
-        tf.logical_or(is_jpeg, tf.strings.length(data) >= PNG_HEADER), ["image_bytes is a PNG cut short in its header"]
+        tf.logical_or(is_jpeg, headed), ["image_bytes is a PNG that does not begin with its whole header"]
     )
     with tf.control_dependencies([known, whole]):
-        pixels = tf.cond(is_png, lambda: _png_pixels(data), lambda: _jpeg_pixels(data))
+        sides = tf.cond(is_png, lambda: _png_sides(data), lambda: tf.image.extract_jpeg_shape(data, tf.int64)[:2])
+    pixels = tf.reduce_prod(sides)
+    possible = tf.debugging.Assert(
+        tf.reduce_all(tf.logical_and(sides >= 1, sides < 2**31)), ["image_bytes has sides of", sides, "pixels"]
+    )
     small = tf.debugging.Assert(
         pixels <= max_pixels, ["image_bytes has", pixels, "pixels; at most", max_pixels, "are accepted"]
     )
-    return [known, whole, small]
+    return [known, whole, possible, small]
 
 
-def _png_pixels(data: tf.Tensor) -> tf.Tensor:
+def _png_sides(data: tf.Tensor) -> tf.Tensor:
     numbers = tf.reshape(tf.cast(_header(data)[16:24], tf.int64), [2, 4])
-    sides = tf.reduce_sum(numbers * tf.constant([2**24, 2**16, 2**8, 1], tf.int64), axis=1)
-    return tf.reduce_prod(sides)
-
-
-def _jpeg_pixels(data: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_prod(tf.image.extract_jpeg_shape(data, tf.int64)[:2])
+    return tf.reduce_sum(numbers * tf.constant([2**24, 2**16, 2**8, 1], tf.int64), axis=1)
 
 
 def _header(data: tf.Tensor) -> tf.Tensor:

@@ -44,23 +44,35 @@ class Client:
         scheme = lookup(SCHEMES, urlsplit(url).scheme, f"scheme of {url}")
         if tile % 32 or halo % 32 or tile <= 2 * halo:
             raise ValueError(f"tile {tile}, halo {halo}: wanted multiples of 32, the tile larger than twice the halo")
+        if version is not None and label is not None:
+            raise ValueError(f"version {version} and label {label!r}: wanted one of them")
         self._transport = scheme(Target(url, model, version, label, timeout, dict(headers or {})))
         self._tile, self._halo = tile, halo
         self._sends_bytes = urlsplit(url).scheme.startswith("grpc")  # REST writes tensors as text
+
+    def close(self) -> None:
+        """Close the connection; `with Client(...) as client` does."""
+        self._transport.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def denoise(self, image: str | Path | bytes | np.ndarray) -> bytes | np.ndarray:
         """Denoise a file or an array.
 
         Args:
-            image: path or bytes of a PNG or JPEG; or an array [H, W], [H, W, C], uint8 or uint16 over their whole
-                range or float in [0, 1].
+            image: path or bytes of a PNG or JPEG, which go to the server whole; or an array [H, W], [H, W, C], uint8
+                or uint16 over their whole range or float in [0, 1].
 
         Returns:
             Bytes of a PNG of the same depth; or an array of the same shape and dtype.
 
         Raises:
             ServingError: what the server says, or that it does not answer.
-            ValueError: an array of another form.
+            ValueError: an array of another form, or other channels than the model's.
             OSError: the file cannot be read.
         """
         if isinstance(image, np.ndarray):
@@ -74,7 +86,7 @@ class Client:
     def _array(self, image: np.ndarray) -> np.ndarray:
         if image.ndim not in (2, 3) or 0 in image.shape:
             raise ValueError(f"the image has shape {image.shape}; wanted non-empty [H, W] or [H, W, C]")
-        if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
+        if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16) and image.dtype.kind != "f":
             raise ValueError(f"the image is {image.dtype}; wanted uint8, uint16 or float: convert it")
         whole = image if image.ndim == 3 else image[..., None]
         result = np.empty_like(whole)
@@ -94,13 +106,17 @@ class Client:
         """[H, W, C] -> the same, in one request, by the signature that suits it."""
         if tile.dtype.kind == "f":
             return self._tensor("serving_default", tile.astype(np.float32))
+        tile = tile.astype(tile.dtype.newbyteorder("="), copy=False)
         if tile.dtype == np.uint8 and (self._sends_bytes or tile.shape[-1] not in PNG_CHANNELS):
             return self._tensor("uint8", tile)
         if tile.shape[-1] not in PNG_CHANNELS:
             raise ValueError(f"{tile.shape[-1]} channels of 16 bits; wanted 1 or 3, or floats")
         plain = np.ascontiguousarray(tile[..., 0] if tile.shape[-1] == 1 else tile)
         file = bytes(imagecodecs.png_encode(plain))
-        return imagecodecs.png_decode(self._files(np.array([file], dtype=object))).reshape(tile.shape)
+        result = imagecodecs.png_decode(self._files(np.array([file], dtype=object)))
+        if result.size != tile.size:
+            raise ValueError(f"an image of {tile.shape[-1]} channels came back as {result.shape}: the model has others")
+        return result.reshape(tile.shape)
 
     def _tensor(self, signature: str, tile: np.ndarray) -> np.ndarray:
         return self._transport.predict(signature, "image", tile[None])[0]

@@ -1,14 +1,15 @@
 """One predict call over TensorFlow Serving's REST or gRPC API."""
 
 import base64
+import http.client
 import json
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeVar
+from urllib.parse import quote, urlsplit
 
 import grpc
 import numpy as np
@@ -60,8 +61,8 @@ class Rest:
     def __init__(self, target: Target):
         self._target = target
         place = f"/versions/{target.version}" if target.version is not None else ""
-        place = f"/labels/{target.label}" if target.label is not None else place
-        self._url = f"{target.url.rstrip('/')}/v1/models/{target.model}{place}:predict"
+        place = f"/labels/{quote(target.label, safe='')}" if target.label is not None else place
+        self._url = f"{target.url.rstrip('/')}/v1/models/{quote(target.model, safe='')}{place}:predict"
 
     def predict(self, signature: str, name: str, value: np.ndarray) -> np.ndarray:
         """Call a signature with one input and one output."""
@@ -71,25 +72,29 @@ class Rest:
         body = json.dumps({"signature_name": signature, "inputs": {name: inputs}}).encode()
         headers = {"Content-Type": "application/json", **self._target.headers}
         request = urllib.request.Request(self._url, body, headers)
-        outputs = json.loads(again_if_unavailable(lambda: self._answer(request)))["outputs"]
-        if value.dtype == object:
-            return np.array([base64.b64decode(each["b64"]) for each in outputs], dtype=object)
-        return np.array(outputs, value.dtype)
+        answer = again_if_unavailable(lambda: self._answer(request))
+        try:
+            outputs = json.loads(answer)["outputs"]
+            if value.dtype == object:
+                return np.array([base64.b64decode(each["b64"]) for each in outputs], dtype=object)
+            return np.array(outputs, value.dtype)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ServingError(f"{self._url}: no answer of TensorFlow Serving: {answer[:80]!r}") from error
+
+    def close(self) -> None:
+        """Nothing is kept open."""
 
     def _answer(self, request: urllib.request.Request) -> bytes:
         try:
             with urllib.request.urlopen(request, timeout=self._target.timeout) as response:
                 return response.read()
         except urllib.error.HTTPError as error:
-            text = error.read().decode(errors="replace")
-            raise ServingError(f"{error.code} {_said(text) or error.reason}", error.code == 503) from error
-        except TimeoutError as error:
-            raise ServingError(f"{self._url}: no answer within {self._target.timeout:g} s") from error
-        except (urllib.error.URLError, ConnectionError) as error:
+            raise ServingError(f"{error.code} {_said(error)}", error.code == 503) from error
+        except (OSError, http.client.HTTPException) as error:
             cause = getattr(error, "reason", error)
             if isinstance(cause, TimeoutError):
-                raise ServingError(f"{self._url}: no answer within {self._target.timeout:g} s") from error
-            raise ServingError(f"{self._url}: {cause}", isinstance(cause, ConnectionError)) from error
+                cause = f"no answer within {self._target.timeout:g} s"
+            raise ServingError(f"{self._url}: {cause!s}", isinstance(cause, ConnectionError)) from error
 
 
 class Grpc:
@@ -97,7 +102,7 @@ class Grpc:
 
     def __init__(self, target: Target):
         self._target = target
-        address, secure = urlsplit(target.url).netloc, target.url.startswith("grpcs:")
+        address, secure = urlsplit(target.url).netloc, urlsplit(target.url).scheme == "grpcs"
         options = [(f"grpc.max_{way}_message_length", MESSAGE_BYTES) for way in ("send", "receive")]
         self._channel = (
             grpc.secure_channel(address, grpc.ssl_channel_credentials(), options)
@@ -146,9 +151,12 @@ def again_if_unavailable(call: Callable[[], T]) -> T:
     raise AssertionError("not reached")
 
 
-def _said(text: str) -> Any:
-    """The error in a server's JSON body."""
+def _said(error: urllib.error.HTTPError) -> str:
+    """The error in a server's JSON body, or what else it sent."""
     try:
-        return json.loads(text).get("error")
-    except (json.JSONDecodeError, AttributeError):
-        return text.strip()
+        text = error.read().decode(errors="replace")
+        return str(json.loads(text)["error"])
+    except (ValueError, TypeError, KeyError):
+        return text.strip() or error.reason
+    except (OSError, http.client.HTTPException):
+        return error.reason

@@ -1,6 +1,6 @@
 """Denoise a PNG or JPEG through TensorFlow Serving's gRPC API: pip install tensorflow-serving-api.
 
-python grpc_client.py noisy.png denoised.png [--address localhost:8500] [--model n2n]
+python grpc_client.py noisy.png denoised.png [--address localhost:8500]
 """
 
 import argparse
@@ -18,20 +18,33 @@ def main() -> int:
     parser.add_argument("denoised")
     parser.add_argument("--address", default="localhost:8500")
     parser.add_argument("--model", default="n2n")
+    parser.add_argument("--label", help="of a version, for instance stable; default: the highest version")
+    parser.add_argument("--header", action="append", default=[], metavar="NAME: VALUE", help="for instance an API key")
+    parser.add_argument("--tls", action="store_true")
     args = parser.parse_args()
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = args.model, "encoded"
-    with open(args.noisy, "rb") as file:
-        request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([file.read()]))
+    if args.label:
+        request.model_spec.version_label = args.label
+    metadata = [(name.lower(), value) for name, value in (header.split(": ", 1) for header in args.header)]
     unlimited = [("grpc.max_receive_message_length", -1)]  # 4 MB otherwise
-    stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel(args.address, unlimited))
+    if args.tls:
+        channel = grpc.secure_channel(args.address, grpc.ssl_channel_credentials(), unlimited)
+    else:
+        channel = grpc.insecure_channel(args.address, unlimited)
     try:
-        response = stub.Predict(request, timeout=120)
+        with open(args.noisy, "rb") as file:
+            request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([file.read()]))
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        response = stub.Predict(request, timeout=120, metadata=metadata)
+        with open(args.denoised, "wb") as file:
+            file.write(response.outputs["denoised_bytes"].string_val[0])
     except grpc.RpcError as error:
         print(f"{error.code().name}: {error.details()}", file=sys.stderr)
         return 1
-    with open(args.denoised, "wb") as file:
-        file.write(response.outputs["denoised_bytes"].string_val[0])
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

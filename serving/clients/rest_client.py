@@ -1,6 +1,6 @@
 """Denoise a PNG or JPEG through TensorFlow Serving's REST API, with Python's standard library alone.
 
-python rest_client.py noisy.png denoised.png [--url http://localhost:8501] [--model n2n]
+python rest_client.py noisy.png denoised.png [--url http://localhost:8501]
 """
 
 import argparse
@@ -18,24 +18,26 @@ def main() -> int:
     parser.add_argument("denoised")
     parser.add_argument("--url", default="http://localhost:8501")
     parser.add_argument("--model", default="n2n")
+    parser.add_argument("--label", help="of a version, for instance stable; default: the highest version")
+    parser.add_argument("--header", action="append", default=[], metavar="NAME: VALUE", help="for instance an API key")
     args = parser.parse_args()
-    with open(args.noisy, "rb") as file:
-        instance = {"b64": base64.b64encode(file.read()).decode()}
-    body = json.dumps({"signature_name": "encoded", "instances": [instance]}).encode()
-    request = urllib.request.Request(
-        f"{args.url}/v1/models/{args.model}:predict", body, {"Content-Type": "application/json"}
-    )
+    version = f"/labels/{args.label}" if args.label else ""
+    headers = {"Content-Type": "application/json", **dict(header.split(": ", 1) for header in args.header)}
     try:
+        with open(args.noisy, "rb") as file:
+            instance = {"b64": base64.b64encode(file.read()).decode()}
+        body = json.dumps({"signature_name": "encoded", "instances": [instance]}).encode()
+        request = urllib.request.Request(f"{args.url}/v1/models/{args.model}{version}:predict", body, headers)
         with urllib.request.urlopen(request, timeout=120) as response:
-            prediction = json.load(response)["predictions"][0]
+            denoised = base64.b64decode(json.load(response)["predictions"][0]["b64"])
+        with open(args.denoised, "wb") as file:
+            file.write(denoised)
     except urllib.error.HTTPError as error:
         print(f"{error.code}: {error.read().decode()}", file=sys.stderr)
         return 1
-    except OSError as error:
+    except (OSError, ValueError, KeyError) as error:
         print(f"{args.url}: {error}", file=sys.stderr)
         return 1
-    with open(args.denoised, "wb") as file:
-        file.write(base64.b64decode(prediction["b64"]))
     return 0
 
 

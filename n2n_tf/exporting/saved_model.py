@@ -1,16 +1,17 @@
 """Write the next version of a served model: whole and checked, or not at all."""
 
+import errno
 import logging
 import math
 import os
-import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from n2n_tf.config import UsageError
-from n2n_tf.exporting.card import model_card
+from n2n_tf.exporting.card import as_markdown, model_card, run_facts
 from n2n_tf.exporting.check import check
 from n2n_tf.exporting.formats import cost_of_half, describe, in_half
 from n2n_tf.exporting.signatures import signatures
@@ -38,38 +39,46 @@ def export(model: str | Path, output: str | Path, max_pixels: int, half: str | N
         The version's directory.
 
     Raises:
-        UsageError: no denoiser, or an output that cannot hold versions.
+        UsageError: no denoiser, damaged files of its run, or an output that cannot hold versions.
         RunError: the export differs from the network.
         OSError: the output cannot be written.
     """
-    network, output = load_denoiser(model), Path(output)
+    network, made, output = load_denoiser(model), run_facts(model), Path(output)
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output}: is a file; name a directory")
     output.mkdir(parents=True, exist_ok=True)
     cost = None
     if half:
         full, network = network, in_half(network, half)
-        cost = cost_of_half(full, network)
+        cost = {"dtype": half, **cost_of_half(full, network)}
         logger.info(describe(cost))
-    version = next_version(output)
-    aside = output / f"{PARTIAL}{version}"
-    shutil.rmtree(aside, ignore_errors=True)  # of an interrupted export
-    try:
-        functions = signatures(network, _multiple(network), max_pixels)
+    multiple = side_multiple(network)
+    functions = signatures(network, multiple, max_pixels)
+    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=output) as folder:  # of its own: exports may run side by side
+        aside = Path(folder, "version")
         write_saved_model(network, functions, aside)
         write_warmup(functions, aside / "assets.extra" / "tf_serving_warmup_requests")
         network.save(aside / "denoiser.keras")
-        measured = check(network, aside)
-        card, text = model_card(model, network, list(functions), max_pixels, measured)
-        card["half"] = {"dtype": half, **cost} if cost else None
+        card = model_card(network, made, list(functions), multiple, max_pixels, check(network, aside), cost)
         write_json(aside / "model_card.json", card)
-        (aside / "model_card.md").write_text(text, encoding="utf-8")
-        os.rename(aside, output / str(version))
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        (aside / "model_card.md").write_text(as_markdown(card), encoding="utf-8")
+        version = publish(aside, output)
     if "encoded" not in functions:
         logger.info("no signature `encoded`: PNG and JPEG hold 1 or 3 channels, not %d", network.input_shape[-1])
-    return output / str(version)
+    return version
+
+
+def publish(aside: Path, output: Path) -> Path:
+    """Rename a whole version to the next free number."""
+    while True:
+        numbers = (int(path.name) for path in output.iterdir() if path.name.isdecimal())
+        version = output / str(1 + max(numbers, default=0))
+        try:
+            os.rename(aside, version)
+            return version
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another export was faster
+                raise
 
 
 def write_saved_model(network: keras.Model, functions: dict[str, Any], path: Path) -> None:
@@ -81,12 +90,7 @@ def write_saved_model(network: keras.Model, functions: dict[str, Any], path: Pat
     archive.write_out(str(path), verbose=False)
 
 
-def next_version(output: Path) -> int:
-    """One above the highest version there."""
-    return 1 + max((int(path.name) for path in output.iterdir() if path.name.isdecimal()), default=0)
-
-
-def _multiple(network: keras.Model) -> int:
+def side_multiple(network: keras.Model) -> int:
     """What sides are padded to: the network's cell, if it can be told."""
     try:
         return math.lcm(SIDE_MULTIPLE, footprint_of(network).cell)
