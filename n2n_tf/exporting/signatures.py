@@ -35,25 +35,6 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
         scaled = tf.clip_by_value(unit(tf.gather(table, tf.cast(image, tf.int32))), 0.0, 1.0)
         return tf.cast(tf.floor(scaled * float(peak) + 0.5), image.dtype)
 
-    def encoded(data: tf.Tensor) -> tf.Tensor:
-        with tf.control_dependencies(_checks(data, max_pixels)):
-            data = tf.identity(data)
-        is_png = tf.equal(tf.strings.substr(data, 0, len(PNG)), PNG)
-        is_deep = tf.logical_and(is_png, tf.equal(_header(data)[24], 16))
-
-        def through(decoded: tf.Tensor, peak: int) -> tf.Tensor:
-            return tf.io.encode_png(integers(decoded[None], peak)[0])
-
-        def shallow() -> tf.Tensor:
-            decoded = tf.cond(
-                is_png,
-                lambda: tf.io.decode_png(data, channels),
-                lambda: tf.io.decode_jpeg(data, channels, dct_method="INTEGER_ACCURATE"),
-            )
-            return through(tf.ensure_shape(decoded, [None, None, channels]), 255)
-
-        return tf.cond(is_deep, lambda: through(tf.io.decode_png(data, channels, tf.uint16), 65535), shallow)
-
     image = [None, None, None, channels]
     found: dict[str, tuple[Function, tf.TensorSpec]] = {
         "serving_default": (lambda image: {"denoised": unit(image)}, tf.TensorSpec(image, tf.float32, "image")),
@@ -62,11 +43,36 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
     if channels in (1, 3):  # what a PNG or JPEG can hold
 
         def files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            specification = tf.TensorSpec([], tf.string)
-            return {"denoised_bytes": tf.map_fn(encoded, image_bytes, fn_output_signature=specification)}
+            def encoded(data: tf.Tensor) -> tf.Tensor:
+                return _file(data, channels, max_pixels, integers)
+
+            return {"denoised_bytes": tf.map_fn(encoded, image_bytes, fn_output_signature=tf.TensorSpec([], tf.string))}
 
         found["encoded"] = (files, tf.TensorSpec([None], tf.string, "image_bytes"))
     return found
+
+
+def _file(
+    data: tf.Tensor, channels: int, max_pixels: int, integers: Callable[[tf.Tensor, int], tf.Tensor]
+) -> tf.Tensor:
+    """Bytes of a PNG or JPEG -> bytes of a PNG of the same depth, through `integers`."""
+    with tf.control_dependencies(_checks(data, max_pixels)):
+        data = tf.identity(data)
+    is_png = tf.equal(tf.strings.substr(data, 0, len(PNG)), PNG)
+    is_deep = tf.logical_and(is_png, tf.equal(_header(data)[24], 16))
+
+    def through(decoded: tf.Tensor, peak: int) -> tf.Tensor:
+        return tf.io.encode_png(integers(decoded[None], peak)[0])
+
+    def shallow() -> tf.Tensor:
+        decoded = tf.cond(
+            is_png,
+            lambda: tf.io.decode_png(data, channels),
+            lambda: tf.io.decode_jpeg(data, channels, dct_method="INTEGER_ACCURATE"),
+        )
+        return through(tf.ensure_shape(decoded, [None, None, channels]), 255)
+
+    return tf.cond(is_deep, lambda: through(tf.io.decode_png(data, channels, tf.uint16), 65535), shallow)
 
 
 def _mirrored(length: tf.Tensor, multiple: int) -> tf.Tensor:
