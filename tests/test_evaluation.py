@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tifffile
 from conftest import identity
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
@@ -248,6 +249,11 @@ def test_pairs_are_matched_by_name(sets, models, capsys):
         (["--data", "mine", "mine", "--noise", "gaussian"], 2, "sets of one name cannot be told apart"),
         (["--data", "tiny", "--noise", "gaussian"], 1, "9×9 pixels, smaller than the 11×11 needed"),
         (["--data", "broken", "--noise", "gaussian"], 1, "a.png: cannot be decoded"),
+        (
+            ["--data", "deep", "--noise", "gaussian"],
+            1,
+            "uint16, which this protocol would round: --protocol float",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -256,6 +262,8 @@ def test_what_cannot_be_evaluated(arguments, status, message, sets, models, monk
         (sets / folder).mkdir()
         side = 9 if folder == "tiny" else 60
         Image.fromarray(RNG.integers(0, 255, (side, side, 3), np.uint8)).save(sets / folder / "a.png")
+    (sets / "deep").mkdir()
+    tifffile.imwrite(sets / "deep" / "a.tif", np.zeros((20, 20, 3), np.uint16), photometric="rgb")
     (sets / "broken" / "a.png").write_bytes((sets / "broken" / "a.png").read_bytes()[:3000])
     model = models("identity 3")
     monkeypatch.chdir(sets)

@@ -61,6 +61,7 @@ class Paper:
     """  # fmt: skip
 
     peak = 255.0
+    clean_types = (np.dtype(np.uint8), np.dtype(bool))  # others would be rounded
 
     def denoise(self, denoiser: Denoise, noisy: np.ndarray) -> np.ndarray:
         height, width = noisy.shape[:2]
@@ -76,6 +77,7 @@ class Float:
     """No rounding, for raw and 16-bit data: clipped to [0, 1], peak 1."""
 
     peak = 1.0
+    clean_types = None  # any
 
     def denoise(self, denoiser: Denoise, noisy: np.ndarray) -> np.ndarray:
         return self.scored(denoiser(noisy))
@@ -99,11 +101,13 @@ def evaluate(sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol
         protocol: one of `PROTOCOLS`.
 
     Raises:
-        UnusableImageError: an image that cannot be read, before the first is denoised. None is passed over: the noise
-            of the others would change.
+        UnusableImageError: an image that cannot be read, or that the protocol would round, before the first is
+            denoised. None is passed over: the noise of the others would change.
     """
     for each in sets:
-        for page in [*each.clean, *(each.noisy if isinstance(each.noisy, list) else [])]:
+        for page in each.clean:
+            _read(page, protocol.clean_types)
+        for page in each.noisy if isinstance(each.noisy, list) else []:
             _read(page)
     generator = np.random.RandomState(SEED)
     for each in sets:
@@ -121,8 +125,11 @@ def evaluate(sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol
                 yield Case(each, page, repeat, clean, results, scores)
 
 
-def _read(page: Page) -> np.ndarray:
+def _read(page: Page, types: tuple[np.dtype, ...] | None = None) -> np.ndarray:
     try:
-        return readers.colors_in_unit_range(readers.read(page))
+        image = readers.read(page)
+        if types and image.dtype not in types:
+            raise readers.UnusableImageError(f"{image.dtype}, which this protocol would round: --protocol float")
+        return readers.colors_in_unit_range(image)
     except readers.UnusableImageError as error:
         raise readers.UnusableImageError(f"{page}: {error}") from error
