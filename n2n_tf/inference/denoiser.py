@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from n2n_tf.config import MEMORY
 from n2n_tf.inference.footprint import Footprint, footprint_of
-from n2n_tf.inference.tiling import Span, padded_part, spans, tile_shape
+from n2n_tf.inference.tiling import Span, kept, padded_part, spans, tile_shape
 
 logger = logging.getLogger(__name__)
 
@@ -89,11 +89,11 @@ class Denoiser:
         for image, result in zip(batch, denoised, strict=True):
             for rows, columns in grid:
                 tile = self._on_unit(_to_unit(padded_part(image, rows, columns)))
-                kept = result[rows.first : rows.last, columns.first : columns.last]
-                top, left = rows.first - rows.start, columns.first - columns.start
-                kept[...] = _from_unit(tile[top : top + kept.shape[0], left : left + kept.shape[1]], kept.dtype)
+                in_image, in_tile = kept(rows, columns)
+                place = result[in_image]  # cut where the padding begins
+                place[...] = _from_unit(tile[in_tile][: place.shape[0], : place.shape[1]], place.dtype)
                 if on_tile:
-                    on_tile(kept.shape[0] * kept.shape[1])
+                    on_tile(place.shape[0] * place.shape[1])
         return denoised.reshape(noisy.shape)
 
     def _fits(self, channels: int) -> bool:

@@ -35,6 +35,16 @@ def spans(length: int, side: int, halo: int) -> list[Span]:
     ]
 
 
+def kept(rows: Span, columns: Span) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """What is kept of a tile: its place in the image, and in the tile."""
+    in_image = slice(rows.first, rows.last), slice(columns.first, columns.last)
+    in_tile = (
+        slice(rows.first - rows.start, rows.last - rows.start),
+        slice(columns.first - columns.start, columns.last - columns.start),
+    )
+    return in_image, in_tile
+
+
 def tile_shape(height: int, width: int, cell: int, halo: int, most: int) -> tuple[int, int]:
     """The tile of at most `most` pixels with which the network has least to compute.
 

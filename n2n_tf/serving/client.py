@@ -8,7 +8,7 @@ import imagecodecs
 import numpy as np
 
 from n2n_tf.config import lookup
-from n2n_tf.inference.tiling import Span, spans
+from n2n_tf.inference.tiling import Span, kept, spans
 from n2n_tf.serving.transport import SCHEMES, Target
 
 PNG_CHANNELS = (1, 3)
@@ -93,9 +93,8 @@ class Client:
         for rows in self._spans(whole.shape[0]):
             for columns in self._spans(whole.shape[1]):
                 tile = self._one(whole[rows.start : rows.stop, columns.start : columns.stop])
-                kept = result[rows.first : rows.last, columns.first : columns.last]
-                top, left = rows.first - rows.start, columns.first - columns.start
-                kept[...] = tile[top : top + kept.shape[0], left : left + kept.shape[1]]
+                in_image, in_tile = kept(rows, columns)
+                result[in_image] = tile[in_tile]
         return result.reshape(image.shape)
 
     def _spans(self, length: int) -> list[Span]:

@@ -141,14 +141,14 @@ SCHEMES: dict[str, Callable[[Target], Rest | Grpc]] = {"http": Rest, "https": Re
 
 def again_if_unavailable(call: Callable[[], T]) -> T:
     """Call; where the server is unavailable try again, waiting longer each time. No other failure is repeated."""
-    for attempt in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS - 1):
         try:
             return call()
         except ServingError as error:
-            if not error.unavailable or attempt == ATTEMPTS - 1:
+            if not error.unavailable:
                 raise
             time.sleep(FIRST_WAIT * 2**attempt)
-    raise AssertionError("not reached")
+    return call()
 
 
 def _said(error: urllib.error.HTTPError) -> str:
