@@ -319,3 +319,10 @@ def test_history_rows_of_a_lost_epoch_are_forgotten(tmp_path):
     directory.history.write_text("")  # killed before the header was written
     directory.forget_from(0)
     assert directory.history.read_text() == ""
+
+
+def test_a_denoiser_that_gives_no_numbers_is_never_the_best(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(run.Validation, "scores", lambda self: {"psnr": float("nan"), "noisy_psnr": 20.0})
+    with pytest.raises(RunError, match="no epoch's denoiser gave numbers"):
+        n2n_tf.train(small(photos), tmp_path / "run")
+    assert not (tmp_path / "run" / "denoiser.keras").exists()

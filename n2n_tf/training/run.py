@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from n2n_tf.config import Config, UsageError, flag, lookup
+from n2n_tf.config import Config, RunError, UsageError, flag, lookup
 from n2n_tf.data import samples
 from n2n_tf.data.images import Images, find_images, listing
 from n2n_tf.data.pipeline import training_batches
@@ -161,6 +161,8 @@ def _fit(
 def _report(
     config: Config, training: Images, validation: Validation, directory: RunDirectory, seconds: float
 ) -> dict[str, Any]:
+    if not directory.denoiser.exists():
+        raise RunError("no epoch's denoiser gave numbers on the held-out images; try a lower --learning-rate")
     validation.use(keras.models.load_model(directory.denoiser))  # the best one, as users will load it
     path = directory.samples / "before_after.png"
     validation.save_picture(path)
