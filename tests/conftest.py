@@ -55,6 +55,21 @@ def negative(channels: int) -> keras.Model:
     return keras.Model(image, keras.layers.Rescaling(-1.0, 1.0)(image))
 
 
+@pytest.fixture(scope="session")
+def served(tmp_path_factory) -> tuple[keras.Model, Path]:
+    """A small network of lively weights, and the folder with its export, n2n/1."""
+    from n2n_tf.exporting import export
+    from n2n_tf.networks import unet
+
+    folder, random = tmp_path_factory.mktemp("served"), np.random.default_rng(0)
+    network = unet(3, 4, seed=0)
+    network.get_layer("nin_c").kernel.assign(random.normal(0, 0.3, (1, 1, 8, 3)))
+    network.get_layer("nin_c").bias.assign(np.full(3, 0.4))
+    network.save(folder / "x.keras")
+    export(folder / "x.keras", folder / "n2n", 10**6)
+    return network, folder
+
+
 @pytest.fixture
 def models(tmp_path) -> Callable[[str], str]:
     """Path of a .keras file, by name: identity or negative, and the number of channels."""

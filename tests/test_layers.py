@@ -15,7 +15,8 @@ ORDER = [
     {"inference"},
     {"evaluation"},
     {"training"},
-    {"exporting", "serving"},
+    {"exporting"},
+    {"serving"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

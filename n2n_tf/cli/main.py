@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from PIL import Image
 
-from n2n_tf.cli import convert, denoise, evaluate, export, train
+from n2n_tf.cli import convert, denoise, evaluate, export, serve, train
 from n2n_tf.config import RunError, UsageError
 
 COMMANDS = {
@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "denoise": denoise,
     "export": export,
+    "serve": serve,
     "convert": convert,
 }
 

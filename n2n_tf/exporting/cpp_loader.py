@@ -1,7 +1,7 @@
 """Load and run a SavedModel as TensorFlow Serving does: by the C++ loader, through TensorFlow's C API."""
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,18 @@ class _Output(ctypes.Structure):
     _fields_ = (("operation", ctypes.c_void_p), ("index", ctypes.c_int))
 
 
+class SessionError(RuntimeError):
+    """What TensorFlow's C++ code says.
+
+    Attributes:
+        code: one of TensorFlow's error codes, which are gRPC's.
+    """
+
+    def __init__(self, text: str, code: int):
+        super().__init__(text)
+        self.code = code
+
+
 class CppModel:
     """A SavedModel in a C++ session.
 
@@ -28,33 +40,40 @@ class CppModel:
 
     Raises:
         OSError: TensorFlow's C library is not where its wheels have it.
-        RuntimeError: what the loader says.
+        SessionError: what the loader says.
     """
 
     def __init__(self, path: str | Path):
         self._c = _library()
         self._graph = self._c.TF_NewGraph()
-        buffer = self._c.TF_NewBuffer()
+        buffer, options = self._c.TF_NewBuffer(), self._c.TF_NewSessionOptions()
         tags = (ctypes.c_char_p * 1)(b"serve")
-        options = self._c.TF_NewSessionOptions()
-        self._session = self._checked(
-            self._c.TF_LoadSessionFromSavedModel, options, None, str(path).encode(), tags, 1, self._graph, buffer
-        )
-        held = ctypes.cast(buffer, ctypes.POINTER(_Buffer)).contents
-        meta = MetaGraphDef.FromString(ctypes.string_at(held.data, held.length))
-        self.signatures = {name: each for name, each in meta.signature_def.items() if each.inputs}
-        self._c.TF_DeleteBuffer(buffer)
-        self._c.TF_DeleteSessionOptions(options)
+        try:
+            self._session = self._checked(
+                self._c.TF_LoadSessionFromSavedModel, options, None, str(path).encode(), tags, 1, self._graph, buffer
+            )
+            held = ctypes.cast(buffer, ctypes.POINTER(_Buffer)).contents
+            meta = MetaGraphDef.FromString(ctypes.string_at(held.data, held.length))
+        except SessionError:
+            self._c.TF_DeleteGraph(self._graph)
+            raise
+        finally:
+            self._c.TF_DeleteBuffer(buffer)
+            self._c.TF_DeleteSessionOptions(options)
+        self.all_signatures = dict(meta.signature_def)  # with the one that initializes
+        self.signatures = {name: each for name, each in self.all_signatures.items() if each.inputs}
 
-    def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Call a signature; strings are arrays of bytes objects.
+    def run(
+        self, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = ()
+    ) -> dict[str, np.ndarray]:
+        """Call a signature; strings are arrays of bytes objects. `outputs` are all unless named.
 
         Raises:
-            RuntimeError: what the session says.
+            SessionError: what the session says.
         """
         wanted = self.signatures[signature]
         tensors = [self._tensor(np.asarray(value, order="C")) for value in inputs.values()]
-        names = list(wanted.outputs)
+        names = list(outputs or wanted.outputs)
         results = (ctypes.c_void_p * len(names))()
         try:
             self._checked(
@@ -79,8 +98,9 @@ class CppModel:
         status = self._c.TF_NewStatus()
         try:
             result = function(*args, status)
-            if self._c.TF_GetCode(status):
-                raise RuntimeError(self._c.TF_Message(status).decode(errors="replace"))
+            code = self._c.TF_GetCode(status)
+            if code:
+                raise SessionError(self._c.TF_Message(status).decode(errors="replace"), code)
             return result
         finally:
             self._c.TF_DeleteStatus(status)

@@ -24,6 +24,11 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
     channels = network.input_shape[-1]
 
     def unit(image: tf.Tensor) -> tf.Tensor:
+        # servers do not compare shapes with the signature, and a convolution of another rank aborts the process
+        image = tf.ensure_shape(image, [None, None, None, channels])
+        some = tf.debugging.Assert(tf.size(image) > 0, ["image is empty, of shape", tf.shape(image)], summarize=4)
+        with tf.control_dependencies([some]):
+            image = tf.identity(image)
         height, width = tf.unstack(tf.shape(image)[1:3])
         padded = tf.gather(image, _mirrored(height, multiple), axis=1)
         padded = tf.gather(padded, _mirrored(width, multiple), axis=2)
@@ -46,7 +51,9 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
             def encoded(data: tf.Tensor) -> tf.Tensor:
                 return _file(data, channels, max_pixels, integers)
 
-            return {"denoised_bytes": tf.map_fn(encoded, image_bytes, fn_output_signature=tf.TensorSpec([], tf.string))}
+            kind = tf.TensorSpec([], tf.string)
+            # one after the other, so that a batch takes the memory of one image
+            return {"denoised_bytes": tf.map_fn(encoded, image_bytes, 1, fn_output_signature=kind)}
 
         found["encoded"] = (files, tf.TensorSpec([None], tf.string, "image_bytes"))
     return found

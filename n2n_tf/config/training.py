@@ -1,44 +1,21 @@
-"""Settings of a training run: every default, its help text, and the checks between settings.
-
-Imports no TensorFlow, so wrong settings are reported at once.
-"""
+"""Settings of a training run: every default, its help text, and the checks between settings."""
 
 import dataclasses
-import difflib
 import json
 import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+from n2n_tf.config.settings import UsageError, flag, lookup, setting
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-T = TypeVar("T")
-
-MEMORY = 4.0  # GB of resident memory to denoise in
-MAX_PIXELS = 64_000_000  # of a file that a served model accepts
-LEAST_MAX_PIXELS = 2**14  # so that the files of its check and warm-up pass
-HALVES = ("float16", "bfloat16")
-FORMATS = {"onnx": ("tf2onnx", ".onnx"), "litert": ("tensorflow", ".tflite")}  # the package each needs, its suffix
-
-
-class UsageError(ValueError):
-    """Settings that cannot be right; the text says what came, what was wanted and what to do."""
-
-
-class RunError(RuntimeError):
-    """A run that cannot go on through no fault of its settings."""
-
-
-def setting(default: Any, text: str, choices: Iterable[str] = (), metavar: str | None = None) -> Any:
-    """A dataclass field that carries what its command line flag needs."""
-    return field(default=default, metadata={"help": text, "choices": tuple(choices), "metavar": metavar})
 
 
 @dataclass(frozen=True)
@@ -158,15 +135,6 @@ def config_from(settings: Mapping[str, Any]) -> Config:
     return Config(**{name: _coerce(name, value, lookup(wanted, name, "setting")) for name, value in settings.items()})
 
 
-def lookup(table: Mapping[str, T], name: str, what: str) -> T:
-    """`table[name]`, or an error that lists the table and the nearest name."""
-    if name in table:
-        return table[name]
-    near = difflib.get_close_matches(str(name), table, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise UsageError(f"{what}: {name!r} is not known; wanted one of {', '.join(sorted(table))}{hint}")
-
-
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -189,16 +157,6 @@ def _coerce(name: str, value: Any, wanted: Any) -> Any:
     if type(value) is not wanted:
         raise UsageError(f"{flag(name)}: got {value!r}; wanted a value of type {wanted.__name__}")
     return value
-
-
-def gist(error: Exception) -> str:
-    """Another library's error in one line."""
-    return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
-
-
-def flag(name: str) -> str:
-    """The command line flag of a field."""
-    return "--" + name.replace("_", "-")
 
 
 def _problems(c: Config) -> Iterable[str]:

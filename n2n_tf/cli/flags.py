@@ -1,0 +1,48 @@
+"""Command line flags from the fields of a settings class."""
+
+import argparse
+import dataclasses
+import types
+import typing
+from typing import Any
+
+from n2n_tf.config import flag
+
+
+def add_flags(parser: argparse.ArgumentParser, settings: type) -> None:
+    """One flag for each field; what is not given is absent from the result."""
+    hints = typing.get_type_hints(settings)
+    for field in dataclasses.fields(settings):
+        parser.add_argument(
+            flag(field.name),
+            default=argparse.SUPPRESS,
+            help=field.metadata["help"] + _default(field.default),
+            **_type(hints[field.name], field.metadata),
+        )
+
+
+def given(args: argparse.Namespace, settings: type) -> dict[str, Any]:
+    """The fields that were given as flags."""
+    names = {field.name for field in dataclasses.fields(settings)}
+    return {name: value for name, value in vars(args).items() if name in names}
+
+
+def _default(value: Any) -> str:
+    if value in (None, ()):
+        return ""  # its help says what happens
+    return f" (default: {' '.join(map(str, value)) if isinstance(value, tuple) else value})"
+
+
+def _type(hint: Any, metadata: Any) -> dict[str, Any]:
+    """What argparse wants to know about a field."""
+    if hint is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    kwargs: dict[str, Any] = {"metavar": metadata["metavar"]}
+    if metadata["choices"]:
+        kwargs = {"choices": metadata["choices"]}
+    inner = [each for each in typing.get_args(hint) if each not in (type(None), Ellipsis)]
+    if typing.get_origin(hint) is tuple:
+        kwargs["nargs"] = "+"
+    if isinstance(hint, types.UnionType) or inner:
+        hint = inner[0]
+    return {**kwargs, "type": hint}

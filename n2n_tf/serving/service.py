@@ -1,0 +1,193 @@
+"""What the server does for a request, whichever API it came by."""
+
+import contextlib
+import logging
+import math
+import struct
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+from grpc import StatusCode
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+
+from n2n_tf.config import ServeConfig
+from n2n_tf.exporting.cpp_loader import CppModel, SessionError
+from n2n_tf.exporting.signatures import JPEG, PNG
+from n2n_tf.serving import tensors
+from n2n_tf.serving.failure import CODES, Failure, invalid
+from n2n_tf.serving.gate import Gate
+from n2n_tf.serving.metrics import Metrics
+from n2n_tf.serving.models import Models
+
+logger = logging.getLogger(__name__)
+CHANNELS = 4  # at most, in an image that is sent as a tensor
+SIGNATURES = "signature_def"
+
+
+class Service:
+    """Predict, status and metadata.
+
+    Args:
+        models: that are served.
+        config: limits.
+    """
+
+    def __init__(self, models: Models, config: ServeConfig):
+        self.models, self.gate, self.metrics = models, Gate(config.concurrency, config.queue, config.timeout), Metrics()
+        self.max_pixels = config.pixels
+
+    def predict_json(self, spec: ModelSpec, body: bytes) -> bytes:
+        """Answer a predict request of the REST API.
+
+        Raises:
+            Failure: it is wrong, or the model fails.
+        """
+        request = tensors.parsed(body)
+        spec.signature_name = tensors.signature_of(request)
+        with self.models.use(spec) as (_, model):
+            if spec.signature_name not in model.signatures:
+                raise invalid(f'Serving signature name: "{spec.signature_name}" not found in signature def')
+            inputs = tensors.inputs_of(request, model.signatures[spec.signature_name].inputs)
+            return tensors.as_json(request, self._run(model, spec.signature_name, inputs))
+
+    def predict_proto(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        """Answer a predict request of the gRPC API.
+
+        Raises:
+            Failure: as `predict_json`.
+        """
+        name = request.model_spec.signature_name or "serving_default"
+        with self.models.use(request.model_spec) as (number, model):
+            if name not in model.signatures:
+                raise Failure(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
+            signature = model.signatures[name]
+            _check_names(set(request.inputs), set(signature.inputs))
+            for alias in request.output_filter:
+                if alias not in signature.outputs:
+                    raise invalid(
+                        f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
+                        f"{{{','.join(sorted(signature.outputs))}}}."
+                    )
+            if len(set(request.output_filter)) < len(request.output_filter):
+                raise invalid("duplicate output tensor alias")
+            limit = self.max_pixels * CHANNELS
+            inputs = {key: tensors.from_proto(key, value, limit) for key, value in request.inputs.items()}
+            outputs = self._run(model, name, inputs, request.output_filter)
+        response = predict_pb2.PredictResponse(model_spec=ModelSpec(name=request.model_spec.name, signature_name=name))
+        response.model_spec.version.value = number
+        for key, value in outputs.items():
+            response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+        return response
+
+    def status(self, spec: ModelSpec) -> get_model_status_pb2.GetModelStatusResponse:
+        """The versions of a model and their states. As in TensorFlow Serving, a label does not matter here.
+
+        Raises:
+            Failure: there is no such model or version.
+        """
+        versions = self.models.versions(spec.name)
+        known = versions.statuses() if versions else {}
+        if spec.HasField("version"):
+            number = spec.version.value
+            known = {number: known[number]} if number in known else {}
+            if not known:
+                raise Failure(StatusCode.NOT_FOUND, f"Could not find version {number} of model {spec.name}")
+        if not known:
+            raise Failure(StatusCode.NOT_FOUND, f"Could not find any versions of model {spec.name}")
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for number, version in known.items():
+            status = response.model_version_status.add(version=number, state=version.state)
+            status.status.error_code, status.status.error_message = version.code.value[0], version.text
+        return response
+
+    def metadata(
+        self, spec: ModelSpec, fields: Sequence[str] = (SIGNATURES,)
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        """The signatures of a version.
+
+        Raises:
+            Failure: it is not there, or something else is wanted.
+        """
+        if not fields:
+            raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+        for field in fields:
+            if field != SIGNATURES:
+                raise invalid(f"Metadata field {field} is not supported")
+        found = get_model_metadata_pb2.SignatureDefMap()
+        with self.models.use(spec) as (number, model):
+            for name, signature in model.all_signatures.items():
+                found.signature_def[name].CopyFrom(signature)
+        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=ModelSpec(name=spec.name))
+        response.model_spec.version.value = number
+        response.metadata[SIGNATURES].Pack(found)
+        return response
+
+    @contextlib.contextmanager
+    def recorded(self, name: str, entry: str) -> Iterator[None]:
+        """Count a predict request and its end; what was not foreseen is logged here and tells the client nothing.
+
+        Raises:
+            Failure: whatever happens.
+        """
+        begin, code = time.perf_counter(), StatusCode.OK
+        try:
+            yield
+        except Failure as failure:
+            code = failure.code
+            raise
+        except Exception as error:
+            code = StatusCode.INTERNAL
+            logger.exception("a predict request for %s failed", name)
+            raise Failure(code, "internal error; the server's log says more") from error
+        finally:
+            served = name if name in self.models.names else "unknown"  # requests cannot make up metrics
+            self.metrics.record(served, entry, code.name, time.perf_counter() - begin)
+
+    def _run(
+        self, model: CppModel, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = ()
+    ) -> dict[str, np.ndarray]:
+        pixels = sum(pixels_of(value) for value in inputs.values())
+        if pixels > self.max_pixels:
+            text = f"the request has {pixels} pixels; at most {self.max_pixels} are accepted (--max-pixels)"
+            raise Failure(StatusCode.INVALID_ARGUMENT, text, http=413)
+        try:
+            return model.run(signature, inputs, outputs)
+        except SessionError as error:
+            raise Failure(CODES[error.code], str(error)) from error
+
+
+def pixels_of(value: np.ndarray) -> int:
+    """Pixels of a batch of images, or of the PNG and JPEG files in it, by their headers."""
+    if value.dtype == object:
+        return sum(map(_pixels_of_file, value.ravel()))
+    return math.prod(value.shape[:3])
+
+
+def _pixels_of_file(data: bytes) -> int:
+    """By its header; 0 where the model will refuse it anyway."""
+    if data.startswith(PNG):
+        width, height = struct.unpack(">II", data[16:24].ljust(8, b"\0"))
+        return width * height
+    try:
+        return math.prod(tf.image.extract_jpeg_shape(data).numpy()[:2].tolist()) if data.startswith(JPEG) else 0
+    except tf.errors.InvalidArgumentError:
+        return 0
+
+
+def _check_names(sent: set[str], wanted: set[str]) -> None:
+    if sent == wanted:
+        return
+    if len(sent) == len(wanted):
+        missing = sorted(wanted - sent)[0]
+        raise invalid(
+            f"Signature input alias: {missing} not found in request and no default value provided. "
+            f"Inputs expected to be in the request {{{','.join(sorted(sent))}}}"
+        )
+    lists = [",".join(sorted(names)) for names in (sent, wanted, sent - wanted, wanted - sent)]
+    raise invalid(
+        f"input size does not match signature: {len(sent)}!={len(wanted)} len({{{lists[0]}}}) != len({{{lists[1]}}}). "
+        f"Sent extra: {{{lists[2]}}}. Missing but required: {{{lists[3]}}}."
+    )
