@@ -1,7 +1,6 @@
-"""The clients, against a small stand-in with TensorFlow Serving's API around the C++ loader that it uses itself."""
+"""The clients, against the local server."""
 
-import base64
-import json
+import io
 import subprocess
 import sys
 import threading
@@ -9,121 +8,71 @@ import time
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import grpc
 import imagecodecs
 import numpy as np
 import pytest
-import tensorflow as tf
+from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 import n2n_tf
-from n2n_tf.config import UsageError
-from n2n_tf.exporting import export
-from n2n_tf.exporting.cpp_loader import CppModel
-from n2n_tf.networks import unet
+from n2n_tf.config import ServeConfig, UsageError
+from n2n_tf.exporting.cpp_loader import CppModel, SessionError
 from n2n_tf.serving import Client, ServingError, transport
+from n2n_tf.serving.server import Server
 
 RNG = np.random.default_rng(0)
 CLIENTS = Path(__file__).parents[1] / "serving" / "clients"
 
 
-class StandIn(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Answers over both APIs; keeps what it was asked."""
-
-    def __init__(self, model):
-        self.model, self.asked, self.headers, self.failures, self.delay, self.instead = model, [], [], [], 0, b""
-        self.rpc = grpc.server(futures.ThreadPoolExecutor(2), options=[("grpc.max_receive_message_length", -1)])
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(self, self.rpc)
-        self.grpc = f"grpc://127.0.0.1:{self.rpc.add_insecure_port('127.0.0.1:0')}"
-        self.rpc.start()
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
-        self.rest = f"http://127.0.0.1:{self.http.server_address[1]}"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.rpc.stop(None)
-        self.http.shutdown()
-        self.http.server_close()
-
-    def run(self, signature, inputs):
-        self.asked.append((signature, [np.shape(value) for value in inputs.values()]))
-        time.sleep(self.delay)
-        return self.model.run(signature, inputs)
-
-    def Predict(self, request, context):  # noqa: N802
-        spec = request.model_spec
-        self.headers.append((dict(context.invocation_metadata()), spec.name, spec.version.value, spec.version_label))
-        if self.failures:
-            context.abort(getattr(grpc.StatusCode, self.failures.pop()), "said so")
-        inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
-        try:
-            outputs = self.run(spec.signature_name, inputs)
-        except RuntimeError as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        response = predict_pb2.PredictResponse()
-        for name, value in outputs.items():
-            response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
-        return response
-
-    def handler(self):
-        stand_in = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                stand_in.headers.append((dict(self.headers), self.path))
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if stand_in.failures:
-                    return self.answer(int(stand_in.failures.pop()), {"error": "said so"})
-                given = body["inputs"] if "inputs" in body else {"image_bytes": body["instances"]}
-                kinds = {"serving_default": np.float32, "uint8": np.uint8}
-                inputs = {
-                    name: np.array([base64.b64decode(each["b64"]) for each in value], dtype=object)
-                    if body["signature_name"] == "encoded"
-                    else np.array(value, kinds[body["signature_name"]])
-                    for name, value in given.items()
-                }
-                try:
-                    (output,) = stand_in.run(body["signature_name"], inputs).values()
-                except RuntimeError as error:
-                    return self.answer(400, {"error": str(error)})
-                plain = (
-                    [{"b64": base64.b64encode(each).decode()} for each in output] if output.dtype == object else None
-                )
-                return self.answer(200, {"outputs" if "inputs" in body else "predictions": plain or output.tolist()})
-
-            def answer(self, status, value):
-                data = stand_in.instead or json.dumps(value).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_):
-                pass
-
-        return Handler
-
-
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    network = unet(3, 4, seed=0)
-    network.get_layer("nin_c").kernel.assign(RNG.normal(0, 0.3, (1, 1, 8, 3)))
-    network.get_layer("nin_c").bias.assign(np.full(3, 0.4))
-    network.save(folder / "x.keras")
-    model = CppModel(export(folder / "x.keras", folder / "n2n", 10**6))
-    stand_in = StandIn(model)
-    yield network, stand_in
-    stand_in.stop()
-    model.close()
+def running(served):
+    server = Server([served[1] / "n2n"], ServeConfig(rest_port=0, grpc_port=0))
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def server(served):
-    stand_in = served[1]
-    stand_in.asked, stand_in.headers, stand_in.failures, stand_in.delay, stand_in.instead = [], [], [], 0, b""
-    return stand_in
+def server(running, monkeypatch):
+    """The local server; it keeps what its model was asked, and fails or takes its time when told to."""
+    spy = SimpleNamespace(
+        rest=f"http://127.0.0.1:{running.rest_port}", grpc=f"grpc://127.0.0.1:{running.grpc_port}",
+        asked=[], failures=[], delay=0.0,
+    )  # fmt: skip
+
+    def run(self, signature, inputs, *args, run=CppModel.run):
+        spy.asked.append((signature, [np.shape(value) for value in inputs.values()]))
+        time.sleep(spy.delay)
+        if spy.failures:
+            raise SessionError("said so", spy.failures.pop())
+        return run(self, signature, inputs, *args)
+
+    monkeypatch.setattr(CppModel, "run", run)
+    return spy
+
+
+@pytest.fixture
+def stranger():
+    """A server over HTTP that answers whatever it is told to, and keeps what it was sent."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.server.got.append((self.path, dict(self.headers)))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.server.answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.got, server.answer, server.url = [], b"", f"http://127.0.0.1:{server.server_address[1]}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
 
 
 @pytest.mark.parametrize("way", ["rest", "grpc"])
@@ -170,6 +119,43 @@ def test_large_arrays_go_in_tiles_and_come_back_whole(size, way, dtype, served, 
     np.testing.assert_allclose(result.astype(np.float64), whole, rtol=0, atol=close)
 
 
+def encoded(image, form):
+    if form == "PNG":
+        return bytes(imagecodecs.png_encode(image))
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, form)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "form", "colors"),
+    [
+        ((350, 401, 3), np.uint16, "PNG", 3),
+        ((350, 401, 4), np.uint8, "PNG", 3),  # alpha is dropped
+        ((350, 401), np.uint8, "PNG", 1),  # the model answers in colour
+        ((350, 401, 3), np.uint8, "JPEG", 3),
+        ((350, 401), np.uint8, "JPEG", 1),
+    ],
+)
+def test_large_files_go_in_tiles_and_come_back_whole(shape, dtype, form, colors, served, server):
+    image = (RNG.random(shape) * np.iinfo(dtype).max).astype(dtype)
+    file = encoded(image, form)
+    result = imagecodecs.png_decode(Client(server.grpc, tile=320).denoise(file))
+    assert len(server.asked) > 1
+    if form == "JPEG":
+        image = np.asarray(Image.open(io.BytesIO(file)))
+    image = np.broadcast_to(np.atleast_3d(image)[..., :colors], (350, 401, 3))
+    whole = n2n_tf.denoise(served[0], np.ascontiguousarray(image), memory=100)
+    assert result.dtype == dtype
+    np.testing.assert_allclose(result.astype(int), whole.astype(int), rtol=0, atol=1)
+
+
+def test_a_large_file_that_is_broken_is_the_servers_to_refuse(server):
+    file = encoded(np.zeros((350, 401, 3), np.uint8), "PNG")
+    with pytest.raises(ServingError, match="Invalid PNG"):
+        Client(server.grpc, tile=320).denoise(file[: len(file) // 2])
+
+
 def test_a_large_answer_passes_grpcs_limit_of_4_mb(server):
     image = np.zeros((700, 800, 3), np.float32)
     assert Client(server.grpc).denoise(image).nbytes > 4 * 2**20
@@ -177,22 +163,22 @@ def test_a_large_answer_passes_grpcs_limit_of_4_mb(server):
 
 def test_only_unavailable_is_asked_again(server, monkeypatch):
     waits = []
-    monkeypatch.setattr(transport.time, "sleep", waits.append)
-    image = np.zeros((2, 2, 3), np.uint8)
-    for url, again, other in ((server.grpc, "UNAVAILABLE", "INTERNAL"), (server.rest, "503", "500")):
+    monkeypatch.setattr(transport, "time", SimpleNamespace(sleep=waits.append))
+    image, unavailable, internal = np.zeros((2, 2, 3), np.uint8), 14, 13
+    for url in (server.grpc, server.rest):
         waits.clear()
-        server.failures = [again, again]
+        server.failures = [unavailable] * 2
         assert Client(url).denoise(image).shape == image.shape
-        assert [wait for wait in waits if wait] == [0.25, 0.5]
-        server.failures = [again] * 4
+        assert waits == [0.25, 0.5]
+        server.failures = [unavailable] * 4
         with pytest.raises(ServingError, match="said so"):
             Client(url).denoise(image)
         assert not server.failures
         waits.clear()
-        server.failures = [other]
+        server.failures = [internal]
         with pytest.raises(ServingError, match="said so"):
             Client(url).denoise(image)
-        assert not [wait for wait in waits if wait]
+        assert not waits
 
 
 @pytest.mark.parametrize("way", ["rest", "grpc"])
@@ -216,17 +202,38 @@ def test_the_servers_own_words_are_passed_on(way, server):
         Client(getattr(server, way)).denoise(b"GIF89a")
 
 
-def test_headers_versions_and_labels_are_sent(server):
-    image, headers = np.zeros((2, 2, 3), np.uint8), {"X-Api-Key": "secret"}
-    Client(server.grpc, "other", version=3, headers=headers).denoise(image)
-    Client(server.grpc, label="canary").denoise(image)
-    Client(server.rest, "other", version=3, headers=headers).denoise(image)
-    Client(server.rest, label="canary").denoise(image)
-    assert server.headers[0][0]["x-api-key"] == "secret"
-    assert [found[1:] for found in server.headers[:2]] == [("other", 3, ""), ("n2n", 0, "canary")]
-    assert server.headers[2][0]["X-Api-Key"] == "secret"
-    paths = [found[1] for found in server.headers[2:]]
+def test_headers_versions_and_labels_are_sent_over_rest(stranger):
+    stranger.answer = b'{"outputs": [[[[0.5]]]]}'
+    image = np.zeros((1, 1, 1), np.float32)
+    Client(stranger.url, "other", version=3, headers={"X-Api-Key": "secret"}).denoise(image)
+    Client(stranger.url, label="canary").denoise(image)
+    assert stranger.got[0][1]["X-Api-Key"] == "secret"
+    paths = [path for path, _ in stranger.got]
     assert paths == ["/v1/models/other/versions/3:predict", "/v1/models/n2n/labels/canary:predict"]
+
+
+def test_headers_versions_and_labels_are_sent_over_grpc():
+    got = []
+
+    class Recorder(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(self, request, context):  # noqa: N802
+            got.append((request.model_spec, dict(context.invocation_metadata())))
+            response = predict_pb2.PredictResponse()
+            response.outputs["denoised"].CopyFrom(request.inputs["image"])
+            return response
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Recorder(), server)
+    url = f"grpc://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    image = np.zeros((2, 2, 3), np.uint8)
+    Client(url, "other", version=3, headers={"X-Api-Key": "secret"}).denoise(image)
+    Client(url, label="canary").denoise(image)
+    server.stop(None)
+    assert got[0][1]["x-api-key"] == "secret"
+    assert [(spec.name, spec.version.value, spec.version_label) for spec, _ in got] == [
+        ("other", 3, ""), ("n2n", 0, "canary"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -258,12 +265,11 @@ def test_tls_is_meant_in_capital_letters_too(monkeypatch):
     Client("GRPCS://localhost:8500").close()
 
 
-def test_what_is_no_answer_of_the_server_is_one_kind_of_error(server):
+def test_what_is_no_answer_of_the_server_is_one_kind_of_error(stranger):
     image = np.zeros((2, 2, 3), np.uint8)
-    for answer in (b"<html>", b"{}", b'{"outputs": 3}'):
-        server.instead = answer
+    for stranger.answer in (b"<html>", b"{}", b'{"outputs": 3}'):
         with pytest.raises(ServingError, match="no answer of TensorFlow Serving"):
-            Client(server.rest).denoise(image)
+            Client(stranger.url).denoise(image)
     with pytest.raises(ServingError, match="nonnumeric port"):
         Client("http://127.0.0.1:port").denoise(image)
 

@@ -1,11 +1,15 @@
 """Settings of the local server."""
 
+import contextlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from n2n_tf.config.settings import UsageError, flag, setting
 
 BYTES_PER_PIXEL = 1500  # held while a pixel goes through the paper's U-Net
+CONTAINER = Path("/sys/fs/cgroup/memory.max")  # a container's limit
+DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -29,18 +33,18 @@ class ServeConfig:
         for name in ("grpc_port", "rest_port"):
             if not 0 <= getattr(self, name) < 2**16:
                 raise UsageError(f"{flag(name)} {getattr(self, name)}: wanted 0 to 65535")
-        for name in ("concurrency", "max_body"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{flag(name)} {getattr(self, name)}: wanted at least 1")
-        for name in ("queue", "max_pixels", "grace"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{flag(name)} {getattr(self, name)}: wanted at least 0")
-        for name in ("timeout", "poll"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"{flag(name)} {getattr(self, name)}: wanted a number above 0")
+        bounds = {"concurrency": (1, 2**10), "queue": (0, 2**10), "max_body": (1, 2**31 - 1), "max_pixels": (0, 2**62)}
+        for name, (least, most) in bounds.items():
+            if not least <= getattr(self, name) <= most:
+                raise UsageError(f"{flag(name)} {getattr(self, name)}: wanted {least} to {most}")
+        for name in ("timeout", "poll", "grace"):
+            if not 0 < getattr(self, name) <= DAY:
+                raise UsageError(f"{flag(name)} {getattr(self, name)}: wanted seconds above 0, at most {DAY}")
 
     @property
     def pixels(self) -> int:
-        """`max_pixels`, or what fits in half of the machine's memory."""
+        """`max_pixels`, or what fits in half of the memory, of the machine or of the container."""
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        with contextlib.suppress(OSError, ValueError):  # absent, or "max"
+            memory = min(memory, int(CONTAINER.read_text()))
         return self.max_pixels or memory // 2 // BYTES_PER_PIXEL // self.concurrency

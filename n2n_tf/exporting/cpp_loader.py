@@ -78,9 +78,9 @@ class CppModel:
         try:
             self._checked(
                 self._c.TF_SessionRun, self._session, None,
-                self._places(wanted.inputs[name].name for name in inputs),
+                self._ends(wanted.inputs[name].name for name in inputs),
                 (ctypes.c_void_p * len(tensors))(*tensors), len(tensors),
-                self._places(wanted.outputs[name].name for name in names), results, len(names), None, 0, None,
+                self._ends(wanted.outputs[name].name for name in names), results, len(names), None, 0, None,
             )  # fmt: skip
             return {name: self._array(tensor) for name, tensor in zip(names, results, strict=True)}
         finally:
@@ -105,11 +105,15 @@ class CppModel:
         finally:
             self._c.TF_DeleteStatus(status)
 
-    def _places(self, names: Any) -> Any:
+    def _ends(self, names: Any) -> Any:
+        """TF_Output of each tensor name."""
         found = []
         for name in names:
             operation, _, index = name.partition(":")
-            found.append(_Output(self._c.TF_GraphOperationByName(self._graph, operation.encode()), int(index or 0)))
+            pointer = self._c.TF_GraphOperationByName(self._graph, operation.encode())
+            if not pointer:  # the session would not check
+                raise SessionError(f"the graph has no operation {operation!r}", 13)
+            found.append(_Output(pointer, int(index or 0)))
         return (_Output * len(found))(*found)
 
     def _tensor(self, array: np.ndarray) -> int:

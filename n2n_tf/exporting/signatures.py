@@ -49,21 +49,21 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
 
         def files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
             def encoded(data: tf.Tensor) -> tf.Tensor:
-                return _file(data, channels, max_pixels, integers)
+                return _file(data, channels, multiple, max_pixels, integers)
 
             kind = tf.TensorSpec([], tf.string)
             # one after the other, so that a batch takes the memory of one image
-            return {"denoised_bytes": tf.map_fn(encoded, image_bytes, 1, fn_output_signature=kind)}
+            return {"denoised_bytes": tf.map_fn(encoded, image_bytes, parallel_iterations=1, fn_output_signature=kind)}
 
         found["encoded"] = (files, tf.TensorSpec([None], tf.string, "image_bytes"))
     return found
 
 
 def _file(
-    data: tf.Tensor, channels: int, max_pixels: int, integers: Callable[[tf.Tensor, int], tf.Tensor]
+    data: tf.Tensor, channels: int, multiple: int, max_pixels: int, integers: Callable[[tf.Tensor, int], tf.Tensor]
 ) -> tf.Tensor:
     """Bytes of a PNG or JPEG -> bytes of a PNG of the same depth, through `integers`."""
-    with tf.control_dependencies(_checks(data, max_pixels)):
+    with tf.control_dependencies(_checks(data, multiple, max_pixels)):
         data = tf.identity(data)
     is_png = tf.equal(tf.strings.substr(data, 0, len(PNG)), PNG)
     is_deep = tf.logical_and(is_png, tf.equal(_header(data)[24], 16))
@@ -89,7 +89,7 @@ def _mirrored(length: tf.Tensor, multiple: int) -> tf.Tensor:
     return tf.where(places < length, places, period - places)
 
 
-def _checks(data: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
+def _checks(data: tf.Tensor, multiple: int, max_pixels: int) -> list[tf.Operation]:
     """Refuse what is no PNG or JPEG, and what is too large, from the first bytes."""
     is_png = tf.equal(tf.strings.substr(data, 0, len(PNG)), PNG)
     is_jpeg = tf.equal(tf.strings.substr(data, 0, len(JPEG)), JPEG)
@@ -105,12 +105,13 @@ def _checks(data: tf.Tensor, max_pixels: int) -> list[tf.Operation]:
     )
     with tf.control_dependencies([known, whole]):
         sides = tf.cond(is_png, lambda: _png_sides(data), lambda: tf.image.extract_jpeg_shape(data, tf.int64)[:2])
-    pixels = tf.reduce_prod(sides)
+    pixels = tf.reduce_prod((sides + multiple - 1) // multiple * multiple)  # padded, as the network gets them
     possible = tf.debugging.Assert(
         tf.reduce_all(tf.logical_and(sides >= 1, sides < 2**31)), ["image_bytes has sides of", sides, "pixels"]
     )
     small = tf.debugging.Assert(
-        pixels <= max_pixels, ["image_bytes has", pixels, "pixels; at most", max_pixels, "are accepted"]
+        pixels <= max_pixels,
+        ["image_bytes has", pixels, "pixels, sides rounded up; at most", max_pixels, "are accepted"],
     )
     return [known, whole, possible, small]
 

@@ -1,11 +1,13 @@
 """A denoiser behind TensorFlow Serving's API, as a Python object."""
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import imagecodecs
 import numpy as np
+from PIL import Image
 
 from n2n_tf.config import lookup
 from n2n_tf.inference.tiling import Span, kept, spans
@@ -23,7 +25,7 @@ class Client:
         version, label: which version; by default the highest one served.
         timeout: seconds for one request. Only an unavailable server is asked again, four times in all.
         headers: sent with each request, for instance {"Authorization": "Bearer ..."}.
-        tile: side in pixels above which arrays are sent in overlapping tiles, a multiple of 32.
+        tile: side in pixels above which images are sent in overlapping tiles, a multiple of 32.
         halo: overlap on each side; the reach of the paper's U-Net, 128, unless the model card says otherwise.
 
     Raises:
@@ -64,11 +66,12 @@ class Client:
         """Denoise a file or an array.
 
         Args:
-            image: path or bytes of a PNG or JPEG, which go to the server whole; or an array [H, W], [H, W, C], uint8
-                or uint16 over their whole range or float in [0, 1].
+            image: path or bytes of a PNG or JPEG; or an array [H, W], [H, W, C], uint8 or uint16 over their whole
+                range or float in [0, 1].
 
         Returns:
-            Bytes of a PNG of the same depth; or an array of the same shape and dtype.
+            Bytes of a PNG of the same depth, without metadata and alpha; or an array of the same shape and dtype.
+            What goes in tiles differs from the whole by at most 1e-5, or the rounding of a last digit.
 
         Raises:
             ServingError: what the server says, or that it does not answer.
@@ -78,7 +81,22 @@ class Client:
         if isinstance(image, np.ndarray):
             return self._array(image)
         data = image if isinstance(image, bytes) else Path(image).read_bytes()
-        return self._files(np.array([data], dtype=object))
+        large = self._decoded_if_large(data)
+        if large is None:
+            return self._files(np.array([data], dtype=object))
+        return _png(self._in_tiles(large, self._by_file))
+
+    def _decoded_if_large(self, data: bytes) -> np.ndarray | None:
+        """[H, W, C] of a PNG or JPEG larger than a tile, without alpha; other files go to the server as they are."""
+        try:
+            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+                if max(image.size) <= self._tile or image.mode == "CMYK":
+                    return None
+                pixels = imagecodecs.png_decode(data) if image.format == "PNG" else np.asarray(image)
+        except (OSError, SyntaxError, RuntimeError, Image.DecompressionBombError):  # the server says it better
+            return None
+        pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+        return pixels[..., : pixels.shape[-1] - (pixels.shape[-1] in (2, 4))]
 
     def _files(self, files: np.ndarray) -> bytes:
         return self._transport.predict("encoded", "image_bytes", files)[0]
@@ -89,13 +107,20 @@ class Client:
         if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16) and image.dtype.kind != "f":
             raise ValueError(f"the image is {image.dtype}; wanted uint8, uint16 or float: convert it")
         whole = image if image.ndim == 3 else image[..., None]
-        result = np.empty_like(whole)
+        return self._in_tiles(whole, self._one).astype(image.dtype, copy=False).reshape(image.shape)
+
+    def _in_tiles(self, whole: np.ndarray, call: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """[H, W, C] through requests of at most a tile; the model may give other channels."""
+        result = None
         for rows in self._spans(whole.shape[0]):
             for columns in self._spans(whole.shape[1]):
-                tile = self._one(whole[rows.start : rows.stop, columns.start : columns.stop])
+                tile = call(whole[rows.start : rows.stop, columns.start : columns.stop])
+                if result is None:
+                    result = np.empty((*whole.shape[:2], tile.shape[-1]), tile.dtype)
                 in_image, in_tile = kept(rows, columns)
                 result[in_image] = tile[in_tile]
-        return result.reshape(image.shape)
+        assert result is not None
+        return result
 
     def _spans(self, length: int) -> list[Span]:
         """Tiles aligned to the network's cells; the last one ends with the image, where the server pads it."""
@@ -110,12 +135,19 @@ class Client:
             return self._tensor("uint8", tile)
         if tile.shape[-1] not in PNG_CHANNELS:
             raise ValueError(f"{tile.shape[-1]} channels of 16 bits; wanted 1 or 3, or floats")
-        plain = np.ascontiguousarray(tile[..., 0] if tile.shape[-1] == 1 else tile)
-        file = bytes(imagecodecs.png_encode(plain))
-        result = imagecodecs.png_decode(self._files(np.array([file], dtype=object)))
-        if result.size != tile.size:
+        result = self._by_file(tile)
+        if result.shape != tile.shape:
             raise ValueError(f"an image of {tile.shape[-1]} channels came back as {result.shape}: the model has others")
-        return result.reshape(tile.shape)
+        return result
+
+    def _by_file(self, tile: np.ndarray) -> np.ndarray:
+        """[H, W, C] -> [H, W, channels of the model], as PNG files."""
+        result = imagecodecs.png_decode(self._files(np.array([_png(tile)], dtype=object)))
+        return result if result.ndim == 3 else result[..., None]
 
     def _tensor(self, signature: str, tile: np.ndarray) -> np.ndarray:
         return self._transport.predict(signature, "image", tile[None])[0]
+
+
+def _png(image: np.ndarray) -> bytes:
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(image[..., 0] if image.shape[-1] == 1 else image)))

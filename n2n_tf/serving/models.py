@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from tensorflow_serving.config import model_server_config_pb2 as configs
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.exporting.cpp_loader import CppModel
 from n2n_tf.serving.failure import invalid
-from n2n_tf.serving.versions import Policy, Versions, latest
+from n2n_tf.serving.versions import Policy, Versions, latest, not_found
 
 logger = logging.getLogger(__name__)
 
@@ -22,25 +23,26 @@ class Models:
     """The served models. A thread looks for new versions, and reads the configuration again.
 
     Args:
-        places: directories of models, which are served under the directory's name, or one models.config.
+        sources: directories of models, which are served under the directory's name, or one models.config.
 
     Raises:
         UsageError: no such place, none with a version in it, two of one name, or a configuration that cannot be read.
         RunError: a model of which no version can be loaded.
     """
 
-    def __init__(self, places: Sequence[str | Path]):
-        self._places = [Path(place) for place in places]
+    def __init__(self, sources: Sequence[str | Path]):
+        self._sources = [Path(source) for source in sources]
         self._models: dict[str, Versions] = {}
-        self._leaving: list[Versions] = []
+        self._coming: dict[str, Versions] = {}  # models whose folder changed, not loaded yet
+        self._leaving: list[Versions] = []  # models that were served, with requests that still run
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._configure()
-        for model in self._models.values():
+        for config in configured(self._sources):
+            model = self._models[config.name] = _model(config)
             model.poll()
             if not model.available():
-                texts = [f"version {number}: {version.text}" for number, version in model.statuses().items()]
-                raise RunError(f"{model.name}: no version of it can be loaded from {model.folder}\n" + "\n".join(texts))
+                self.close()
+                raise RunError(f"{model.name}: no version of it can be loaded from {model.folder}\n{model.failures()}")
 
     def watch(self, seconds: float) -> None:
         """Look again every few seconds, until `close`."""
@@ -52,7 +54,7 @@ class Models:
         self._stopping.set()
         if self._thread:
             self._thread.join()
-        for model in self._models.values():
+        for model in [*self._models.values(), *self._leaving]:
             model.unload()
 
     @property
@@ -65,7 +67,7 @@ class Models:
 
     def ready(self) -> bool:
         """Whether every model has a version that answers."""
-        return all(model.available() for model in self._models.values())
+        return all(model.available() for model in list(self._models.values()))
 
     @contextlib.contextmanager
     def use(self, spec: ModelSpec) -> Iterator[tuple[int, CppModel]]:
@@ -76,12 +78,15 @@ class Models:
         """
         if not spec.name:
             raise invalid("ModelSpec has no name specified.")
-        model = self._models.get(spec.name) or Versions(spec.name, Path(), latest(1))
+        model = self._models.get(spec.name)
+        labels = model.labels if model else {}
         number = spec.version.value if spec.HasField("version") else None
         if spec.version_label:
-            number = model.labels.get(spec.version_label)
+            number = labels.get(spec.version_label)
             if number is None:
                 raise invalid(f"Unrecognized servable version label: {spec.version_label}")
+        if model is None:
+            raise not_found(spec.name, number)
         with model.use(number) as found:
             yield found
 
@@ -89,52 +94,60 @@ class Models:
         said = ""
         while not self._stopping.wait(seconds):
             try:
-                self._configure()
+                self._look()
                 said = ""
-            except UsageError as error:
+            except Exception as error:  # a file server that is away, a half-written configuration: it may come back
                 if str(error) != said:
                     said = str(error)
                     logger.warning("%s; the old configuration stays", error)
-            for model in list(self._models.values()):
-                model.poll()
-            for model in self._leaving:
-                model.unload()
 
-    def _configure(self) -> None:
-        """Take over the configuration: models come, go, or change their policy and labels."""
-        wanted = configured(self._places)
-        for config in wanted:
-            model = self._models.get(config.name)
-            if model is None or model.folder != Path(config.base_path):
-                if model:
-                    self._leaving.append(model)
-                model = Versions(config.name, Path(config.base_path), latest(1))
-                self._models[config.name] = model
-            model.policy, model.labels = policy_of(config), dict(config.version_labels)
-        for name in set(self._models) - {config.name for config in wanted}:
+    def _look(self) -> None:
+        """Take over the configuration, then the versions: models come, go, or change their policy and labels."""
+        problems = []
+        wanted = {config.name: config for config in configured(self._sources, at_start=False)}
+        for name, config in wanted.items():
+            try:
+                self._follow(name, config)
+            except (OSError, RuntimeError) as error:  # the other models go on
+                problems.append(f"{name}: {error}")
+        for name in set(self._models) - set(wanted):
             self._leaving.append(self._models.pop(name))
+        for model in self._leaving:
+            model.unload()
+        self._leaving = [model for model in self._leaving if not model.is_closed()]
+        if problems:
+            raise RunError("; ".join(problems))
+
+    def _follow(self, name: str, config: configs.ModelConfig) -> None:
+        """Look for versions of a model. Another folder takes over when a version in it answers."""
+        served, folder = self._models.get(name), Path(config.base_path)
+        known = [model for model in (served, self._coming.get(name)) if model and model.folder == folder]
+        model = known[0] if known else _model(config)
+        model.policy, model.labels = policy_of(config), dict(config.version_labels)
+        model.poll()
+        if served and model is not served and not model.available():
+            self._coming[name] = model
+            raise RunError(f"no version of it can be loaded from {folder}: {model.failures()}")
+        if served and model is not served:
+            self._leaving.append(served)
+        self._models[name] = model
+        self._coming.pop(name, None)
 
 
-def configured(places: Sequence[Path]) -> list[configs.ModelConfig]:
+def configured(sources: Sequence[Path], at_start: bool = True) -> list[configs.ModelConfig]:
     """The models of directories or of a configuration file.
 
     Raises:
-        UsageError: as `Models`.
+        UsageError: as `Models`. Directories are looked into at the start only: what is served from them may stay.
     """
     found: list[configs.ModelConfig] = []
-    for place in places:
-        if place.is_file():
-            found += _read(place)
-        elif not place.is_dir():
-            raise UsageError(f"{place}: no such directory; wanted what export.py --output wrote, or a models.config")
-        elif not any(path.name.isdecimal() for path in place.iterdir()):
-            near = f"{place.parent}, which holds this version" if (place / "saved_model.pb").exists() else ""
-            raise UsageError(
-                f"{place}: holds no version of a model, such as {place}/1; "
-                f"wanted {near or 'what python export.py RUN --output writes'}"
-            )
-        else:
-            found.append(configs.ModelConfig(name=place.resolve().name, base_path=str(place)))
+    for source in sources:
+        if source.is_file():
+            found += _read(source)
+            continue
+        if at_start:
+            _check_directory(source)
+        found.append(configs.ModelConfig(name=os.path.basename(os.path.abspath(source)), base_path=str(source)))
     names = [config.name for config in found]
     if len(set(names)) < len(names):
         raise UsageError(f"models {', '.join(names)}: wanted different names; a models.config can give them")
@@ -151,6 +164,23 @@ def policy_of(config: configs.ModelConfig) -> Policy:
     if kind == "all":
         return lambda numbers: numbers
     return latest(policy.latest.num_versions or 1)
+
+
+def _check_directory(path: Path) -> None:
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such directory; wanted what export.py --output wrote, or a models.config")
+    if not any(each.name.isdecimal() for each in path.iterdir()):
+        near = f"{path.parent}, which holds this version" if (path / "saved_model.pb").exists() else ""
+        raise UsageError(
+            f"{path}: holds no version of a model, such as {path}/1; "
+            f"wanted {near or 'what python export.py RUN --output writes'}"
+        )
+
+
+def _model(config: configs.ModelConfig) -> Versions:
+    model = Versions(config.name, Path(config.base_path), policy_of(config))
+    model.labels = dict(config.version_labels)
+    return model
 
 
 def _read(path: Path) -> list[configs.ModelConfig]:

@@ -23,12 +23,12 @@ from n2n_tf.serving import metrics
 from n2n_tf.serving.failure import Failure, invalid
 from n2n_tf.serving.service import SIGNATURES, Service
 
-PLACE = "/v1/models(?:/([^/:]+))?(?:/versions/([0-9]+)|/labels/([^/:]+))?"
-CALL = re.compile(PLACE + ":(classify|regress|predict)", re.IGNORECASE)
-LOOK = re.compile(PLACE + "(?:/(metadata))?", re.IGNORECASE)
+MODEL = "/v1/models(?:/([^/:]+))?(?:/versions/([0-9]+)|/labels/([^/:]+))?"
+CALL = re.compile(MODEL + ":(classify|regress|predict)", re.IGNORECASE)
+LOOK = re.compile(MODEL + "(?:/(metadata))?", re.IGNORECASE)
 PAGE = Path(__file__).parent / "page.html"
 PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob: data:; connect-src *"
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob: data:; connect-src 'self'"
 )
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -96,6 +96,7 @@ class RestApi:
                 answer = await loop.run_in_executor(self._executor, self._predict, spec, body, gone)
             finally:
                 watch.cancel()
+                gone.set()  # or a request whose time is up would still be worked on
         return Response(answer, media_type="application/json")
 
     def _predict(self, spec: ModelSpec, body: bytes, gone: threading.Event) -> bytes:

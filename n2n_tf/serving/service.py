@@ -16,11 +16,13 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from n2n_tf.config import ServeConfig
 from n2n_tf.exporting.cpp_loader import CppModel, SessionError
 from n2n_tf.exporting.signatures import JPEG, PNG
-from n2n_tf.serving import tensors
+from n2n_tf.inference.denoiser import SIDE_MULTIPLE
+from n2n_tf.serving import json_tensors
 from n2n_tf.serving.failure import CODES, Failure, invalid
 from n2n_tf.serving.gate import Gate
 from n2n_tf.serving.metrics import Metrics
 from n2n_tf.serving.models import Models
+from n2n_tf.serving.proto_tensors import from_proto
 
 logger = logging.getLogger(__name__)
 CHANNELS = 4  # at most, in an image that is sent as a tensor
@@ -45,13 +47,13 @@ class Service:
         Raises:
             Failure: it is wrong, or the model fails.
         """
-        request = tensors.parsed(body)
-        spec.signature_name = tensors.signature_of(request)
+        request = json_tensors.parsed(body)
+        spec.signature_name = json_tensors.signature_of(request)
         with self.models.use(spec) as (_, model):
             if spec.signature_name not in model.signatures:
                 raise invalid(f'Serving signature name: "{spec.signature_name}" not found in signature def')
-            inputs = tensors.inputs_of(request, model.signatures[spec.signature_name].inputs)
-            return tensors.as_json(request, self._run(model, spec.signature_name, inputs))
+            inputs = json_tensors.inputs_of(request, model.signatures[spec.signature_name].inputs)
+            return json_tensors.as_json(request, self._run(model, spec.signature_name, inputs))
 
     def predict_proto(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         """Answer a predict request of the gRPC API.
@@ -74,7 +76,7 @@ class Service:
             if len(set(request.output_filter)) < len(request.output_filter):
                 raise invalid("duplicate output tensor alias")
             limit = self.max_pixels * CHANNELS
-            inputs = {key: tensors.from_proto(key, value, limit) for key, value in request.inputs.items()}
+            inputs = {key: from_proto(key, value, limit) for key, value in request.inputs.items()}
             outputs = self._run(model, name, inputs, request.output_filter)
         response = predict_pb2.PredictResponse(model_spec=ModelSpec(name=request.model_spec.name, signature_name=name))
         response.model_spec.version.value = number
@@ -132,9 +134,10 @@ class Service:
         Raises:
             Failure: whatever happens.
         """
-        begin, code = time.perf_counter(), StatusCode.OK
+        begin, code = time.perf_counter(), StatusCode.CANCELLED
         try:
             yield
+            code = StatusCode.OK
         except Failure as failure:
             code = failure.code
             raise
@@ -151,7 +154,10 @@ class Service:
     ) -> dict[str, np.ndarray]:
         pixels = sum(pixels_of(value) for value in inputs.values())
         if pixels > self.max_pixels:
-            text = f"the request has {pixels} pixels; at most {self.max_pixels} are accepted (--max-pixels)"
+            text = (
+                f"the request has {pixels} pixels, its sides rounded up to multiples of {SIDE_MULTIPLE}; "
+                f"at most {self.max_pixels} are accepted (--max-pixels)"
+            )
             raise Failure(StatusCode.INVALID_ARGUMENT, text, http=413)
         try:
             return model.run(signature, inputs, outputs)
@@ -160,21 +166,24 @@ class Service:
 
 
 def pixels_of(value: np.ndarray) -> int:
-    """Pixels of a batch of images, or of the PNG and JPEG files in it, by their headers."""
+    """Pixels of a batch of images, or of the PNG and JPEG files in it, as they are padded for the network."""
     if value.dtype == object:
-        return sum(map(_pixels_of_file, value.ravel()))
-    return math.prod(value.shape[:3])
+        return sum(math.prod(map(_padded, _sides(file))) for file in value.ravel())
+    return math.prod([*value.shape[:1], *map(_padded, value.shape[1:3])])
 
 
-def _pixels_of_file(data: bytes) -> int:
+def _padded(side: int) -> int:
+    return -(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE
+
+
+def _sides(file: bytes) -> tuple[int, ...]:
     """By its header; 0 where the model will refuse it anyway."""
-    if data.startswith(PNG):
-        width, height = struct.unpack(">II", data[16:24].ljust(8, b"\0"))
-        return width * height
+    if file.startswith(PNG):
+        return struct.unpack(">II", file[16:24].ljust(8, b"\0"))
     try:
-        return math.prod(tf.image.extract_jpeg_shape(data).numpy()[:2].tolist()) if data.startswith(JPEG) else 0
+        return tuple(tf.image.extract_jpeg_shape(file).numpy()[:2].tolist()) if file.startswith(JPEG) else (0,)
     except tf.errors.InvalidArgumentError:
-        return 0
+        return (0,)
 
 
 def _check_names(sent: set[str], wanted: set[str]) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,12 @@ WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
 def latest(count: int) -> Policy:
     """The highest numbers."""
     return lambda numbers: numbers[-count:]
+
+
+def not_found(name: str, number: int | None) -> Failure:
+    """TensorFlow Serving's words."""
+    asked = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+    return Failure(StatusCode.NOT_FOUND, f"Servable not found for request: {asked}")
 
 
 @dataclass
@@ -84,6 +91,15 @@ class Versions:
         with self._lock:
             return dict(sorted(self._versions.items(), reverse=True))
 
+    def failures(self) -> str:
+        """Why versions could not be loaded."""
+        texts = [f"version {number}: {each.text}" for number, each in self.statuses().items() if each.text]
+        return "; ".join(texts) or "there is none"
+
+    def is_closed(self) -> bool:
+        """Whether nothing of it is loaded any more."""
+        return not any(version.model for version in self.statuses().values())
+
     @contextlib.contextmanager
     def use(self, number: int | None) -> Iterator[tuple[int, CppModel]]:
         """A version, or the highest one, that stays loaded meanwhile.
@@ -94,8 +110,7 @@ class Versions:
         with self._lock:
             found = [each for each in self.available() if number in (None, each)]
             if not found:
-                asked = f"Latest({self.name})" if number is None else f"Specific({self.name}, {number})"
-                raise Failure(StatusCode.NOT_FOUND, f"Servable not found for request: {asked}")
+                raise not_found(self.name, number)
             version = self._versions[max(found)]
             version.users += 1
         try:
@@ -115,17 +130,19 @@ class Versions:
     def _files(self, number: int) -> list[tuple[str, int, int]]:
         """What tells a version that was mended, or has been copied further, from the one that failed."""
         found = []
-        for path in sorted((self.folder / str(number)).rglob("*")):
-            with contextlib.suppress(OSError):
-                found.append((str(path), path.stat().st_size, path.stat().st_mtime_ns))
-        return found
+        for folder, _, names in os.walk(self.folder / str(number)):
+            for name in names:
+                with contextlib.suppress(OSError):  # removed meanwhile
+                    status = os.stat(os.path.join(folder, name))
+                    found.append((os.path.join(folder, name), status.st_size, status.st_mtime_ns))
+        return sorted(found)
 
     def _load(self, number: int) -> None:
-        path, version = self.folder / str(number), Version(files=self._files(number))
+        path, version, model = self.folder / str(number), Version(), None
         with self._lock:
             self._versions[number] = version
-        model = None
         try:
+            version.files = self._files(number)
             model = CppModel(path)
             for log in tf.data.TFRecordDataset(str(path / WARMUP)) if (path / WARMUP).is_file() else ():
                 request = prediction_log_pb2.PredictionLog.FromString(log.numpy()).predict_log.request

@@ -1,19 +1,19 @@
-"""Tensors in JSON, as TensorFlow Serving's REST API writes them, and in protocol buffers."""
+"""Tensors in JSON, as TensorFlow Serving's REST API writes them."""
 
 import base64
+import itertools
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 from n2n_tf.serving.failure import Failure, invalid
 
 Info = Mapping[str, Any]  # TensorInfo by name
 KINDS = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number", type(None): "Null"}
+MOST_LEVELS = 8  # of lists within lists
 SHOWN = 1024  # characters of a request in an error
 
 
@@ -43,6 +43,8 @@ def signature_of(request: Mapping[str, Any]) -> str:
         raise invalid(
             f"JSON Value: {_shown(request)} not formatted correctly. 'signature_name' key must be a string value."
         )
+    if not name.isprintable():
+        raise invalid(f"signature_name {_shown(name)}: no signature is called so")
     return name or "serving_default"
 
 
@@ -71,29 +73,6 @@ def as_json(request: Mapping[str, Any], outputs: Mapping[str, np.ndarray]) -> by
         raise invalid("an output has no rows: ask in column format, with 'inputs'")
     rows = [dict(zip(plain, row, strict=True)) if len(plain) > 1 else row[0] for row in zip(*plain.values())]  # noqa: B905
     return json.dumps({"predictions": rows}).encode()
-
-
-def from_proto(name: str, proto: TensorProto, limit: int) -> np.ndarray:
-    """A tensor of a gRPC request.
-
-    Args:
-        name: of the input, for errors.
-        proto: one number may stand for all of them, so its size is checked first.
-        limit: of elements.
-
-    Raises:
-        Failure: it is no tensor, or too large.
-    """
-    sizes = [dim.size for dim in proto.tensor_shape.dim]
-    held = len(proto.string_val)
-    if any(size < 0 for size in sizes) or proto.tensor_shape.unknown_rank:
-        raise invalid(f"tensor parsing error: {name}")
-    if math.prod(sizes) > limit or (proto.dtype == tf.string.as_datatype_enum and math.prod(sizes) != held):
-        raise invalid(f"tensor parsing error: {name}: its shape is {sizes}; at most {limit} elements are accepted")
-    try:
-        return tf.make_ndarray(proto)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise invalid(f"tensor parsing error: {name}") from error
 
 
 def _from_rows(request: Mapping[str, Any], info: Info) -> dict[str, np.ndarray]:
@@ -151,6 +130,8 @@ def _tensor(value: Any, info: Any) -> np.ndarray:
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if len(shape) > MOST_LEVELS:
+        raise invalid(f"JSON Value: lists in {len(shape)} levels; at most {MOST_LEVELS} are accepted")
     flat: list[Any] = []
     _fill(value, 0, shape, kind, flat)
     if kind == tf.string:
@@ -199,7 +180,8 @@ def _scalar(value: Any, kind: tf.DType) -> Any:
         if _is_named(value):
             raise invalid(f"JSON Value: {_shown(value)} not formatted correctly for base64 data")
         try:
-            return base64.b64decode(value["b64"] + "=" * (-len(value["b64"]) % 4), validate=True)
+            text = "".join(value["b64"].split())
+            return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except ValueError as error:  # binascii.Error, or letters outside ASCII
             raise invalid("Unable to base64 decode") from error
     name = str(value) if isinstance(value, bool) else KINDS[type(value)]
@@ -217,7 +199,11 @@ def _name(kind: tf.DType) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, indent=4)
+    """The beginning of a value's JSON; never all of it, which by its indents can be a thousand times the request."""
+    try:
+        text = "".join(itertools.islice(json.JSONEncoder(indent=4).iterencode(value), SHOWN + 1))
+    except RecursionError:
+        return "(lists within lists)"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}...TRUNCATED"
 
 
@@ -228,6 +214,8 @@ def _plain(name: str, value: np.ndarray) -> Any:
             for each in value.ravel()
         ]
         return np.array(texts, object).reshape(value.shape).tolist()
+    if value.ndim > 2:  # in rows, so that other threads have their turn
+        return [_plain(name, each) for each in value]
     if value.dtype.kind == "f":  # the shortest digits that give the same float, 0.2 and not 0.20000000298
         value = value.astype("U").astype(np.float64)
     return value.tolist()

@@ -1,0 +1,153 @@
+"""The page, in a real browser: Debian's chromium and chromium-driver."""
+
+import shutil
+import time
+
+import imagecodecs
+import numpy as np
+import pytest
+from PIL import Image
+
+import n2n_tf
+from n2n_tf.config import ServeConfig
+from n2n_tf.serving import rest
+from n2n_tf.serving.server import Server
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver on PATH")
+IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def server(served):
+    server = Server([served[1] / "n2n"], ServeConfig(rest_port=0, grpc_port=0, max_pixels=96 * 128))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in ("--headless=new", "--no-sandbox", "--window-size=900,700", "--allow-file-access-from-files"):
+        options.add_argument(flag)
+    downloads = tmp_path_factory.mktemp("downloads")
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    browser.set_script_timeout(20)
+    browser.downloads = downloads
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def page(browser, server):
+    browser.get_log("browser")
+    browser.get(f"http://127.0.0.1:{server.rest_port}/")
+    return browser
+
+
+def choose(page, path):
+    """Give the page a file; its status and error when it is done."""
+    page.find_element("id", "file").send_keys(str(path))
+    return page.execute_async_script("""
+        const done = arguments[0], text = (id) => document.getElementById(id).textContent;
+        const look = () => text("error") || text("status").includes(" in ")
+            ? done([text("status"), text("error")]) : setTimeout(look, 20);
+        look();""")
+
+
+def waited_for(path):
+    """The content of a download; the file is removed."""
+    until = time.monotonic() + 10
+    while not path.exists():
+        assert time.monotonic() < until, "no download"
+        time.sleep(0.02)
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_chosen_image_is_shown_before_and_after(depth, page, served, tmp_path):
+    image = IMAGE if depth == np.uint8 else IMAGE.astype(np.uint16) * 200
+    (tmp_path / "noisy.png").write_bytes(imagecodecs.png_encode(image))
+    status, error = choose(page, tmp_path / "noisy.png")
+    assert error == ""
+    assert status.startswith("noisy.png: 80 × 60 pixels, ")
+    assert page.find_element("id", "result").is_displayed()
+    link = page.find_element("id", "download")
+    assert link.get_attribute("download") == "noisy_denoised.png"
+    link.click()
+    result = waited_for(page.downloads / "noisy_denoised.png")
+    expected = n2n_tf.denoise(served[0], image)
+    np.testing.assert_array_equal(imagecodecs.png_decode(result), expected)
+    drawn = imagecodecs.png_decode(page.find_element("id", "stack").screenshot_as_png)[..., :3].astype(int)
+    assert drawn.shape == IMAGE.shape
+    peak = np.iinfo(depth).max / 255
+    rows = slice(1, -1)  # those at the edges may be cut
+    assert np.abs(drawn[rows, :35] - image[rows, :35] / peak).max() <= 1  # left of the line the noisy image
+    assert np.abs(drawn[rows, 45:] - expected[rows, 45:] / peak).max() <= 1  # right of it the denoised one
+    assert not [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_a_rotated_photograph_lies_as_its_result_does(page, tmp_path):
+    """The browser would turn it by its EXIF; the result has none."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(IMAGE).save(tmp_path / "turned.jpg", exif=exif)
+    status, _ = choose(page, tmp_path / "turned.jpg")
+    drawn = imagecodecs.png_decode(page.find_element("id", "before").screenshot_as_png)[..., :3].astype(int)
+    assert (drawn.shape, "80 × 60" in status) == (IMAGE.shape, True)
+    pixels = np.asarray(Image.open(tmp_path / "turned.jpg")).astype(int)
+    assert np.abs(drawn[1:-1, :35] - pixels[1:-1, :35]).mean() < 3
+
+
+def test_the_slider_moves_by_keys_and_says_where_it_is(page, tmp_path):
+    Image.fromarray(IMAGE).save(tmp_path / "noisy.jpg")
+    choose(page, tmp_path / "noisy.jpg")
+    slider, stack = page.find_element("id", "slider"), page.find_element("id", "stack")
+    assert (slider.aria_role, slider.accessible_name) == ("slider", "Where the denoised side begins")
+    for _ in range(10):
+        slider.send_keys("\ue012")  # arrow left
+    assert "--split: 40%" in stack.get_attribute("style")
+    assert slider.get_attribute("aria-valuetext") == "40 % noisy, 60 % denoised"
+    assert abs(slider.size["width"] - 16 - stack.size["width"]) <= 1
+    assert page.find_element("id", "file").accessible_name.strip().startswith("Drop a PNG or JPEG here")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("text.png", b"no image", "text.png: image_bytes is neither a PNG nor a JPEG file, by its first bytes"),
+        ("large.png", imagecodecs.png_encode(np.zeros((97, 128, 3), np.uint8)),
+         "large.png: the request has 16384 pixels, its sides rounded up to multiples of 32; "
+         "at most 12288 are accepted (--max-pixels)"),
+    ],
+)  # fmt: skip
+def test_errors_are_shown_and_the_next_image_works(name, content, text, page, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    status, error = choose(page, tmp_path / name)
+    assert (status, error) == ("", text)
+    assert page.find_element("id", "error").aria_role == "alert"
+    assert not page.find_element("id", "result").is_displayed()
+    Image.fromarray(IMAGE).save(tmp_path / "good.png")
+    assert choose(page, tmp_path / "good.png")[1] == ""
+    assert page.find_element("id", "result").is_displayed()
+
+
+def test_the_same_file_asks_another_server(browser, server, tmp_path):
+    """Opened from disk; no answer is an error that names the address."""
+    Image.fromarray(IMAGE).save(tmp_path / "noisy.png")
+    browser.get(f"{rest.PAGE.as_uri()}?server=http://127.0.0.1:9&model=other")
+    assert "no answer from http://127.0.0.1:9/v1/models/other:predict" in choose(browser, tmp_path / "noisy.png")[1]
+
+
+def test_it_needs_nothing_from_outside(page):
+    names = page.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
+    assert not [name for name in names if not name.startswith(("blob:", "data:"))]
+    assert "http" not in rest.PAGE.read_text().replace("http://HOST", "").replace("http://localhost", "").replace(
+        'startsWith("http")', ""
+    )
