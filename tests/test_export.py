@@ -150,9 +150,9 @@ def gif():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (lambda: forged_png(30000), "900000000"),
-        (lambda: forged_png(2**31 - 1, 16), "pixels; at most"),
-        (large_jpeg, "101000"),
+        (lambda: forged_png(30000), "900960256"),
+        (lambda: forged_png(2**31 - 1, 16), "pixels, sides rounded up; at most"),
+        (large_jpeg, "131072"),
         (gif, "neither a PNG nor a JPEG"),
         (lambda: b"", "neither a PNG nor a JPEG"),
         (lambda: b"hello, not an image at all", "neither a PNG nor a JPEG"),
@@ -192,8 +192,10 @@ def test_files_that_are_refused_are_refused_at_once(exported, data, message):
 
 
 def test_an_image_of_just_the_limit_is_accepted(exported):
-    just, over = (bytes(imagecodecs.png_encode(np.zeros((LIMIT // 100 + more, 100), np.uint8))) for more in (0, 1))
-    assert encoded(exported[2], just)[0].shape[:2] == (LIMIT // 100, 100)
+    """Its sides count as they are padded."""
+    just, over = (bytes(imagecodecs.png_encode(np.zeros((768 + more, 97), np.uint8))) for more in (0, 1))
+    assert 768 * 128 <= LIMIT < 800 * 128
+    assert encoded(exported[2], just)[0].shape[:2] == (768, 97)
     with pytest.raises(RuntimeError, match="at most"):
         encoded(exported[2], over)
 

@@ -105,9 +105,7 @@ def test_predict_in_column_format(api, served):
         assert (status, list(found)) == (200, ["outputs"])
         result = np.array(found["outputs"], np.float32)[0]
         np.testing.assert_allclose(result, n2n_tf.denoise(served[0], FLOATS), rtol=0, atol=1e-5)
-    lines = "\n".join([B64[:70], B64[70:]]).rstrip(
-        "="
-    )  # white space and missing padding are as in absl::Base64Unescape
+    lines = "\n".join([B64[:70], B64[70:]]).rstrip("=")  # as absl::Base64Unescape takes it
     status, found = answer(api[0] + PREDICT, {"signature_name": "encoded", "inputs": [{"b64": lines}]})
     np.testing.assert_array_equal(decoded(found["outputs"][0]), n2n_tf.denoise(served[0], IMAGE))
 

@@ -16,7 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", required=True, type=path, metavar="DIR/NAME", help="the model's directory; gets the next version"
     )
-    parser.add_argument("--max-pixels", type=int, metavar="N", help=f"largest file accepted (default: {MAX_PIXELS})")
+    parser.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help=f"largest file accepted, sides rounded up to 32 (default: {MAX_PIXELS})",
+    )
     parser.add_argument("--half", nargs="?", const="float16", choices=HALVES, help="half precision (default: float16)")
     parser.add_argument(
         "--format", choices=sorted(FORMATS), help="the network alone in this format instead; --output is the file"

@@ -10,7 +10,7 @@ from n2n_tf.cli.flags import add_flags, given
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import ServeConfig
 
-HELP = "serve exported models over TensorFlow Serving's REST and gRPC APIs, with a page to try them"
+HELP = "serve exported models, with a page to try them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
