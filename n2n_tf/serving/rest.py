@@ -26,6 +26,7 @@ from n2n_tf.serving.service import SIGNATURES, Service
 MODEL = "/v1/models(?:/([^/:]+))?(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 CALL = re.compile(MODEL + ":(classify|regress|predict)", re.IGNORECASE)
 LOOK = re.compile(MODEL + "(?:/(metadata))?", re.IGNORECASE)
+DRAINED = 2**26  # bytes of a body that are read although it is too large: who is still sending hears no answer
 PAGE = Path(__file__).parent / "page.html"
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob: data:; connect-src 'self'"
@@ -112,7 +113,7 @@ class RestApi:
             StatusCode.RESOURCE_EXHAUSTED, f"the request has more than {limit} bytes (--max-body)", http=413
         )
         length = int(request.headers.get("content-length", 0))
-        if length > 2 * limit or (length > limit and "expect" in request.headers):
+        if length > limit + DRAINED or (length > limit and "expect" in request.headers):
             raise too_large
         parts: list[bytes] = []
 
@@ -122,7 +123,7 @@ class RestApi:
                 size += len(part)
                 if size <= limit:
                     parts.append(part)
-                elif size > 2 * limit:  # up to there it is read to its end: who is still sending hears no answer
+                elif size > limit + DRAINED:
                     break
             if size > limit:
                 raise too_large
