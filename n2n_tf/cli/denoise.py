@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import MEMORY, RunError, UsageError
+from n2n_tf.config import MEMORY, RAW_SUFFIXES, RunError, UsageError
 from n2n_tf.data import readers
 from n2n_tf.data.images import find_files, listing, reason
 from n2n_tf.data.readers import Page, UnusableImageError
@@ -27,7 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
     parser.add_argument("model", type=os.path.expanduser, metavar="MODEL", help="run directory or .keras file")
     parser.add_argument(
-        "inputs", nargs="+", metavar="INPUT", help="PNG, JPEG, BMP, WebP or TIFF files, folders, or globs in quotes"
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="files (PNG, JPEG, BMP, WebP, TIFF, raw), folders, globs in quotes",
     )
     parser.add_argument(
         "--output", type=os.path.expanduser, metavar="DIR", help="folder for the results, under the names of the inputs"
@@ -116,7 +119,8 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str) -> tuple[dict[s
     for source, root in find_files(inputs, "INPUT").items():
         path = Path(source)
         folder = Path(os.path.abspath(output)) / path.parent.relative_to(root) if output else path.parent
-        targets[source] = folder / f"{path.stem}{suffix}{path.suffix}"
+        kind = ".dng" if path.suffix.lower() in RAW_SUFFIXES else path.suffix
+        targets[source] = folder / f"{path.stem}{suffix}{kind}"
     sources = {os.path.realpath(source): source for source in targets}
     results: dict[str, str] = {}
     for source, target in targets.items():

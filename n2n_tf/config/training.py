@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import sys
 import types
 import typing
@@ -16,6 +17,11 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+RAW_SUFFIXES = frozenset(
+    {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw", ".x3f", ".iiq", ".3fr"}
+)
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,11 @@ class Config:
     noise_once: bool = setting(
         False, "freeze the noise of each image, as in a real set with one shot of each scene; slower on large images"
     )
-    channels: int = setting(3, "1 (gray) or 3 (RGB); images of other counts are skipped")
-    flips: bool = setting(True, "random flips of the training crops")
+    channels: int = setting(3, "1 (gray), 3 (RGB) or 4 (Bayer raw, packed); images of other counts are skipped")
+    flips: bool = setting(True, "random flips of the training crops; not for raw, whose colours they would displace")
     method: str = setting("neighbor2neighbor", "training method: neighbor2neighbor")
-    network: str = setting("unet", "network: unet")
-    features: int = setting(48, "width of the network")
+    network: str = setting("unet", "network: unet, rrg (stronger, many times slower) or dncnn (the small classic)")
+    features: int = setting(0, "width of the network; 0: its own, 48 for unet, 64 for rrg and dncnn")
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
     optimizer: str = setting("adam", "adam or adamw")
     beta_2: float = setting(0.99, "decay of the optimizer's mean of squared gradients")
@@ -87,6 +93,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma": 2.0,
         "gamma_schedule": "ramp",
     },
+    # taken for raw files, whatever the preset; paper section 5.1
+    "raw": {"channels": 4, "flips": False, "gamma": 1.0, "learning_rate": 1e-4},
     # a first look: minutes on 2 CPU cores. So few steps leave f(y) a poor guide, hence the small gamma
     "quick": {"patch_size": 128, "epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
 }
@@ -108,7 +116,8 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     file_settings.pop("preset", None)
     if preset is None and not (flags.get("data") or file_settings.get("data")):
         preset = "quick"  # the sample images are for a first look
-    settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **file_settings, **flags}
+    raw = PRESETS["raw"] if _has_raw(flags.get("data") or file_settings.get("data") or ()) else {}
+    settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **raw, **file_settings, **flags}
     if not settings.get("data"):
         settings.setdefault("noise", "gaussian")
     config = config_from(settings)
@@ -168,21 +177,23 @@ def _problems(c: Config) -> Iterable[str]:
         values = getattr(c, name)
         if len(values) not in (1, 2) or min(values) <= 0 or list(values) != sorted(values):
             yield f"{flag(name)} {_words(values)}: wanted one number above 0, or two in ascending order"
-    for name in ("features", "epochs", "batch_size", "checkpoint_steps"):
+    for name in ("epochs", "batch_size", "checkpoint_steps"):
         if getattr(c, name) < 1:
             yield f"{flag(name)} {getattr(c, name)}: wanted at least 1"
     for name in ("learning_rate", "epsilon"):
         if getattr(c, name) <= 0:
             yield f"{flag(name)} {getattr(c, name)}: wanted a number above 0"
-    for name in ("gamma", "steps_per_epoch", "warmup_steps", "seed"):
+    for name in ("gamma", "features", "steps_per_epoch", "warmup_steps", "seed"):
         if getattr(c, name) < 0:
             yield f"{flag(name)} {getattr(c, name)}: wanted at least 0"
     if not 0 < c.beta_2 < 1:
         yield f"--beta-2 {c.beta_2}: wanted above 0 and below 1, for instance 0.99"
     if not 0 <= c.ema < 1:
         yield f"--ema {c.ema}: wanted at least 0 and below 1, for instance 0.999"
-    if c.channels not in (1, 3):
-        yield f"--channels {c.channels}: wanted 1 (gray) or 3 (RGB)"
+    if c.channels not in (1, 3, 4):
+        yield f"--channels {c.channels}: wanted 1 (gray), 3 (RGB) or 4 (raw)"
+    if c.channels == 4 and c.flips:
+        yield "--flips with --channels 4: would displace the colours of a mosaic; say --no-flips"
     if c.patch_size < 64 or c.patch_size % 64:
         near = max(64, round(c.patch_size / 64) * 64)
         yield (
@@ -195,6 +206,16 @@ def _problems(c: Config) -> Iterable[str]:
         yield "no --noise: the sample images are clean; give your noisy images with --data, or say which noise to add"
     if c.noise == "none" and c.noise_once:
         yield "--noise-once with --noise none: no noise is added that could be frozen; leave one of them out"
+
+
+def _has_raw(paths: Iterable[str]) -> bool:
+    """Whether a raw file is among the files, or in the folders."""
+    for path in [paths] if isinstance(paths, str) else paths:
+        given = os.path.expanduser(path)
+        files = (name for _, _, names in os.walk(given) for name in names) if os.path.isdir(given) else [given]
+        if any(os.path.splitext(name)[1].lower() in RAW_SUFFIXES for name in files):
+            return True
+    return False
 
 
 def _words(values: Iterable[Any]) -> str:

@@ -46,7 +46,7 @@ class Images:
             number = (int(index) + offset) % len(self)
             page = self.pages[number]
             try:
-                return readers.colors_in_unit_range(readers.read(page)), np.int64(number)
+                return readers.colors_in_unit_range(readers.read(page), page.colors), np.int64(number)
             except (UnusableImageError, OSError) as error:
                 self.skipped[str(page)] = reason(error)
         self.failure = RunError("none of the images can be read:\n" + listing(self.skipped))

@@ -1,4 +1,4 @@
-"""Image files to arrays: one reader for each format, chosen by the file's first bytes, not by its name."""
+"""Image files to arrays: one reader for each format, chosen by the file's first bytes; raw files by their suffix."""
 
 import struct
 from collections.abc import Callable
@@ -11,29 +11,33 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-MAX_PIXELS = 2**27  # of one image; checked before anything is decoded
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
+from n2n_tf.config import RAW_SUFFIXES
+from n2n_tf.data import raw
+from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
+
+SUFFIXES = RAW_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+RAW = "camera raw"
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type; a palette is read as RGB
 PILLOW_CHANNELS = {"1": 1, "L": 1, "LA": 2, "P": 3, "RGB": 3, "RGBA": 4}  # by mode
 
 
-class UnusableImageError(ValueError):
-    """A file that is no image that can be used; the text says why."""
-
-
 @dataclass(frozen=True)
 class Page:
-    """One image of a file, as its header describes it. `channels` counts alpha, if the header tells."""
+    """One image of a file, as its header describes it. `channels` counts alpha, if the header tells.
+
+    A raw mosaic is an image of four planes, each of half its height and width.
+    """
 
     path: str
     number: int
     height: int
     width: int
     channels: int
+    is_raw: bool = False
 
     @property
     def colors(self) -> int:
-        return colors_of(self.channels)
+        return self.channels if self.is_raw else colors_of(self.channels)
 
     def __str__(self) -> str:
         return f"{self.path}, page {self.number + 1}" if self.number else self.path
@@ -46,12 +50,13 @@ def pages(path: str | Path) -> list[Page]:
         UnusableImageError: the file is empty, of no known format, of an unknown colour model or too large.
         OSError: the file cannot be opened.
     """
-    _, header, _ = READERS[format_of(path)]
-    found = [Page(str(path), *numbers) for numbers in _decoded(header, path)]
+    name = format_of(path)
+    headers = _decoded(READERS[name][1], path)
+    found = [Page(str(path), *header, name == RAW) for header in headers]  # type: ignore[call-arg]
     if not found:
         raise UnusableImageError("holds no image of full size, only reduced ones or masks")
     for page in found:
-        if page.height * page.width > MAX_PIXELS:
+        if page.height * page.width * (4 if page.is_raw else 1) > MAX_PIXELS:
             raise UnusableImageError(f"{page.width}×{page.height} pixels; at most {MAX_PIXELS} are read")
     return found
 
@@ -60,7 +65,7 @@ def read(page: Page) -> np.ndarray:
     """Decode one image.
 
     Returns:
-        [H, W, C] as stored: uint8, uint16, bool or float; C counts alpha.
+        [H, W, C] as stored: uint8, uint16, bool or float; C counts alpha. Planes of raw: float32, black 0, white 1.
 
     Raises:
         UnusableImageError: it cannot be decoded, or is not what its header said.
@@ -69,7 +74,8 @@ def read(page: Page) -> np.ndarray:
     _, _, decode = READERS[format_of(page.path)]
     image = _decoded(decode, page.path, page.number)
     image = image[..., None] if image.ndim == 2 else image
-    if (*image.shape[:2], colors_of(image.shape[-1])) != (page.height, page.width, page.colors):
+    colors = image.shape[-1] if page.is_raw else colors_of(image.shape[-1])
+    if (*image.shape[:2], colors) != (page.height, page.width, page.colors):
         raise UnusableImageError(f"the header says {(page.height, page.width, page.channels)}, decoded {image.shape}")
     return image
 
@@ -93,13 +99,13 @@ def check_pixels(image: np.ndarray) -> None:
         )
 
 
-def colors_in_unit_range(image: np.ndarray) -> np.ndarray:
-    """The image without alpha, float32: integers divided by their largest value, floats as they are.
+def colors_in_unit_range(image: np.ndarray, colors: int | None = None) -> np.ndarray:
+    """The first `colors` channels, or all but alpha, float32: integers divided by their largest value, floats as is.
 
     Raises:
         UnusableImageError: as `check_pixels`.
     """
-    image = image[..., : colors_of(image.shape[-1])]
+    image = image[..., : colors or colors_of(image.shape[-1])]
     check_pixels(image)
     if image.dtype.kind == "u":
         return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
@@ -159,12 +165,22 @@ def _read_tiff(path: str, number: int) -> np.ndarray:
         return np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
 
 
+def _raw_header(path: str) -> list[tuple[int, int, int, int]]:
+    with raw.opened(path) as (_, frame):
+        return [(0, *frame.packed_shape)]
+
+
+def _read_raw(path: str, _: int) -> np.ndarray:
+    return raw.read(path)
+
+
 READERS: dict[str, tuple[tuple[bytes, ...], Callable, Callable]] = {  # first bytes, header, decode
     "PNG": ((b"\x89PNG\r\n\x1a\n",), _png_header, _read_png),
     "JPEG": ((b"\xff\xd8\xff",), _pillow_header, _read_pillow),
     "BMP": ((b"BM",), _pillow_header, _read_pillow),
     "GIF": ((b"GIF87a", b"GIF89a"), _pillow_header, _read_pillow),
     "WebP": ((b"RIFF",), _pillow_header, _read_pillow),
+    RAW: ((b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0"), _raw_header, _read_raw),
     "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff_header, _read_tiff),
 }
 
@@ -177,13 +193,15 @@ def format_of(path: str | Path) -> str:
         OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
-        first = file.read(8)
+        first = file.read(16)
     if not first:
         raise UnusableImageError("the file is empty")
+    if Path(path).suffix.lower() in RAW_SUFFIXES:  # most are TIFFs by their first bytes
+        return RAW
     for name, (signatures, _, _) in READERS.items():
         if first.startswith(signatures):
             return name
-    raise UnusableImageError(f"not a {', '.join(READERS)} file: it begins with {first!r}")
+    raise UnusableImageError(f"not a {', '.join(READERS)} file: it begins with {first[:8]!r}")
 
 
 def _decoded(function: Callable, path: str | Path, *args: int) -> Any:

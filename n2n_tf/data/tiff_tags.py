@@ -7,28 +7,33 @@ from typing import IO, Any
 
 import tifffile
 
-from n2n_tf.data.readers import UnusableImageError
+from n2n_tf.data.errors import UnusableImageError
 
 KEPT = (  # about the image, not about how the file stores it
     269, 270, 271, 272, 274, 285, 286, 287, 297, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34675,
 )  # fmt: skip
+RATIONALS = (5, 10)  # types
+Tag = tuple[int, int, int, Any, bool]  # as tifffile takes them: code, type, count, value, for the first page only
 DIRECTORIES = (34665, 34853)  # EXIF, GPS: pointers to a directory of tags
 INTEROPERABILITY = 40965  # such a pointer inside EXIF
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
-def copied_tags(page: tifffile.TiffPage) -> dict[str, Any]:
+def copied_tags(page: tifffile.TiffPage, codes: Sequence[int] = KEPT) -> dict[str, Any]:
     """What `tifffile.TiffWriter.write` needs to give a page the tags of another.
 
     The writer takes no pointers to directories: places are reserved for them under the codes before theirs, which
     images do not use; `copy_directories` fills them.
     """
-    tags: list[tuple[int, int, int, bytes, bool]] = []
-    for code in KEPT:
+    tags: list[Tag] = []
+    for code in codes:
         if code in page.tags:
             tag = page.tags[code]
             page.parent.filehandle.seek(tag.valueoffset)
-            tags.append((code, tag.dtype, tag.count, page.parent.filehandle.read(tag.valuebytecount), False))
+            value = page.parent.filehandle.read(tag.valuebytecount)
+            if tag.dtype in RATIONALS:  # of bytes the writer would count numerators and denominators
+                value = tag.value
+            tags.append((code, tag.dtype, tag.count, value, False))
     pointer, empty = (16, bytes(8)) if page.parent.is_bigtiff else (4, bytes(4))
     tags += [(code - 1, pointer, 1, empty, False) for code in DIRECTORIES if code in page.tags]
     copied: dict[str, Any] = {"extratags": tags}

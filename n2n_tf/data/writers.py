@@ -10,7 +10,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from n2n_tf.data.readers import UnusableImageError, format_of
+from n2n_tf.data.dng import write_dng
+from n2n_tf.data.errors import UnusableImageError
+from n2n_tf.data.readers import RAW, format_of
 from n2n_tf.data.tiff_tags import copied_tags, copy_directories
 
 QUALITY = 95  # of lossy formats; JPEG without chroma subsampling. The denoised image deserves no new artifacts
@@ -162,4 +164,5 @@ WRITERS: dict[str, Callable[[str, Path, Pages], None]] = {
     "BMP": _write_bmp,
     "WebP": _write_webp,
     "TIFF": _write_tiff,
+    RAW: write_dng,
 }

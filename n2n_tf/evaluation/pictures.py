@@ -28,6 +28,28 @@ def side_by_side(images: Mapping[str, np.ndarray]) -> Image.Image:
     return sheet
 
 
+def developed(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Planes of raw mosaics as RGB to look at, all in the same way; other images as they are.
+
+    The two greens are averaged, each colour scaled to the mean of green, the brightest percent is white, and the
+    square root taken. No camera's rendering: no demosaicing, no colour matrix.
+
+    Args:
+        images: caption -> [H, W, C], float; the first one tells the scales.
+    """
+    first = next(iter(images.values()))
+    if first.shape[-1] != 4:
+        return dict(images)
+
+    def rgb(planes: np.ndarray) -> np.ndarray:
+        return np.stack([planes[..., 0], planes[..., 1:3].mean(-1), planes[..., 3]], -1)
+
+    means = np.maximum(rgb(first).mean((0, 1)), 1e-6)
+    scale = means[1] / means
+    scale /= max(float(np.percentile(rgb(first) * scale, 99)), 1e-6)
+    return {name: np.sqrt(np.clip(rgb(image) * scale, 0, 1)).astype(np.float32) for name, image in images.items()}
+
+
 def comparison(clean: np.ndarray, results: Mapping[str, np.ndarray]) -> Image.Image:
     """The whole clean image, and its liveliest part as each denoiser leaves it, as in the paper's Figures 3 and 4.
 

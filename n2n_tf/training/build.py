@@ -15,7 +15,8 @@ from n2n_tf.training.optimization import GAMMAS, build_optimizer
 def build_network(config: Config) -> keras.Model:
     """The network of a run, with its initial weights."""
     network = lookup(NETWORKS, config.network, "--network")
-    return network(config.channels, config.features, init=config.init, seed=config.seed)
+    width = {"features": config.features} if config.features else {}
+    return network(config.channels, **width, init=config.init, seed=config.seed)
 
 
 def build_model(config: Config, steps: int) -> keras.Model:

@@ -10,7 +10,7 @@ from n2n_tf.config import Config
 from n2n_tf.data.images import Images
 from n2n_tf.data.pipeline import HELD_OUT, derive, held_out_pair
 from n2n_tf.evaluation.metrics import psnr
-from n2n_tf.evaluation.pictures import side_by_side
+from n2n_tf.evaluation.pictures import developed, side_by_side
 from n2n_tf.files import write
 from n2n_tf.inference import Denoiser
 from n2n_tf.noise import Noise
@@ -75,11 +75,12 @@ class Validation(keras.callbacks.Callback):
         return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
 
     def save_picture(self, path: Path) -> dict[str, np.ndarray]:
-        """Write the first held-out image as noisy | denoised | clean; return the three (two, if no clean is known)."""
+        """Write the first held-out image as noisy | denoised | clean; return what is shown (no clean if not known)."""
         noisy, clean = self._pair(0)
         images = {"noisy": noisy, "denoised": self.denoise(noisy)}
         if clean is not None:
             images["clean"] = clean
+        images = developed(images)
         write(path, lambda temporary: side_by_side(images).save(temporary, "PNG"))
         return images
 

@@ -1,0 +1,159 @@
+"""Camera raw files, through LibRaw: the visible mosaic, normalised and packed."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rawpy
+import tifffile
+
+from n2n_tf.data import bayer
+from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
+
+Area = tuple[int, int, int, int]  # top, left, height, width
+ACTIVE_AREA, CFA_PATTERN, CFA = 50829, 33422, 32803  # DNG tags, and the photometric interpretation of a mosaic
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the visible mosaic lies in a raw file, and what its numbers mean.
+
+    Attributes:
+        top, left, height, width: of the visible area, in pixels of the raw frame.
+        pattern: of the visible area, a name of `bayer.RED`.
+        black: level of each plane, in the order of `bayer.pack`.
+        white: level of saturation.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    pattern: str
+    black: tuple[float, ...]
+    white: float
+
+    @property
+    def visible(self) -> tuple[slice, slice]:
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+    @property
+    def packed_shape(self) -> tuple[int, int, int]:
+        top, left = bayer.RED[self.pattern]
+        return -(-(self.height + top) // 2), -(-(self.width + left) // 2), bayer.CHANNELS
+
+    def planes(self, mosaic: np.ndarray) -> np.ndarray:
+        """Visible mosaic -> planes, float32 [h, w, 4]: black is 0 and white is 1.
+
+        Not clipped: noise around black has values below it, and without them its mean would not be zero.
+        """
+        black = np.array(self.black, np.float32)
+        return (bayer.pack(mosaic, self.pattern).astype(np.float32) - black) / (np.float32(self.white) - black)
+
+    def mosaic(self, planes: np.ndarray) -> np.ndarray:
+        """The inverse of `planes`, rounded to uint16."""
+        black = np.array(self.black, np.float64)
+        numbers = planes.astype(np.float64) * (self.white - black) + black
+        rounded = np.clip(np.floor(numbers + 0.5), 0, 65535).astype(np.uint16)
+        return bayer.unpack(rounded, self.pattern, self.height, self.width)
+
+
+@contextlib.contextmanager
+def opened(path: str | Path) -> Iterator[tuple[rawpy.RawPy, Frame]]:
+    """LibRaw's view of a file, and its frame. LibRaw decodes the pixels even to tell their pattern.
+
+    Raises:
+        UnusableImageError: no raw file that LibRaw knows, none with a Bayer mosaic, too large, or cut short.
+        OSError: it cannot be opened.
+    """
+    with open(path, "rb"):
+        pass  # LibRaw says of a missing file only that it failed
+    try:
+        with rawpy.imread(str(path)) as raw:
+            if raw.sizes.raw_height * raw.sizes.raw_width > MAX_PIXELS:
+                shape = f"{raw.sizes.raw_width}×{raw.sizes.raw_height}"
+                raise UnusableImageError(f"{shape} pixels; at most {MAX_PIXELS} are read")
+            yield raw, _frame(raw, path)
+    except rawpy.LibRawError as error:
+        raise UnusableImageError(f"LibRaw cannot read it: {_said(error)}") from error
+
+
+def read(path: str | Path) -> np.ndarray:
+    """The planes of a file, float32 [h, w, 4], black 0, white 1.
+
+    Raises:
+        UnusableImageError: as `opened`.
+        OSError: it cannot be opened.
+    """
+    with opened(path) as (raw, frame):
+        return frame.planes(raw.raw_image[frame.visible])
+
+
+def _frame(raw: rawpy.RawPy, path: str | Path) -> Frame:
+    if raw.raw_type != rawpy.RawType.Flat or raw.raw_pattern is None:
+        raise UnusableImageError(
+            "it holds no Bayer mosaic but all colours a pixel: demosaiced already, or Foveon; wanted the camera's own"
+        )
+    if raw.raw_pattern.shape != (2, 2) or raw.num_colors != 3:
+        rows, columns = raw.raw_pattern.shape
+        raise UnusableImageError(
+            f"its mosaic repeats after {rows}×{columns} pixels (X-Trans has 6×6); wanted Bayer, 2×2"
+        )
+    letters = "".join(chr(raw.color_desc[index]) for index in raw.raw_colors_visible[:2, :2].ravel())
+    sizes = raw.sizes
+    area = sizes.top_margin, sizes.left_margin, sizes.height, sizes.width
+    if Path(path).suffix.lower() == ".dng":  # LibRaw moves an odd area to an even place, and its pattern with it
+        area, letters = _dng_area(path, area, letters)
+    if letters not in bayer.RED:
+        raise UnusableImageError(f"its mosaic has the colours {letters}; wanted one of {', '.join(bayer.RED)}")
+    # by LibRaw's number of each colour, G twice: G of the red rows has number 1
+    levels = {int(index): level for index, level in enumerate(raw.black_level_per_channel)}
+    numbers = _numbers(raw)
+    black = tuple(float(levels[numbers[name]]) for name in ("R", "GR", "GB", "B"))
+    white = float(raw.white_level)
+    if not max(black) < white:
+        raise UnusableImageError(f"its black level {max(black):g} is not below its white level {white:g}")
+    return Frame(*area, letters, black, white)
+
+
+def _numbers(raw: rawpy.RawPy) -> dict[str, int]:
+    """LibRaw's number of each plane."""
+    found = {}
+    for row in np.asarray(raw.raw_pattern):
+        names = [chr(raw.color_desc[index]) for index in row]
+        for column, name in enumerate(names):
+            found[name if name != "G" else "G" + names[1 - column]] = int(row[column])
+    return found
+
+
+def _dng_area(path: str | Path, area: Area, letters: str) -> tuple[Area, str]:
+    """The visible area and its pattern as the file's tags have them, where they do."""
+    with tifffile.TiffFile(path) as tiff:
+        page = raw_page(tiff)
+        if ACTIVE_AREA in page.tags:
+            top, left, bottom, right = page.tags[ACTIVE_AREA].value
+            area = top, left, bottom - top, right - left
+        if CFA_PATTERN in page.tags:
+            letters = "".join("RGB"[index] if index < 3 else "?" for index in bytes(page.tags[CFA_PATTERN].value))
+    return area, letters
+
+
+def raw_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
+    """The page of a DNG that holds the mosaic: often not the first one, but below it.
+
+    Raises:
+        UnusableImageError: there is none.
+    """
+    pages = [page.aspage() for page in tiff.pages]
+    pages += [sub.aspage() for page in pages for sub in page.pages or ()]
+    found = [page for page in pages if page.photometric == CFA and not page.is_reduced]
+    if len(found) != 1:
+        raise UnusableImageError(f"it holds {len(found)} mosaics of full size; wanted one")
+    return found[0]
+
+
+def _said(error: Exception) -> str:
+    text = error.args[0] if error.args else error
+    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)

@@ -1,0 +1,76 @@
+"""What all networks keep, and the two that the paper compares its U-Net with."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from n2n_tf.networks import NETWORKS, dncnn, rrg
+from n2n_tf.networks.authors import from_authors
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("channels", [1, 4])
+def test_any_even_size_goes_in_and_out_and_the_seed_tells_the_weights(name, channels):
+    one, same, other = (NETWORKS[name](channels, 16, init="default", seed=seed) for seed in (1, 1, 2))
+    image = np.random.default_rng(0).random((2, 64, 96, channels), np.float32)
+    assert one(image).shape == image.shape
+    assert all(np.array_equal(a, b) for a, b in zip(one.weights, same.weights, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(one.trainable_weights, other.trainable_weights, strict=True))
+    kernels = [np.ravel(weight) for weight in one.trainable_weights if len(weight.shape) == 4]
+    assert not any(np.array_equal(a, b) for i, a in enumerate(kernels) for b in kernels[:i])
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_the_file_loads_where_n2n_tf_is_not_installed(name, tmp_path):
+    network = NETWORKS[name](3, 8, init="default", seed=0)
+    network.save(tmp_path / "x.keras")
+    image = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+    np.save(tmp_path / "image.npy", image)
+    code = "import sys; sys.modules['n2n_tf'] = None\nimport keras, numpy as np\n" \
+           f"model = keras.models.load_model({str(tmp_path / 'x.keras')!r}, safe_mode=True)\n" \
+           f"np.save({str(tmp_path / 'out.npy')!r}, model(np.load({str(tmp_path / 'image.npy')!r})))"  # fmt: skip
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), network(image), rtol=0, atol=1e-6)
+
+
+@pytest.fixture
+def rrg_state(reference):
+    torch = pytest.importorskip("torch", reason="PyTorch, extra `torch`, reads the authors' weights")
+    weights = torch.load(reference / "rrg_random.pth", weights_only=True)
+    return {name: value.numpy() for name, value in weights.items()}
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_rrg_gives_the_authors_output(prefix, rrg_state, reference):
+    network, case = (
+        from_authors({prefix + name: value for name, value in rrg_state.items()}),
+        np.load(reference / "rrg.npz"),
+    )
+    assert network.count_params() == 2_836_100
+    output = np.asarray(network(case["input"].astype(np.float32)))
+    assert np.abs(output - case["output"]).max() < 2e-6 * np.abs(case["output"]).max()
+
+
+def test_rrg_weights_that_should_be_one_are_compared(rrg_state):
+    rrg_state["body.2.body.3.body.1.weight"] = rrg_state["body.2.body.3.body.1.weight"] + 1
+    with pytest.raises(ValueError, match=r"body\.2\.body\.3\.body\.1\.weight differs from the other weights"):
+        from_authors(rrg_state)
+
+
+def test_rrg_begins_near_its_input():
+    """Its result is its input and a correction."""
+    image = np.random.default_rng(0).random((1, 24, 30, 4), np.float32)
+    assert np.abs(np.asarray(rrg(seed=0)(image)) - image).mean() < 0.5
+
+
+def test_dncnn_is_that_of_its_paper():
+    network = dncnn(3)
+    kinds = [type(layer).__name__ for layer in network.layers]
+    assert [kinds.count(name) for name in ("Conv2D", "BatchNormalization", "ReLU", "Subtract")] == [17, 15, 16, 1]
+    assert network.count_params() == 3 * 9 * 64 + 64 + 15 * (64 * 64 * 9 + 4 * 64) + 64 * 9 * 3 + 3
+    last = network.get_layer("conv17")
+    last.set_weights([np.zeros_like(weight) for weight in last.get_weights()])
+    image = np.random.default_rng(0).random((1, 9, 7, 3), np.float32)
+    np.testing.assert_array_equal(network(image), image)  # what it predicts is the noise

@@ -1,0 +1,213 @@
+"""Camera raw files in and out. They are DNGs written here by tifffile, and the Bayer raw beside the checkout."""
+
+import struct
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import rawpy
+import tifffile
+
+from n2n_tf.cli.main import main
+from n2n_tf.config import Config, UsageError, build_config
+from n2n_tf.data import bayer, dng, raw, readers, writers
+from n2n_tf.data.errors import UnusableImageError
+from n2n_tf.data.images import find_images
+from n2n_tf.evaluation.pictures import developed
+
+BLACK, WHITE = 512, 4095
+
+
+def write_dng(path, pattern="RGGB", size=(64, 96), area=None, sub=False, levels=BLACK, **more):
+    """A DNG; in each pixel of the visible area its place and its colour can be told. Returns the frame."""
+    height, width = size
+    area = area or (0, 0, height, width)
+    whole = np.random.default_rng(0).integers(BLACK - 40, WHITE, size).astype(np.uint16)
+    letters = bytes("RGB".index(letter) for letter in pattern)
+    matrix = (1, 2, -1, 10, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1)
+    ifd0 = [(271, 2, 0, "Maker", True), (50706, 1, 4, b"\1\4\0\0", True), (50707, 1, 4, b"\1\1\0\0", True),
+            (50708, 2, 0, "Maker Model", True), (50721, 10, 9, matrix, True), (50728, 5, 3, (1, 2, 1, 1, 2, 3), True),
+            (50730, 10, 1, (-1, 3), True), (50778, 3, 1, 21, True)]  # fmt: skip
+    page = [(33421, 3, 2, (2, 2), True), (33422, 1, 4, letters, True), (50714, 3, np.size(levels), levels, True),
+            (50717, 3, 1, WHITE, True), (50829, 4, 4, area, True), *more.get("tags", ())]  # fmt: skip
+    if np.size(levels) == 4:
+        page.append((50713, 3, 2, (2, 2), True))
+    with tifffile.TiffWriter(path) as tiff:
+        options = {"metadata": None, "software": False}
+        if sub:
+            tiff.write(np.zeros((16, 24, 3), np.uint8), subifds=1, subfiletype=1, extratags=ifd0, **options)
+            tiff.write(whole, photometric=raw.CFA, subfiletype=0, extratags=page, **options)
+        else:
+            tiff.write(whole, photometric=raw.CFA, subfiletype=0, extratags=[*ifd0, *page], **options)
+    return whole
+
+
+PATTERNS = sorted(bayer.RED)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("area", [(0, 0, 64, 96), (2, 4, 60, 90), (3, 4, 60, 90), (2, 5, 60, 90), (3, 5, 61, 92)])
+@pytest.mark.parametrize("sub", [False, True])
+def test_the_visible_mosaic_is_read_as_its_tags_say_and_written_back(pattern, area, sub, tmp_path):
+    """Also where the visible area begins in an odd row or column, which LibRaw moves."""
+    whole = write_dng(tmp_path / "a.dng", pattern, area=area, sub=sub)
+    visible = whole[area[0] : area[2], area[1] : area[3]]
+    planes = raw.read(tmp_path / "a.dng")
+    expected = bayer.pack((visible - np.float32(BLACK)) / np.float32(WHITE - BLACK), pattern)
+    np.testing.assert_allclose(planes, expected, rtol=0, atol=1e-6)
+    assert planes.min() < 0  # not clipped at black
+    (page,) = readers.pages(tmp_path / "a.dng")
+    assert (page.height, page.width, page.colors) == planes.shape
+    writers.write_like(tmp_path / "a.dng", tmp_path / "b.dng", iter([(0, planes)]))
+    with rawpy.imread(str(tmp_path / "a.dng")) as one, rawpy.imread(str(tmp_path / "b.dng")) as other:
+        np.testing.assert_array_equal(other.raw_image, whole)  # margins too
+        for name in ("sizes", "white_level", "camera_whitebalance"):
+            assert getattr(one, name) == getattr(other, name)
+        np.testing.assert_array_equal(one.raw_pattern, other.raw_pattern)
+        np.testing.assert_array_equal(one.rgb_xyz_matrix, other.rgb_xyz_matrix)
+        pictures = [each.postprocess(no_auto_bright=True, output_bps=16) for each in (one, other)]
+    np.testing.assert_array_equal(*pictures)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_each_plane_has_its_black_level(pattern, tmp_path):
+    levels = (500, 510, 520, 530)
+    whole = write_dng(tmp_path / "a.dng", pattern, levels=levels)
+    by_pixel = np.tile(np.reshape(levels, (2, 2)), (32, 48)).astype(np.float32)
+    expected = bayer.pack((whole - by_pixel) / (WHITE - by_pixel), pattern)
+    np.testing.assert_allclose(raw.read(tmp_path / "a.dng"), expected, rtol=0, atol=1e-6)
+
+
+def tags_of(path):
+    with tifffile.TiffFile(path) as tiff:
+        page, first = raw.raw_page(tiff), tiff.pages[0].aspage()
+        return {tag.code: tag.value for each in (first, page) for tag in each.tags.values()}
+
+
+@pytest.mark.parametrize("sub", [False, True])
+def test_the_tags_of_the_camera_stay(sub, tmp_path):
+    profile, opcode = (51041, 12, 2, (0.1, 0.2), True), (51022, 7, 4, bytes(4), True)
+    write_dng(tmp_path / "a.dng", sub=sub, tags=[profile, opcode])
+    writers.write_like(tmp_path / "a.dng", tmp_path / "b.dng", iter([(0, raw.read(tmp_path / "a.dng"))]))
+    before, after = tags_of(tmp_path / "a.dng"), tags_of(tmp_path / "b.dng")
+    for code in (271, 33421, 33422, 50706, 50707, 50708, 50714, 50717, 50721, 50728, 50730, 50778, 50829, 51022):
+        assert after[code] == before[code], code
+    assert (after[254], after[258], after[262], 51041 in after) == (0, 16, raw.CFA, False)
+
+
+def test_exposure_stays(tmp_path):
+    """The EXIF directory, which tifffile does not write: pointed to from the first page."""
+    write_dng(tmp_path / "a.dng", tags=[(34664, 4, 1, 0, True)])
+    data = bytearray((tmp_path / "a.dng").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.dng") as tiff:
+        tag = tiff.pages[0].aspage().tags[34664]
+    entries = struct.pack("<HHHII", 1, 33434, 5, 1, len(data) + 18) + bytes(4) + struct.pack("<II", 1, 125)
+    data[tag.offset : tag.offset + 2] = struct.pack("<H", 34665)
+    data[tag.offset + 8 : tag.offset + 12] = struct.pack("<I", len(data))
+    (tmp_path / "a.dng").write_bytes(bytes(data) + entries)
+    assert tags_of(tmp_path / "a.dng")[34665]["ExposureTime"] == (1, 125)
+    writers.write_like(tmp_path / "a.dng", tmp_path / "b.dng", iter([(0, raw.read(tmp_path / "a.dng"))]))
+    assert tags_of(tmp_path / "b.dng")[34665]["ExposureTime"] == (1, 125)
+
+
+def test_the_canon_sample_comes_back_exactly(reference, tmp_path):
+    path = reference.parent / "data" / "raw" / "canon_x4_bayer.dng"
+    writers.write_like(path, tmp_path / "b.dng", iter([(0, raw.read(path))]))
+    with rawpy.imread(str(path)) as one, rawpy.imread(str(tmp_path / "b.dng")) as other:
+        np.testing.assert_array_equal(one.raw_image, other.raw_image)
+        pictures = [each.postprocess(no_auto_bright=True, output_bps=16) for each in (one, other)]
+    np.testing.assert_array_equal(*pictures)
+
+
+def test_from_other_raw_files_the_tags_are_libraws(tmp_path):
+    """A DNG under another name stands for them."""
+    whole = write_dng(tmp_path / "a.nef", "GBRG", area=(2, 4, 60, 90), levels=(500, 510, 520, 530))
+    writers.write_like(tmp_path / "a.nef", tmp_path / "b.dng", iter([(0, raw.read(tmp_path / "a.nef"))]))
+    tags = tags_of(tmp_path / "b.dng")
+    assert tags[33422] == bytes((1, 2, 0, 1))
+    assert tags[50829] == (2, 4, 60, 90)
+    assert tags[50714] == (500, 1, 510, 1, 520, 1, 530, 1)
+    assert tags[50717] == WHITE
+    np.testing.assert_allclose(np.array(tags[50728][::2]) / tags[50728][1::2], [0.5, 1, 2 / 3], atol=1e-4)
+    np.testing.assert_allclose(raw.read(tmp_path / "b.dng"), raw.read(tmp_path / "a.nef"), rtol=0, atol=1e-6)
+    with rawpy.imread(str(tmp_path / "b.dng")) as other:
+        np.testing.assert_array_equal(other.raw_image, whole)
+
+
+def test_the_tags_that_libraw_tells_only_of_some_cameras():
+    frame = raw.Frame(0, 0, 4, 4, "BGGR", (1.0, 2.0, 3.0, 4.0), 100.0)
+    told = SimpleNamespace(
+        sizes=SimpleNamespace(flip=6),
+        rgb_xyz_matrix=np.arange(12).reshape(4, 3) / 4,
+        camera_whitebalance=[2.0, 1.0, 4.0, 0],
+    )
+    tags = {tag[0]: tag[3] for tag in dng.told_tags(told, frame)}
+    assert tags[274] == 6
+    assert tags[33422] == bytes((2, 1, 1, 0))
+    assert tags[50714] == (4, 1, 3, 1, 2, 1, 1, 1)  # by pixel: B, G of its row, G of the red row, R
+    assert tags[50721] == (0, 1, 1, 4, 1, 2, 3, 4, 1, 1, 5, 4, 3, 2, 7, 4, 2, 1)
+    assert tags[50728] == (1, 2, 1, 1, 1, 4)
+    told.camera_whitebalance = [0.0, 0.0, 0.0, 0.0]
+    assert 50728 not in {tag[0] for tag in dng.told_tags(told, frame)}
+
+
+def test_what_is_no_bayer_raw_is_refused(reference, tmp_path, monkeypatch):
+    folder = reference.parent / "data" / "raw"
+    with pytest.raises(UnusableImageError, match="demosaiced already, or Foveon"):
+        readers.pages(folder / "linear_no_cfa.dng")
+    (tmp_path / "text.dng").write_text("no raw file, but of some length")
+    with pytest.raises(UnusableImageError, match="LibRaw cannot read it"):
+        readers.pages(tmp_path / "text.dng")
+    whole = (folder / "canon_x4_bayer.dng").read_bytes()
+    (tmp_path / "cut.dng").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UnusableImageError, match="LibRaw cannot read it: Input/output error"):
+        readers.pages(tmp_path / "cut.dng")
+    write_dng(tmp_path / "large.dng")
+    monkeypatch.setattr(raw, "MAX_PIXELS", 64 * 96 - 1)
+    with pytest.raises(UnusableImageError, match="96×64 pixels; at most 6143 are read"):
+        readers.pages(tmp_path / "large.dng")
+    with pytest.raises(OSError, match="No such file"):
+        raw.read(tmp_path / "no.dng")
+
+
+def test_raw_files_bring_their_own_defaults(tmp_path):
+    write_dng(tmp_path / "a.dng")
+    config = build_config({"data": [str(tmp_path)], "noise": "none"})
+    assert (config.channels, config.gamma, config.learning_rate, config.flips) == (4, 1.0, 1e-4, False)
+    assert build_config({"data": [str(tmp_path / "a.dng")], "noise": "none", "gamma": 3.0}, "paper").gamma == 3.0
+    assert build_config({"data": [str(tmp_path)], "noise": "none"}, "paper").learning_rate == 1e-4
+    with pytest.raises(UsageError, match="--flips with --channels 4"):
+        Config(data=("x",), noise="none", channels=4)
+    assert len(find_images([str(tmp_path)], 4)) == 1
+    assert find_images([str(tmp_path)], 4).read(0)[0].shape == (32, 48, 4)
+
+
+@pytest.mark.parametrize("pattern", ["RGGB", "GBRG"])
+def test_train_denoise_and_read_it_back(pattern, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    whole = write_dng(tmp_path / "in" / "a.dng", pattern, (129, 150))
+    options = ["--features", "4", "--patch-size", "64", "--batch-size", "2", "--epochs", "1", "--steps-per-epoch", "2"]
+    run = str(tmp_path / "run")
+    assert main(["train", "--data", str(tmp_path / "in"), "--noise", "none", *options, "--output", run]) == 0
+    assert (tmp_path / "run" / "samples" / "before_after.png").is_file()
+    assert main(["denoise", run, str(tmp_path / "in"), "--output", str(tmp_path / "out")]) == 0
+    result = raw.read(tmp_path / "out" / "a.dng")
+    assert result.shape == raw.read(tmp_path / "in" / "a.dng").shape
+    with rawpy.imread(str(tmp_path / "out" / "a.dng")) as other:
+        assert not np.array_equal(other.raw_image, whole)
+
+
+def test_a_model_of_other_channels_is_refused(models, tmp_path, capsys):
+    write_dng(tmp_path / "a.dng")
+    assert main(["denoise", models("identity 3"), str(tmp_path / "a.dng"), "--output", str(tmp_path / "out")]) == 1
+    assert "4" in capsys.readouterr().err
+    assert main(["denoise", models("identity 4"), str(tmp_path / "a.dng"), "--output", str(tmp_path / "out")]) == 0
+    np.testing.assert_array_equal(raw.read(tmp_path / "out" / "a.dng"), raw.read(tmp_path / "a.dng"))
+
+
+def test_planes_are_developed_alike():
+    noisy = np.random.default_rng(0).random((8, 9, 4)).astype(np.float32) * 0.1
+    images = developed({"noisy": noisy, "denoised": noisy / 2})
+    assert images["noisy"].shape == (8, 9, 3)
+    np.testing.assert_allclose(images["denoised"] ** 2 * 2, np.minimum(images["noisy"] ** 2, 1), atol=0.35)
+    assert developed({"x": noisy[..., :3]})["x"] is not None
