@@ -85,7 +85,7 @@ def test_the_four_synthetic_experiments_are_there():
         ({"noise": "poisson", "lam": []}, "--lam : wanted one number"),
         ({"patch_size": 100}, "--patch-size 100: wanted a multiple of 64.*try 128"),
         ({"patch_size": 0}, "--patch-size 0: wanted a multiple of 64.*try 64"),
-        ({"channels": 4}, "--channels 4: wanted 1 .gray. or 3"),
+        ({"channels": 2}, "--channels 2: wanted 1 .gray., 3 .RGB. or 4"),
         ({"batch_size": 0}, "--batch-size 0: wanted at least 1"),
         ({"epochs": 0}, "--epochs 0: wanted at least 1"),
         ({"learning_rate": 0.0}, "--learning-rate 0.0: wanted a number above 0"),

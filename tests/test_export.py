@@ -19,6 +19,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 import n2n_tf
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError
+from n2n_tf.data import bayer
 from n2n_tf.exporting import check as checking
 from n2n_tf.exporting import export, saved_model
 from n2n_tf.exporting.cpp_loader import CppModel
@@ -280,7 +281,7 @@ def test_four_channels_export_tensors_and_say_so(tmp_path, caplog):
     caplog.set_level("INFO")
     lively(4).save(tmp_path / "x.keras")
     model = CppModel(export(tmp_path / "x.keras", tmp_path / "n2n", LIMIT))
-    assert set(model.signatures) == {"serving_default", "uint8"}
+    assert set(model.signatures) == {"serving_default", "uint8", "mosaic"}
     assert "no signature `encoded`: PNG and JPEG hold 1 or 3 channels, not 4" in caplog.text
 
 
@@ -403,3 +404,49 @@ def test_a_format_without_its_package_names_the_extra(models, tmp_path, capsys, 
     assert "--format onnx needs tf2onnx: pip install n2n-tf[onnx]" in capsys.readouterr().err
     assert main(["export", model, "--format", "onnx", "--output", str(tmp_path / "x.pb")]) == 2
     assert main(["export", model, "--format", "onnx", "--half", "--output", str(tmp_path / "x.onnx")]) == 2
+
+
+@pytest.fixture(scope="module")
+def raw_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("raw")
+    network = lively(4)
+    network.save(folder / "x.keras")
+    model = CppModel(export(folder / "x.keras", folder / "n2n", LIMIT))
+    yield network, model
+    model.close()
+
+
+@pytest.mark.parametrize("pattern", sorted(bayer.RED))
+@pytest.mark.parametrize("size", [(2, 2), (3, 2), (64, 64), (65, 90), (97, 66)])
+def test_mosaics_go_through_as_their_planes_do(pattern, size, raw_model):
+    network, model = raw_model
+    mosaic = RNG.normal(0.3, 0.2, size).astype(np.float32)  # below black too
+    given = {"mosaic": mosaic[None, ..., None], "pattern": np.array([pattern.encode()], object)}
+    planes = n2n_tf.denoise(network, bayer.pack(mosaic, pattern))
+    expected = bayer.unpack(planes, pattern, *size)
+    np.testing.assert_allclose(model.run("mosaic", given)["denoised"][0, ..., 0], expected, rtol=0, atol=1e-5)
+
+
+def test_a_batch_of_mosaics_may_have_different_patterns(raw_model):
+    _, model = raw_model
+    mosaics = RNG.random((2, 34, 36, 1)).astype(np.float32)
+    patterns = np.array([b"BGGR", b"GRBG"], object)
+    both = model.run("mosaic", {"mosaic": mosaics, "pattern": patterns})["denoised"]
+    for one in range(2):
+        alone = model.run("mosaic", {"mosaic": mosaics[one : one + 1], "pattern": patterns[one : one + 1]})["denoised"]
+        np.testing.assert_allclose(both[one], alone[0], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "patterns", "message"),
+    [
+        ((1, 8, 8, 1), [b"RGBG"], "pattern is.*RGBG.*wanted.*RGGB"),
+        ((1, 1, 8, 1), [b"RGGB"], "wanted 2 at least"),
+        ((2, 8, 8, 1), [b"RGGB"], "wanted one pattern a mosaic"),
+        ((1, 8, 8, 4), [b"RGGB"], "not compatible with expected shape"),
+        ((8, 8, 1), [b"RGGB"], "not compatible with expected shape"),
+    ],
+)
+def test_what_is_no_mosaic_is_refused(shape, patterns, message, raw_model):
+    with pytest.raises(RuntimeError, match=message):
+        raw_model[1].run("mosaic", {"mosaic": np.zeros(shape, np.float32), "pattern": np.array(patterns, object)})

@@ -109,6 +109,12 @@ def as_markdown(card: Mapping[str, Any]) -> str:
             "        curl -d @- HOST:8501/v1/models/n2n:predict",
             "",
         ]
+    if "mosaic" in card["signatures"]:
+        lines += [
+            "The signature `mosaic` takes Bayer mosaics, float32 [batch, height, width, 1], (raw - black) / (white -",
+            "black), not clipped, and a `pattern` for each: RGGB, GRBG, GBRG or BGGR.",
+            "",
+        ]
     keras_call = '`keras.models.load_model("denoiser.keras")`'
     lines += [
         f"Keras, without n2n_tf, sides multiples of {card['side_multiple']}: {keras_call}", "", card["license"],

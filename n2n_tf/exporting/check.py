@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from n2n_tf.config import RunError
+from n2n_tf.data import bayer
 from n2n_tf.exporting.cpp_loader import CppModel
 from n2n_tf.inference import Denoiser
 
@@ -48,10 +49,17 @@ def _compare(exported: CppModel, live: Denoiser) -> dict[str, float]:
             found = exported.run("encoded", {"image_bytes": np.array(list(files), dtype=object)})["denoised_bytes"]
             for file, (given, result) in enumerate(zip(files.values(), found, strict=True)):
                 results[f"encoded, file {file}"] = imagecodecs.png_decode(result), live(given)
+        if "mosaic" in exported.signatures and min(height, width) >= 2:
+            for pattern in bayer.RED:
+                mosaic = floats[..., 0]
+                inputs = {"mosaic": mosaic[None, ..., None], "pattern": np.array([pattern.encode()], dtype=object)}
+                planes = live(bayer.pack(mosaic, pattern))
+                through = exported.run("mosaic", inputs)["denoised"][0, ..., 0]
+                results[f"mosaic, {pattern}"] = through, bayer.unpack(planes, pattern, height, width)
         for name, (one, other) in results.items():
             signature = name.partition(",")[0]
             difference = _difference(one, other)
-            if not difference <= (CLOSE if signature == "serving_default" else 0):
+            if not difference <= (CLOSE if signature in ("serving_default", "mosaic") else 0):
                 raise RunError(
                     f"the export differs from the network by {difference:g} in {name} at {height}×{width}; "
                     "nothing was exported"

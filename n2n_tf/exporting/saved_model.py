@@ -6,7 +6,6 @@ import math
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -14,7 +13,7 @@ from n2n_tf.config import UsageError
 from n2n_tf.exporting.card import as_markdown, model_card, run_facts
 from n2n_tf.exporting.check import check
 from n2n_tf.exporting.formats import cost_of_half, describe, in_half
-from n2n_tf.exporting.signatures import signatures
+from n2n_tf.exporting.signatures import Signature, signatures
 from n2n_tf.exporting.warmup import write_warmup
 from n2n_tf.files import PARTIAL, write_json
 from n2n_tf.inference import footprint_of, load_denoiser
@@ -81,12 +80,12 @@ def publish(aside: Path, output: Path) -> Path:
                 raise
 
 
-def write_saved_model(network: keras.Model, functions: dict[str, Any], path: Path) -> None:
+def write_saved_model(network: keras.Model, functions: dict[str, Signature], path: Path) -> None:
     """Write the SavedModel."""
     archive = keras.export.ExportArchive()
     archive.track(network)
-    for name, (function, specification) in functions.items():
-        archive.add_endpoint(name, function, [specification])
+    for name, (function, specifications) in functions.items():
+        archive.add_endpoint(name, function, list(specifications))
     archive.write_out(str(path), verbose=False)
 
 

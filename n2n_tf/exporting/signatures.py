@@ -6,15 +6,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from n2n_tf.data import bayer
+
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # first bytes
 IHDR = b"\0\0\0\rIHDR"  # follows them in a PNG
 PNG_HEADER = 26  # bytes up to the colour type
 
-Function = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+Signature = tuple[Callable[..., dict[str, tf.Tensor]], tuple[tf.TensorSpec, ...]]  # what it does, what it takes
 
 
-def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str, tuple[Function, tf.TensorSpec]]:
-    """Signature name -> function and the input that it takes; the first is the default.
+def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str, Signature]:
+    """Signature name -> function and the inputs that it takes; the first is the default.
 
     Args:
         network: float32 [B, H, W, C] -> the same, H and W multiples of `multiple`.
@@ -30,8 +32,8 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
         with tf.control_dependencies([some]):
             image = tf.identity(image)
         height, width = tf.unstack(tf.shape(image)[1:3])
-        padded = tf.gather(image, _mirrored(height, multiple), axis=1)
-        padded = tf.gather(padded, _mirrored(width, multiple), axis=2)
+        padded = tf.gather(image, _mirrored(height, 0, _rounded_up(height, multiple)), axis=1)
+        padded = tf.gather(padded, _mirrored(width, 0, _rounded_up(width, multiple)), axis=2)
         return network(padded, training=False)[:, :height, :width]
 
     def integers(image: tf.Tensor, peak: int) -> tf.Tensor:
@@ -41,9 +43,9 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
         return tf.cast(tf.floor(scaled * float(peak) + 0.5), image.dtype)
 
     image = [None, None, None, channels]
-    found: dict[str, tuple[Function, tf.TensorSpec]] = {
-        "serving_default": (lambda image: {"denoised": unit(image)}, tf.TensorSpec(image, tf.float32, "image")),
-        "uint8": (lambda image: {"denoised": integers(image, 255)}, tf.TensorSpec(image, tf.uint8, "image")),
+    found: dict[str, Signature] = {
+        "serving_default": (lambda image: {"denoised": unit(image)}, (tf.TensorSpec(image, tf.float32, "image"),)),
+        "uint8": (lambda image: {"denoised": integers(image, 255)}, (tf.TensorSpec(image, tf.uint8, "image"),)),
     }
     if channels in (1, 3):  # what a PNG or JPEG can hold
 
@@ -55,8 +57,39 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
             # one after the other, so that a batch takes the memory of one image
             return {"denoised_bytes": tf.map_fn(encoded, image_bytes, parallel_iterations=1, fn_output_signature=kind)}
 
-        found["encoded"] = (files, tf.TensorSpec([None], tf.string, "image_bytes"))
+        found["encoded"] = (files, (tf.TensorSpec([None], tf.string, "image_bytes"),))
+    if channels == bayer.CHANNELS:  # Bayer raw, packed
+
+        def mosaics(mosaic: tf.Tensor, pattern: tf.Tensor) -> dict[str, tf.Tensor]:
+            kind = tf.TensorSpec([None, None, 1], tf.float32)
+            mosaic, pattern = tf.ensure_shape(mosaic, [None, None, None, 1]), tf.ensure_shape(pattern, [None])
+            same = tf.debugging.Assert(tf.equal(tf.shape(mosaic)[0], tf.size(pattern)), ["wanted one pattern a mosaic"])
+            with tf.control_dependencies([same]):
+                inputs = (mosaic, tf.identity(pattern))
+            denoised = tf.map_fn(
+                lambda each: _mosaic(each[0], each[1], unit), inputs, parallel_iterations=1, fn_output_signature=kind
+            )
+            return {"denoised": denoised}
+
+        shapes = ([None, None, None, 1], tf.float32, "mosaic"), ([None], tf.string, "pattern")
+        found["mosaic"] = (mosaics, tuple(tf.TensorSpec(*shape) for shape in shapes))
     return found
+
+
+def _mosaic(mosaic: tf.Tensor, pattern: tf.Tensor, unit: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+    """A mosaic [H, W, 1] through its planes; as `bayer.pack` and `bayer.unpack`."""
+    is_named = tf.equal(pattern, list(bayer.RED))
+    height, width = tf.unstack(tf.shape(mosaic)[:2])
+    checks = [
+        tf.debugging.Assert(tf.reduce_any(is_named), ["pattern is", pattern, "wanted", ", ".join(bayer.RED)]),
+        tf.debugging.Assert(tf.minimum(height, width) >= 2, ["mosaic has sides", height, width, "wanted 2 at least"]),
+    ]
+    with tf.control_dependencies(checks):
+        top, left = tf.unstack(tf.gather(tf.constant(list(bayer.RED.values())), tf.argmax(is_named)))
+    whole = tf.gather(mosaic, _mirrored(height, -top, _rounded_up(height + top, 2)), axis=0)
+    whole = tf.gather(whole, _mirrored(width, -left, _rounded_up(width + left, 2)), axis=1)
+    denoised = tf.nn.depth_to_space(unit(tf.nn.space_to_depth(whole[None], 2)), 2)[0]
+    return denoised[top : top + height, left : left + width]
 
 
 def _file(
@@ -82,11 +115,18 @@ def _file(
     return tf.cond(is_deep, lambda: through(tf.io.decode_png(data, channels, tf.uint16), 65535), shallow)
 
 
-def _mirrored(length: tf.Tensor, multiple: int) -> tf.Tensor:
-    """Indices of an axis padded by reflection at its end, as NumPy's `reflect`; also where it is shorter than that."""
+def _mirrored(length: tf.Tensor, first: tf.Tensor | int, count: tf.Tensor) -> tf.Tensor:
+    """Indices of an axis continued by reflection at its ends, as NumPy's `reflect`; also where it is shorter than that.
+
+    They begin at `first`, which may be negative, and are `count` in number.
+    """
     period = tf.maximum(2 * (length - 1), 1)
-    places = tf.range((length + multiple - 1) // multiple * multiple) % period
+    places = tf.abs(tf.range(first, first + count)) % period
     return tf.where(places < length, places, period - places)
+
+
+def _rounded_up(length: tf.Tensor, multiple: int) -> tf.Tensor:
+    return (length + multiple - 1) // multiple * multiple
 
 
 def _checks(data: tf.Tensor, multiple: int, max_pixels: int) -> list[tf.Operation]:
@@ -105,7 +145,7 @@ def _checks(data: tf.Tensor, multiple: int, max_pixels: int) -> list[tf.Operatio
     )
     with tf.control_dependencies([known, whole]):
         sides = tf.cond(is_png, lambda: _png_sides(data), lambda: tf.image.extract_jpeg_shape(data, tf.int64)[:2])
-    pixels = tf.reduce_prod((sides + multiple - 1) // multiple * multiple)  # padded, as the network gets them
+    pixels = tf.reduce_prod(_rounded_up(sides, multiple))  # as the network gets them
     possible = tf.debugging.Assert(
         tf.reduce_all(tf.logical_and(sides >= 1, sides < 2**31)), ["image_bytes has sides of", sides, "pixels"]
     )
