@@ -1,8 +1,11 @@
 """Camera raw files in and out. They are DNGs written here by tifffile, and the Bayer raw beside the checkout."""
 
+import io
+import json
 import struct
 from types import SimpleNamespace
 
+import imagecodecs
 import numpy as np
 import pytest
 import rawpy
@@ -203,6 +206,36 @@ def test_a_model_of_other_channels_is_refused(models, tmp_path, capsys):
     assert "4" in capsys.readouterr().err
     assert main(["denoise", models("identity 4"), str(tmp_path / "a.dng"), "--output", str(tmp_path / "out")]) == 0
     np.testing.assert_array_equal(raw.read(tmp_path / "out" / "a.dng"), raw.read(tmp_path / "a.dng"))
+
+
+@pytest.mark.parametrize(("kind", "name"), [("png", "a_rendered.png"), ("tiff", "a_rendered.tif")])
+def test_libraws_rendering_can_be_had_too(kind, name, models, tmp_path):
+    write_dng(tmp_path / "a.dng")
+    command = ["denoise", models("identity 4"), str(tmp_path / "a.dng"), "--output", str(tmp_path / "out")]
+    assert main([*command, "--render", kind]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.dng", name]
+    read = imagecodecs.png_decode if kind == "png" else lambda data: tifffile.imread(io.BytesIO(data))
+    with rawpy.imread(str(tmp_path / "a.dng")) as one:
+        expected = one.postprocess(use_camera_wb=True, output_bps=16)
+    np.testing.assert_array_equal(read((tmp_path / "out" / name).read_bytes()), expected)
+
+
+def test_raw_pairs_are_scored_in_all_four_planes(models, tmp_path):
+    for name in ("noisy", "clean"):
+        (tmp_path / name).mkdir()
+        write_dng(tmp_path / name / "a.dng")
+    with tifffile.TiffFile(tmp_path / "noisy" / "a.dng") as tiff:
+        offset = tiff.pages[0].aspage().dataoffsets[0]
+    data = bytearray((tmp_path / "noisy" / "a.dng").read_bytes())
+    mosaic = np.frombuffer(data, np.uint16, 64 * 96, offset).reshape(64, 96)
+    mosaic[1::2, 1::2] = BLACK  # blue, the last plane
+    (tmp_path / "noisy" / "a.dng").write_bytes(data)
+    sides = [word for name in ("noisy", "clean") for word in (f"--{name}", str(tmp_path / name))]
+    report = tmp_path / "report.json"
+    assert main(["evaluate", models("identity 4"), *sides, "--protocol", "float", "--json", str(report)]) == 0
+    (scores,) = json.loads(report.read_text())["sets"].values()
+    noisy, clean = (np.clip(raw.read(tmp_path / name / "a.dng"), 0, 1) for name in ("noisy", "clean"))
+    assert scores["psnr"] == pytest.approx(-10 * np.log10(np.mean((noisy - clean) ** 2, dtype=np.float64)), abs=1e-3)
 
 
 def test_planes_are_developed_alike():

@@ -126,9 +126,10 @@ def test_the_content_decides_not_the_name(tmp_path):
 @pytest.mark.parametrize(("dtype", "peak"), [(np.uint8, 255), (np.uint16, 65535), (np.float32, 1), (np.float64, 1)])
 def test_unit_range_without_alpha(channels, dtype, peak):
     image = image_of(channels, dtype).reshape(HEIGHT, WIDTH, channels)
-    result = colors_in_unit_range(image)
+    colors = 1 if channels < 3 else 3
+    result = colors_in_unit_range(image, colors)
     assert result.dtype == np.float32
-    expected = image[..., : 1 if channels < 3 else 3].astype(np.float32) / np.float32(peak)
+    expected = image[..., :colors].astype(np.float32) / np.float32(peak)
     np.testing.assert_array_equal(result, expected)
 
 
@@ -142,7 +143,7 @@ def test_unit_range_without_alpha(channels, dtype, peak):
 )
 def test_pixels_that_cannot_be_used(image, reason):
     with pytest.raises(UnusableImageError, match=reason):
-        colors_in_unit_range(image)
+        colors_in_unit_range(image, 1)
 
 
 def broken_files(folder):

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import imagecodecs
 import numpy as np
+import tifffile
 
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import MEMORY, RAW_SUFFIXES, RunError, UsageError
-from n2n_tf.data import readers
+from n2n_tf.data import raw, readers
 from n2n_tf.data.images import find_files, listing, reason
 from n2n_tf.data.readers import Page, UnusableImageError
 from n2n_tf.data.writers import write_like
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from n2n_tf.inference import Denoiser
 
 HELP = "denoise image files"
+RENDERINGS: dict[str, tuple[str, Callable[[Path, np.ndarray], object]]] = {
+    "png": (".png", lambda path, image: path.write_bytes(imagecodecs.png_encode(image))),
+    "tiff": (".tif", lambda path, image: tifffile.imwrite(path, image, photometric="rgb", compression="zlib")),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs; without it they are kept")
     parser.add_argument(
         "--ensemble", action="store_true", help="mean over 8 flips and rotations; takes 8 times as long"
+    )
+    parser.add_argument(
+        "--render", choices=sorted(RENDERINGS), help="also write LibRaw's rendering of each raw file, with 16 bits"
     )
     add_size_arguments(parser)
 
@@ -89,6 +98,8 @@ def run(args: argparse.Namespace) -> None:
         for number, (source, pages) in enumerate(files.items(), 1):
             try:
                 denoise_file(denoiser, pages, targets[source], line.advance)
+                if args.render and pages[0].is_raw:
+                    render(targets[source], args.render)
                 line.say(f"{number}/{len(files)} {targets[source]}")
             except (ValueError, OSError, MemoryError) as error:
                 failed[source] = reason(error)
@@ -144,6 +155,17 @@ def denoise_file(denoiser: "Denoiser", pages: list[Page], target: Path, advance:
     target.parent.mkdir(parents=True, exist_ok=True)
     images = ((page.number, _denoised(denoiser, page, advance)) for page in pages)
     write(target, lambda temporary: write_like(pages[0].path, temporary, images))
+
+
+def render(path: Path, kind: str) -> None:
+    """Write LibRaw's rendering of a raw file beside it.
+
+    Raises:
+        UnusableImageError, OSError: it cannot be read, or the picture not written.
+    """
+    suffix, encode = RENDERINGS[kind]
+    picture = raw.rendered(path)
+    write(path.with_name(f"{path.stem}_rendered{suffix}"), lambda temporary: encode(temporary, picture))
 
 
 def _denoised(denoiser: "Denoiser", page: Page, advance: Callable[[float], None]) -> np.ndarray:

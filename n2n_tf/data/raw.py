@@ -91,6 +91,16 @@ def read(path: str | Path) -> np.ndarray:
         return frame.planes(raw.raw_image[frame.visible])
 
 
+def rendered(path: str | Path) -> np.ndarray:
+    """LibRaw's rendering, uint16 [H, W, 3]: the camera's white balance, sRGB, brightness from the image.
+
+    Raises:
+        UnusableImageError, OSError: as `opened`.
+    """
+    with opened(path) as (raw, _):
+        return raw.postprocess(use_camera_wb=True, output_bps=16)
+
+
 def _frame(raw: rawpy.RawPy, path: str | Path) -> Frame:
     if raw.raw_type != rawpy.RawType.Flat or raw.raw_pattern is None:
         raise UnusableImageError(

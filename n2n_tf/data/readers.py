@@ -99,13 +99,13 @@ def check_pixels(image: np.ndarray) -> None:
         )
 
 
-def colors_in_unit_range(image: np.ndarray, colors: int | None = None) -> np.ndarray:
-    """The first `colors` channels, or all but alpha, float32: integers divided by their largest value, floats as is.
+def colors_in_unit_range(image: np.ndarray, colors: int) -> np.ndarray:
+    """The first `colors` channels, float32: integers divided by their largest value, floats as they are.
 
     Raises:
         UnusableImageError: as `check_pixels`.
     """
-    image = image[..., : colors or colors_of(image.shape[-1])]
+    image = image[..., :colors]
     check_pixels(image)
     if image.dtype.kind == "u":
         return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)

@@ -54,9 +54,11 @@ def comparison(clean: np.ndarray, results: Mapping[str, np.ndarray]) -> Image.Im
     """The whole clean image, and its liveliest part as each denoiser leaves it, as in the paper's Figures 3 and 4.
 
     Args:
-        clean: [H, W, C], C 1 or 3, float in [0, 1] or uint8.
+        clean: [H, W, C], C 1 or 3, float in [0, 1] or uint8; or planes of raw.
         results: caption -> image of the same form, in the order of the columns.
     """
+    shown = developed({"": clean, **results})
+    clean, results = shown.pop(""), shown
     top, left, side = liveliest(clean)
 
     def zoomed(image: np.ndarray) -> np.ndarray:

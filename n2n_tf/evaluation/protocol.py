@@ -130,6 +130,6 @@ def _read(page: Page, types: tuple[np.dtype, ...] | None = None) -> np.ndarray:
         image = readers.read(page)
         if types and image.dtype not in types:
             raise readers.UnusableImageError(f"{image.dtype}, which this protocol would round: --protocol float")
-        return readers.colors_in_unit_range(image)
+        return readers.colors_in_unit_range(image, page.colors)
     except readers.UnusableImageError as error:
         raise readers.UnusableImageError(f"{page}: {error}") from error
