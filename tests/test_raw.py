@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rawpy
 import tifffile
+from PIL import Image
 
 from n2n_tf.cli.main import main
 from n2n_tf.config import Config, UsageError, build_config
@@ -33,8 +34,8 @@ def write_dng(path, pattern="RGGB", size=(64, 96), area=None, sub=False, levels=
             (50730, 10, 1, (-1, 3), True), (50778, 3, 1, 21, True)]  # fmt: skip
     page = [(33421, 3, 2, (2, 2), True), (33422, 1, 4, letters, True), (50714, 3, np.size(levels), levels, True),
             (50717, 3, 1, WHITE, True), (50829, 4, 4, area, True), *more.get("tags", ())]  # fmt: skip
-    if np.size(levels) == 4:
-        page.append((50713, 3, 2, (2, 2), True))
+    if np.size(levels) > 1:
+        page.append((50713, 3, 2, more.get("repeat", (2, 2)), True))
     with tifffile.TiffWriter(path) as tiff:
         options = {"metadata": None, "software": False}
         if sub:
@@ -73,11 +74,14 @@ def test_the_visible_mosaic_is_read_as_its_tags_say_and_written_back(pattern, ar
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_each_plane_has_its_black_level(pattern, tmp_path):
-    levels = (500, 510, 520, 530)
-    whole = write_dng(tmp_path / "a.dng", pattern, levels=levels)
-    by_pixel = np.tile(np.reshape(levels, (2, 2)), (32, 48)).astype(np.float32)
-    expected = bayer.pack((whole - by_pixel) / (WHITE - by_pixel), pattern)
+@pytest.mark.parametrize("corner", [(0, 0), (3, 0), (2, 5), (3, 5)])
+def test_each_plane_has_its_black_level(pattern, corner, tmp_path):
+    """Told from the corner of the visible area, wherever that is."""
+    levels, (top, left) = (500, 510, 520, 530), corner
+    whole = write_dng(tmp_path / "a.dng", pattern, area=(top, left, top + 60, left + 90), levels=levels)
+    by_pixel = np.tile(np.reshape(levels, (2, 2)), (30, 45)).astype(np.float32)
+    visible = whole[top : top + 60, left : left + 90]
+    expected = bayer.pack((visible - by_pixel) / (WHITE - by_pixel), pattern)
     np.testing.assert_allclose(raw.read(tmp_path / "a.dng"), expected, rtol=0, atol=1e-6)
 
 
@@ -203,7 +207,10 @@ def test_train_denoise_and_read_it_back(pattern, tmp_path, capsys):
 def test_a_model_of_other_channels_is_refused(models, tmp_path, capsys):
     write_dng(tmp_path / "a.dng")
     assert main(["denoise", models("identity 3"), str(tmp_path / "a.dng"), "--output", str(tmp_path / "out")]) == 1
-    assert "4" in capsys.readouterr().err
+    assert "a raw file; this model takes images of 3 channels" in capsys.readouterr().err
+    Image.new("RGB", (8, 8)).save(tmp_path / "b.png")
+    assert main(["denoise", models("identity 4"), str(tmp_path / "b.png"), "--output", str(tmp_path / "out")]) == 1
+    assert "no raw file; this model takes raw files" in capsys.readouterr().err
     assert main(["denoise", models("identity 4"), str(tmp_path / "a.dng"), "--output", str(tmp_path / "out")]) == 0
     np.testing.assert_array_equal(raw.read(tmp_path / "out" / "a.dng"), raw.read(tmp_path / "a.dng"))
 
@@ -239,8 +246,73 @@ def test_raw_pairs_are_scored_in_all_four_planes(models, tmp_path):
 
 
 def test_planes_are_developed_alike():
-    noisy = np.random.default_rng(0).random((8, 9, 4)).astype(np.float32) * 0.1
-    images = developed({"noisy": noisy, "denoised": noisy / 2})
-    assert images["noisy"].shape == (8, 9, 3)
-    np.testing.assert_allclose(images["denoised"] ** 2 * 2, np.minimum(images["noisy"] ** 2, 1), atol=0.35)
-    assert developed({"x": noisy[..., :3]})["x"] is not None
+    noisy = np.broadcast_to(np.array([0.1, 0.2, 0.4, 0.05], np.float32), (8, 9, 4)).copy()
+    denoised = noisy / 4
+    images = developed({"noisy": noisy, "denoised": denoised})
+    np.testing.assert_allclose(images["noisy"], np.ones((8, 9, 3)), atol=1e-6)  # gray, and as bright as white
+    np.testing.assert_allclose(images["denoised"], np.full((8, 9, 3), 0.5), atol=1e-6)
+    noisy[:4, :, 0] = 0.05  # less red
+    halves = developed({"noisy": noisy})["noisy"].mean((1,))
+    assert halves[0, 0] < halves[0, 1]
+    assert halves[7, 0] == pytest.approx(halves[7, 1], abs=0.2)
+    plain = np.random.default_rng(0).random((8, 9, 3)).astype(np.float32)
+    np.testing.assert_array_equal(developed({"x": plain})["x"], plain)
+
+
+def test_renderings_are_results_as_the_others(models, tmp_path, capsys):
+    write_dng(tmp_path / "a.dng")
+    command = ["denoise", models("identity 4"), str(tmp_path / "*.[dp]n*"), "--suffix", "_d", "--render", "png"]
+    assert main(command) == 0
+    first = sorted(path.name for path in tmp_path.iterdir())
+    assert {"a_d.dng", "a_d_rendered.png"} <= set(first)
+    (tmp_path / "a_d_rendered.png").write_bytes(b"mine")
+    assert main(command) == 0  # what the first run left is no input of the second
+    assert sorted(path.name for path in tmp_path.iterdir()) == first
+    assert (tmp_path / "a_d_rendered.png").read_bytes() == b"mine"
+    (tmp_path / "a_d_rendered.png").unlink()
+    assert main(command) == 0  # made although the DNG was there
+    assert (tmp_path / "a_d_rendered.png").exists()
+
+
+def test_flips_at_inference_are_refused_too(models, tmp_path, capsys):
+    write_dng(tmp_path / "a.dng")
+    assert main(["denoise", models("identity 4"), str(tmp_path / "a.dng"), "--suffix", "_d", "--ensemble"]) == 2
+    assert "--ensemble with a raw model" in capsys.readouterr().err
+
+
+def test_what_speaks_of_the_old_file_is_dropped(tmp_path):
+    old = [
+        (50933, 4, 2, (100, 200), True),
+        (50973, 1, 4, b"1234", True),
+        (50975, 3, 1, 2, True),
+        (33434, 5, 1, (1, 50), True),
+    ]
+    write_dng(tmp_path / "a.dng", tags=old)
+    writers.write_like(tmp_path / "a.dng", tmp_path / "b.dng", iter([(0, raw.read(tmp_path / "a.dng"))]))
+    tags = tags_of(tmp_path / "b.dng")
+    assert not {50933, 50973, 50975} & set(tags)
+    assert tags[33434] == (1, 50)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"levels": tuple(range(500, 516)), "repeat": (4, 4)}, "black level repeats after 4×4 pixels"),
+        ({"tags": [(50716, 10, 64, (1, 1) * 64, True)]}, "black level differs from row to row"),
+    ],
+)
+def test_levels_that_planes_cannot_have(more, message, tmp_path):
+    write_dng(tmp_path / "a.dng", **more)
+    with pytest.raises(UnusableImageError, match=message):
+        raw.read(tmp_path / "a.dng")
+
+
+def test_folders_of_raw_and_other_images_want_to_be_told_apart(tmp_path):
+    write_dng(tmp_path / "a.dng")
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    flags = {"data": [str(tmp_path)], "noise": "none"}
+    with pytest.raises(UsageError, match="holds raw files and others: say --channels 4"):
+        build_config(flags)
+    assert build_config({**flags, "channels": 4}).gamma == 1.0
+    assert build_config({**flags, "channels": 3}).gamma == 2.0
+    assert build_config({"data": [str(tmp_path / "*.[dD][nN][gG]")], "noise": "none"}).channels == 4

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import tifffile
 
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import MEMORY, RAW_SUFFIXES, RunError, UsageError
-from n2n_tf.data import raw, readers
+from n2n_tf.data import bayer, raw, readers
 from n2n_tf.data.images import find_files, listing, reason
 from n2n_tf.data.readers import Page, UnusableImageError
 from n2n_tf.data.writers import write_like
@@ -65,6 +65,8 @@ def build_denoiser(path: str, args: argparse.Namespace, any_channels: bool = Fal
         from n2n_tf.inference import Denoiser, load_denoiser
     sizes = {name: getattr(args, name) for name in ("memory", "tile") if getattr(args, name) is not None}
     network = load_denoiser(path)
+    if args.ensemble and network.inputs[0].shape[-1] == bayer.CHANNELS:
+        raise UsageError("--ensemble with a raw model: flips would displace the colours of a mosaic; leave it out")
     try:
         return Denoiser(network, ensemble=args.ensemble, any_channels=any_channels, **sizes)
     except ValueError as error:
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
         UsageError: nothing was done.
         RunError: some files failed; the text lists them.
     """
-    targets, earlier = plan(args.inputs, args.output, args.suffix)
+    targets, earlier = plan(args.inputs, args.output, args.suffix, args.render)
     if not targets:
         raise UsageError(f"no image in {' '.join(args.inputs)}")
     denoiser = build_denoiser(args.model, args, any_channels=True)
@@ -98,11 +100,14 @@ def run(args: argparse.Namespace) -> None:
         for number, (source, pages) in enumerate(files.items(), 1):
             try:
                 denoise_file(denoiser, pages, targets[source], line.advance)
-                if args.render and pages[0].is_raw:
-                    render(targets[source], args.render)
                 line.say(f"{number}/{len(files)} {targets[source]}")
             except (ValueError, OSError, MemoryError) as error:
                 failed[source] = reason(error)
+    for target in rendered_from(targets.values(), args.render):
+        try:
+            render(target, args.render, args.overwrite)
+        except (ValueError, OSError) as error:
+            failed[str(target)] = reason(error)
     if earlier:
         print(f"{len(earlier)} inputs have the names of results, were taken for such and left alone:")
         print(listing({path: f"result of {source}" for path, source in earlier.items()}))
@@ -112,8 +117,10 @@ def run(args: argparse.Namespace) -> None:
         raise RunError(f"{len(failed)} of {len(targets)} files failed:\n" + listing(failed, most=len(failed)))
 
 
-def plan(inputs: Sequence[str], output: str | None, suffix: str) -> tuple[dict[str, Path], dict[str, str]]:
-    """Where the result of each input goes.
+def plan(
+    inputs: Sequence[str], output: str | None, suffix: str, rendering: str | None = None
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """Where the result of each input goes; a raw file may have its rendering beside it, of a kind of `RENDERINGS`.
 
     Returns:
         Input -> its result; and the inputs that are the result of another, as those of an earlier run are -> that
@@ -135,12 +142,13 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str) -> tuple[dict[s
     sources = {os.path.realpath(source): source for source in targets}
     results: dict[str, str] = {}
     for source, target in targets.items():
-        real = os.path.realpath(target)
-        if real == os.path.realpath(source):
-            raise UsageError(f"{source}: would be replaced by its result; give a --suffix or another --output")
-        if real in results:
-            raise UsageError(f"{results[real]} and {source}: both results would be {target}; denoise them apart")
-        results[real] = source
+        for result in (target, *(rendering_path(path, rendering) for path in rendered_from([target], rendering))):
+            real = os.path.realpath(result)
+            if real == os.path.realpath(source):
+                raise UsageError(f"{source}: would be replaced by its result; give a --suffix or another --output")
+            if real in results:
+                raise UsageError(f"{results[real]} and {source}: both results would be {result}; denoise them apart")
+            results[real] = source
     earlier = {sources[real]: source for real, source in results.items() if real in sources}
     return {source: target for source, target in targets.items() if source not in earlier}, earlier
 
@@ -157,19 +165,33 @@ def denoise_file(denoiser: "Denoiser", pages: list[Page], target: Path, advance:
     write(target, lambda temporary: write_like(pages[0].path, temporary, images))
 
 
-def render(path: Path, kind: str) -> None:
-    """Write LibRaw's rendering of a raw file beside it.
+def rendered_from(targets: Iterable[Path], kind: str | None) -> list[Path]:
+    """The raw files among results that are to be rendered."""
+    return [path for path in targets if kind and path.suffix.lower() == ".dng"]
+
+
+def rendering_path(path: Path, kind: str | None) -> Path:
+    """Where the rendering of a raw file goes."""
+    return path.with_name(f"{path.stem}_rendered{RENDERINGS[kind][0]}") if kind else path
+
+
+def render(path: Path, kind: str, overwrite: bool) -> None:
+    """Write LibRaw's rendering of a raw file beside it, unless it is there or the file is not.
 
     Raises:
         UnusableImageError, OSError: it cannot be read, or the picture not written.
     """
-    suffix, encode = RENDERINGS[kind]
-    picture = raw.rendered(path)
-    write(path.with_name(f"{path.stem}_rendered{suffix}"), lambda temporary: encode(temporary, picture))
+    target = rendering_path(path, kind)
+    if path.exists() and (overwrite or not target.exists()):
+        picture = raw.rendered(path)
+        write(target, lambda temporary: RENDERINGS[kind][1](temporary, picture))
 
 
 def _denoised(denoiser: "Denoiser", page: Page, advance: Callable[[float], None]) -> np.ndarray:
     """One page, [H, W, C], in its own dtype (1 bit becomes 8); alpha as it was."""
+    if page.is_raw != (denoiser.channels == bayer.CHANNELS):
+        wanted = f"images of {denoiser.channels} channels" if page.is_raw else "raw files"
+        raise UnusableImageError(f"{'a' if page.is_raw else 'no'} raw file; this model takes {wanted}")
     image = readers.read(page)
     readers.check_pixels(image)
     if image.dtype == bool:

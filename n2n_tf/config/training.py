@@ -1,6 +1,7 @@
 """Settings of a training run: every default, its help text, and the checks between settings."""
 
 import dataclasses
+import glob
 import json
 import os
 import sys
@@ -19,9 +20,11 @@ else:
     import tomli as tomllib
 
 
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 RAW_SUFFIXES = frozenset(
-    {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw", ".x3f", ".iiq", ".3fr"}
-)
+    {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".rwl", ".pef", ".srw", ".x3f",
+     ".iiq", ".3fr", ".erf", ".kdc", ".mef"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,8 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     file_settings.pop("preset", None)
     if preset is None and not (flags.get("data") or file_settings.get("data")):
         preset = "quick"  # the sample images are for a first look
-    raw = PRESETS["raw"] if _has_raw(flags.get("data") or file_settings.get("data") or ()) else {}
+    given = {**file_settings, **flags}
+    raw = PRESETS["raw"] if given.get("channels") == 4 or _is_raw(given) else {}
     settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **raw, **file_settings, **flags}
     if not settings.get("data"):
         settings.setdefault("noise", "gaussian")
@@ -208,14 +212,27 @@ def _problems(c: Config) -> Iterable[str]:
         yield "--noise-once with --noise none: no noise is added that could be frozen; leave one of them out"
 
 
-def _has_raw(paths: Iterable[str]) -> bool:
-    """Whether a raw file is among the files, or in the folders."""
-    for path in [paths] if isinstance(paths, str) else paths:
-        given = os.path.expanduser(path)
-        files = (name for _, _, names in os.walk(given) for name in names) if os.path.isdir(given) else [given]
-        if any(os.path.splitext(name)[1].lower() in RAW_SUFFIXES for name in files):
-            return True
-    return False
+def _is_raw(given: Mapping[str, Any]) -> bool:
+    """Whether the training images are raw files.
+
+    Raises:
+        UsageError: some are, and nothing says which are meant.
+    """
+    if "channels" in given:
+        return False
+    data = given.get("data") or ()
+    kinds = {suffix for path in ([data] if isinstance(data, str) else data) for suffix in _suffixes(path)}
+    if kinds & RAW_SUFFIXES and kinds & IMAGE_SUFFIXES:
+        raise UsageError("--data holds raw files and others: say --channels 4 for the raw ones, 3 or 1 for the others")
+    return bool(kinds & RAW_SUFFIXES)
+
+
+def _suffixes(path: str) -> Iterable[str]:
+    """Of a file, of the files in a folder, or of those that a glob matches."""
+    path = os.path.expanduser(path)
+    for found in [path] if os.path.exists(path) else glob.glob(path, recursive=True):
+        names = (name for _, _, each in os.walk(found) for name in each) if os.path.isdir(found) else [found]
+        yield from (os.path.splitext(name)[1].lower() for name in names)
 
 
 def _words(values: Iterable[Any]) -> str:

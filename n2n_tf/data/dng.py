@@ -6,7 +6,6 @@ gone; previews, checksums and private data of the old file. Opcodes stay: LibRaw
 files the tags are made of what LibRaw tells; it tells neither maker nor model.
 """
 
-import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -17,18 +16,21 @@ import rawpy
 import tifffile
 
 from n2n_tf.data import bayer, raw
-from n2n_tf.data.tiff_tags import KEPT, Tag, copied_tags, copy_directories
+from n2n_tf.data.tiff_tags import DIRECTORIES, KEPT, Tag, copied_tags, copy_directories
 
 BYTE, SHORT, LONG, RATIONAL, SIGNED, ASCII = 1, 3, 4, 5, 10, 2
 DROPPED = {
     50712,  # LinearizationTable
     51041,  # NoiseProfile
     50740, 50741,  # DNGPrivateData, which may point into the old file; MakerNoteSafety, which speaks of it
-    50827, 50828, 50972, 51111,  # the original raw file and checksums
+    50827, 50828, 50972, 50973, 51111,  # the original raw file and checksums
+    50933,  # ExtraCameraProfiles, by places in the old file
+    50974, 50975,  # how its pixels were interleaved
     *range(50966, 50972),  # previews
     50781,  # RawDataUniqueID
 }  # fmt: skip
-CAMERA = (*KEPT, 33421, 33422, 37398, *sorted(set(range(50706, 51200)) - DROPPED))
+EXPOSURE = (33434, 33437, 34855, 37386)  # some cameras write them here, not into the EXIF directory
+CAMERA = (*KEPT, 33421, 33422, 37398, *EXPOSURE, *sorted({*range(50706, 51200), *range(52525, 52539)} - DROPPED))
 
 
 def write_dng(source: str, target: Path, images: Iterator[tuple[int, np.ndarray]]) -> None:
@@ -50,23 +52,18 @@ def write_dng(source: str, target: Path, images: Iterator[tuple[int, np.ndarray]
             return
     with tifffile.TiffFile(source) as tiff:
         first, page = tiff.pages[0].aspage(), raw.raw_page(tiff)
-        copied = copied_tags(first, CAMERA)
-        copied["extratags"] = _merged(copied_tags(page, CAMERA)["extratags"], copied["extratags"])
+        holder = first if any(code in first.tags for code in DIRECTORIES) else page
+        copied = copied_tags(holder, CAMERA)  # with places for EXIF and GPS
+        tags = {tag[0]: tag for each in (first, page) for tag in copied_tags(each, CAMERA, ())["extratags"]}
+        places = [tag for tag in copied["extratags"] if tag[0] not in tags]
+        copied["extratags"] = sorted([*tags.values(), *places])
         _write(target, whole, copied, ">" if tiff.byteorder == ">" else "<")
-        copy_directories([first], target)
+        copy_directories([holder], target)
 
 
 def _write(target: Path, whole: np.ndarray, tags: dict, byteorder: Literal["<", ">"] = "<") -> None:
     with tifffile.TiffWriter(target, byteorder=byteorder) as writer:
         writer.write(whole, photometric=raw.CFA, metadata=None, software=False, subfiletype=0, **tags)
-
-
-def _merged(*lists: list[Tag]) -> list[Tag]:
-    """Each code once, from the first list that has it."""
-    found: dict[int, Tag] = {}
-    for tag in itertools.chain(*lists):
-        found.setdefault(tag[0], tag)
-    return [found[code] for code in sorted(found)]
 
 
 def told_tags(opened: rawpy.RawPy, frame: raw.Frame) -> list[Tag]:

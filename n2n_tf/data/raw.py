@@ -1,9 +1,10 @@
 """Camera raw files, through LibRaw: the visible mosaic, normalised and packed."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rawpy
@@ -13,7 +14,10 @@ from n2n_tf.data import bayer
 from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
 
 Area = tuple[int, int, int, int]  # top, left, height, width
-ACTIVE_AREA, CFA_PATTERN, CFA = 50829, 33422, 32803  # DNG tags, and the photometric interpretation of a mosaic
+ACTIVE_AREA, CFA_PATTERN, BLACK_REPEAT, BLACK_LEVEL = 50829, 33422, 50713, 50714  # DNG tags
+BLACK_DELTAS = (50715, 50716)  # by column, by row
+RATIONAL = 5  # TIFF's type
+CFA = 32803  # photometric interpretation of a mosaic
 
 
 @dataclass(frozen=True)
@@ -54,9 +58,10 @@ class Frame:
 
     def mosaic(self, planes: np.ndarray) -> np.ndarray:
         """The inverse of `planes`, rounded to uint16."""
-        black = np.array(self.black, np.float64)
-        numbers = planes.astype(np.float64) * (self.white - black) + black
-        rounded = np.clip(np.floor(numbers + 0.5), 0, 65535).astype(np.uint16)
+        rounded = np.empty(planes.shape, np.uint16)
+        for plane, black in enumerate(self.black):
+            numbers = planes[..., plane].astype(np.float64) * (self.white - black) + black
+            rounded[..., plane] = np.clip(np.floor(numbers + 0.5), 0, 65535)
         return bayer.unpack(rounded, self.pattern, self.height, self.width)
 
 
@@ -106,7 +111,7 @@ def _frame(raw: rawpy.RawPy, path: str | Path) -> Frame:
         raise UnusableImageError(
             "it holds no Bayer mosaic but all colours a pixel: demosaiced already, or Foveon; wanted the camera's own"
         )
-    if raw.raw_pattern.shape != (2, 2) or raw.num_colors != 3:
+    if raw.raw_pattern.shape != (2, 2):
         rows, columns = raw.raw_pattern.shape
         raise UnusableImageError(
             f"its mosaic repeats after {rows}×{columns} pixels (X-Trans has 6×6); wanted Bayer, 2×2"
@@ -114,14 +119,13 @@ def _frame(raw: rawpy.RawPy, path: str | Path) -> Frame:
     letters = "".join(chr(raw.color_desc[index]) for index in raw.raw_colors_visible[:2, :2].ravel())
     sizes = raw.sizes
     area = sizes.top_margin, sizes.left_margin, sizes.height, sizes.width
-    if Path(path).suffix.lower() == ".dng":  # LibRaw moves an odd area to an even place, and its pattern with it
-        area, letters = _dng_area(path, area, letters)
+    levels = [float(level) for level in raw.black_level_per_channel]
+    numbers = _numbers(raw)
+    black = tuple(levels[numbers.get(name, 0)] for name in ("R", "GR", "GB", "B"))
+    if Path(path).suffix.lower() == ".dng":  # LibRaw moves an odd area to an even place, pattern and levels with it
+        area, letters, black = _dng_frame(path, area, letters, black)
     if letters not in bayer.RED:
         raise UnusableImageError(f"its mosaic has the colours {letters}; wanted one of {', '.join(bayer.RED)}")
-    # by LibRaw's number of each colour, G twice: G of the red rows has number 1
-    levels = {int(index): level for index, level in enumerate(raw.black_level_per_channel)}
-    numbers = _numbers(raw)
-    black = tuple(float(levels[numbers[name]]) for name in ("R", "GR", "GB", "B"))
     white = float(raw.white_level)
     if not max(black) < white:
         raise UnusableImageError(f"its black level {max(black):g} is not below its white level {white:g}")
@@ -138,16 +142,39 @@ def _numbers(raw: rawpy.RawPy) -> dict[str, int]:
     return found
 
 
-def _dng_area(path: str | Path, area: Area, letters: str) -> tuple[Area, str]:
-    """The visible area and its pattern as the file's tags have them, where they do."""
+def _dng_frame(
+    path: str | Path, area: Area, letters: str, black: tuple[float, ...]
+) -> tuple[Area, str, tuple[float, ...]]:
+    """The visible area, its pattern and its black levels as the file's tags have them, where they do."""
     with tifffile.TiffFile(path) as tiff:
         page = raw_page(tiff)
-        if ACTIVE_AREA in page.tags:
-            top, left, bottom, right = page.tags[ACTIVE_AREA].value
+        tags = {tag.code: tag.value for tag in page.tags.values()}
+        if page.sampleformat == 3:
+            raise UnusableImageError("its mosaic is of floats; wanted integers, as cameras write them")
+        if ACTIVE_AREA in tags:
+            top, left, bottom, right = tags[ACTIVE_AREA]
             area = top, left, bottom - top, right - left
-        if CFA_PATTERN in page.tags:
-            letters = "".join("RGB"[index] if index < 3 else "?" for index in bytes(page.tags[CFA_PATTERN].value))
-    return area, letters
+        if CFA_PATTERN in tags:
+            letters = "".join("RGB"[index] if index < 3 else "?" for index in bytes(tags[CFA_PATTERN]))
+        if BLACK_LEVEL in tags and letters in bayer.RED:
+            black = _black_levels(page.tags[BLACK_LEVEL], tags, letters)
+    return area, letters, black
+
+
+def _black_levels(tag: tifffile.TiffTag, tags: Mapping[int, Any], letters: str) -> tuple[float, ...]:
+    """Of each plane; the tag has them by pixels, from the corner of the visible area."""
+    rows, columns = tags.get(BLACK_REPEAT, (1, 1))
+    values = np.ravel(tag.value).astype(float)
+    if tag.dtype == RATIONAL:
+        values = values[::2] / values[1::2]
+    if rows not in (1, 2) or columns not in (1, 2) or values.size != rows * columns:
+        raise UnusableImageError(f"its black level repeats after {rows}×{columns} pixels; wanted 1 or 2")
+    by_pixel = np.broadcast_to(values.reshape(rows, columns), (2, 2))
+    for code in BLACK_DELTAS:
+        if code in tags and np.any(tags[code]):
+            raise UnusableImageError("its black level differs from row to row or from column to column")
+    top, left = bayer.RED[letters]
+    return tuple(float(by_pixel[(row + top) % 2, (column + left) % 2]) for row, column in bayer.PLANES)
 
 
 def raw_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:

@@ -11,11 +11,11 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from n2n_tf.config import RAW_SUFFIXES
+from n2n_tf.config import IMAGE_SUFFIXES, RAW_SUFFIXES
 from n2n_tf.data import raw
 from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
 
-SUFFIXES = RAW_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+SUFFIXES = IMAGE_SUFFIXES | RAW_SUFFIXES
 RAW = "camera raw"
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type; a palette is read as RGB
 PILLOW_CHANNELS = {"1": 1, "L": 1, "LA": 2, "P": 3, "RGB": 3, "RGBA": 4}  # by mode

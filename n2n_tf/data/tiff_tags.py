@@ -19,7 +19,9 @@ INTEROPERABILITY = 40965  # such a pointer inside EXIF
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 
 
-def copied_tags(page: tifffile.TiffPage, codes: Sequence[int] = KEPT) -> dict[str, Any]:
+def copied_tags(
+    page: tifffile.TiffPage, codes: Sequence[int] = KEPT, directories: Sequence[int] = DIRECTORIES
+) -> dict[str, Any]:
     """What `tifffile.TiffWriter.write` needs to give a page the tags of another.
 
     The writer takes no pointers to directories: places are reserved for them under the codes before theirs, which
@@ -35,7 +37,7 @@ def copied_tags(page: tifffile.TiffPage, codes: Sequence[int] = KEPT) -> dict[st
                 value = tag.value
             tags.append((code, tag.dtype, tag.count, value, False))
     pointer, empty = (16, bytes(8)) if page.parent.is_bigtiff else (4, bytes(4))
-    tags += [(code - 1, pointer, 1, empty, False) for code in DIRECTORIES if code in page.tags]
+    tags += [(code - 1, pointer, 1, empty, False) for code in directories if code in page.tags]
     copied: dict[str, Any] = {"extratags": tags}
     resolution = [page.tags[code].value for code in (282, 283) if code in page.tags]
     if len(resolution) == 2 and all(denominator for _, denominator in resolution):

@@ -61,4 +61,4 @@ def rrg(channels: int = 4, features: int = 64, init: str = "default", seed: int 
     return keras.Model(image, layers.Add(dtype="float32", name="denoised")([image, last]), name="rrg")
 
 
-INITS = {"default": 1 / 3}  # variance times fan_in: PyTorch's own, which the authors leave as it is
+INITS = {"default": 1 / 3, "authors": 1 / 3}  # variance times fan_in: PyTorch's own, which the authors leave as it is
