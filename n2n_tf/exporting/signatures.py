@@ -12,6 +12,7 @@ PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # first bytes
 IHDR = b"\0\0\0\rIHDR"  # follows them in a PNG
 PNG_HEADER = 26  # bytes up to the colour type
 
+Integers = Callable[[tf.Tensor, int], tf.Tensor]  # image, its largest value -> the same
 Signature = tuple[Callable[..., dict[str, tf.Tensor]], tuple[tf.TensorSpec, ...]]  # what it does, what it takes
 
 
@@ -48,32 +49,39 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
         "uint8": (lambda image: {"denoised": integers(image, 255)}, (tf.TensorSpec(image, tf.uint8, "image"),)),
     }
     if channels in (1, 3):  # what a PNG or JPEG can hold
-
-        def files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-            def encoded(data: tf.Tensor) -> tf.Tensor:
-                return _file(data, channels, multiple, max_pixels, integers)
-
-            kind = tf.TensorSpec([], tf.string)
-            # one after the other, so that a batch takes the memory of one image
-            return {"denoised_bytes": tf.map_fn(encoded, image_bytes, parallel_iterations=1, fn_output_signature=kind)}
-
-        found["encoded"] = (files, (tf.TensorSpec([None], tf.string, "image_bytes"),))
+        found["encoded"] = _encoded(channels, multiple, max_pixels, integers)
     if channels == bayer.CHANNELS:  # Bayer raw, packed
-
-        def mosaics(mosaic: tf.Tensor, pattern: tf.Tensor) -> dict[str, tf.Tensor]:
-            kind = tf.TensorSpec([None, None, 1], tf.float32)
-            mosaic, pattern = tf.ensure_shape(mosaic, [None, None, None, 1]), tf.ensure_shape(pattern, [None])
-            same = tf.debugging.Assert(tf.equal(tf.shape(mosaic)[0], tf.size(pattern)), ["wanted one pattern a mosaic"])
-            with tf.control_dependencies([same]):
-                inputs = (mosaic, tf.identity(pattern))
-            denoised = tf.map_fn(
-                lambda each: _mosaic(each[0], each[1], unit), inputs, parallel_iterations=1, fn_output_signature=kind
-            )
-            return {"denoised": denoised}
-
-        shapes = ([None, None, None, 1], tf.float32, "mosaic"), ([None], tf.string, "pattern")
-        found["mosaic"] = (mosaics, tuple(tf.TensorSpec(*shape) for shape in shapes))
+        found["mosaic"] = _mosaics(unit)
     return found
+
+
+def _encoded(channels: int, multiple: int, max_pixels: int, integers: Integers) -> Signature:
+    def files(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        def encoded(data: tf.Tensor) -> tf.Tensor:
+            return _file(data, channels, multiple, max_pixels, integers)
+
+        kind = tf.TensorSpec([], tf.string)
+        # one after the other, so that a batch takes the memory of one image
+        return {"denoised_bytes": tf.map_fn(encoded, image_bytes, parallel_iterations=1, fn_output_signature=kind)}
+
+    return files, (tf.TensorSpec([None], tf.string, "image_bytes"),)
+
+
+def _mosaics(unit: Callable[[tf.Tensor], tf.Tensor]) -> Signature:
+    def mosaics(mosaic: tf.Tensor, pattern: tf.Tensor) -> dict[str, tf.Tensor]:
+        mosaic, pattern = tf.ensure_shape(mosaic, [None, None, None, 1]), tf.ensure_shape(pattern, [None])
+        same = tf.debugging.Assert(tf.equal(tf.shape(mosaic)[0], tf.size(pattern)), ["wanted one pattern a mosaic"])
+        with tf.control_dependencies([same]):
+            inputs = (mosaic, tf.identity(pattern))
+        kind = tf.TensorSpec([None, None, 1], tf.float32)
+
+        def denoised(each: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+            return _mosaic(each[0], each[1], unit)
+
+        return {"denoised": tf.map_fn(denoised, inputs, parallel_iterations=1, fn_output_signature=kind)}
+
+    shapes = ([None, None, None, 1], tf.float32, "mosaic"), ([None], tf.string, "pattern")
+    return mosaics, tuple(tf.TensorSpec(*shape) for shape in shapes)
 
 
 def _mosaic(mosaic: tf.Tensor, pattern: tf.Tensor, unit: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
@@ -92,9 +100,7 @@ def _mosaic(mosaic: tf.Tensor, pattern: tf.Tensor, unit: Callable[[tf.Tensor], t
     return denoised[top : top + height, left : left + width]
 
 
-def _file(
-    data: tf.Tensor, channels: int, multiple: int, max_pixels: int, integers: Callable[[tf.Tensor, int], tf.Tensor]
-) -> tf.Tensor:
+def _file(data: tf.Tensor, channels: int, multiple: int, max_pixels: int, integers: Integers) -> tf.Tensor:
     """Bytes of a PNG or JPEG -> bytes of a PNG of the same depth, through `integers`."""
     with tf.control_dependencies(_checks(data, multiple, max_pixels)):
         data = tf.identity(data)
