@@ -31,16 +31,23 @@ def reference() -> Path:
 
 
 @pytest.fixture(scope="session")
-def authors_unet(reference) -> Callable[[str], keras.Model]:
-    """The U-Net with weights of a file of the authors' code."""
+def authors_state(reference) -> Callable[[str], dict[str, np.ndarray]]:
+    """The weights in a file of the authors' code."""
     torch = pytest.importorskip("torch", reason="PyTorch, extra `torch`, reads the authors' weights")
+
+    def state(name: str) -> dict[str, np.ndarray]:
+        weights = torch.load(reference / name, weights_only=True)
+        return {name: value.numpy() for name, value in weights.items()}
+
+    return state
+
+
+@pytest.fixture(scope="session")
+def authors_unet(authors_state) -> Callable[[str], keras.Model]:
+    """The U-Net with weights of a file of the authors' code."""
     from n2n_tf.networks.authors import from_authors
 
-    def with_weights(name: str) -> keras.Model:
-        weights = torch.load(reference / name, weights_only=True)
-        return from_authors({name: value.numpy() for name, value in weights.items()})
-
-    return with_weights
+    return lambda name: from_authors(authors_state(name))
 
 
 def identity(channels: int) -> keras.Model:

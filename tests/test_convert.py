@@ -9,10 +9,8 @@ from n2n_tf.networks.authors import from_authors
 
 
 @pytest.fixture
-def state(reference):
-    torch = pytest.importorskip("torch", reason="PyTorch, extra `torch`, reads the authors' weights")
-    weights = torch.load(reference / "unet_random.pth", weights_only=True)
-    return {name: value.numpy() for name, value in weights.items()}
+def state(authors_state):
+    return authors_state("unet_random.pth")
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
