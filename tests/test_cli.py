@@ -35,7 +35,7 @@ def train(*arguments):
         (["--sigma", "-5"], "--sigma -5: wanted one number above 0"),
         (["--sigma", "loud"], "argument --sigma: invalid float value: 'loud'"),
         (["--patch-size", "100"], "--patch-size 100: wanted a multiple of 64"),
-        (["--network", "unit"], "--network: 'unit' is not known; wanted one of unet; did you mean 'unet'?"),
+        (["--network", "unit"], "--network: 'unit' is not known; wanted one of dncnn, rrg, unet; did you mean 'unet'?"),
         (["--init", "zero"], "init: 'zero' is not known; wanted one of authors, default"),
         (["--method", "noise2void"], "--method: 'noise2void' is not known; wanted one of neighbor2neighbor"),
         (["--optimizer", "adamm"], "--optimizer: 'adamm' is not known; wanted one of adam, adamw; did you mean"),
@@ -74,7 +74,7 @@ def test_no_usable_image_is_status_1_with_each_reason(kind, capsys, tmp_path):
     error = capsys.readouterr().err
     expected = {
         "empty folder": "no file with the suffix of an image",
-        "text files": "not a PNG, JPEG, BMP, GIF, WebP, TIFF file",
+        "text files": "not a PNG, JPEG, BMP, GIF, WebP, TIFF, camera raw file",
         "too small": "32×32 pixels, smaller than the 64×64 needed",
         "all truncated": "cannot be decoded",
         "gray": "1 channel(s), wanted 3; train --channels 1 takes such images",

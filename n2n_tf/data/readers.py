@@ -180,8 +180,8 @@ READERS: dict[str, tuple[tuple[bytes, ...], Callable, Callable]] = {  # first by
     "BMP": ((b"BM",), _pillow_header, _read_pillow),
     "GIF": ((b"GIF87a", b"GIF89a"), _pillow_header, _read_pillow),
     "WebP": ((b"RIFF",), _pillow_header, _read_pillow),
-    RAW: ((b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0"), _raw_header, _read_raw),
     "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff_header, _read_tiff),
+    RAW: ((b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0"), _raw_header, _read_raw),
 }
 
 
