@@ -270,6 +270,8 @@ def test_renderings_are_results_as_the_others(models, tmp_path, capsys):
     assert main(command) == 0  # what the first run left is no input of the second
     assert sorted(path.name for path in tmp_path.iterdir()) == first
     assert (tmp_path / "a_d_rendered.png").read_bytes() == b"mine"
+    assert main([*command, "--overwrite"]) == 0  # nor is it replaced: it was among the inputs
+    assert (tmp_path / "a_d_rendered.png").read_bytes() == b"mine"
     (tmp_path / "a_d_rendered.png").unlink()
     assert main(command) == 0  # made although the DNG was there
     assert (tmp_path / "a_d_rendered.png").exists()

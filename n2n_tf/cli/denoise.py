@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> None:
                 failed[source] = reason(error)
     for target in rendered_from(targets.values(), args.render):
         try:
-            render(target, args.render, args.overwrite)
+            render(target, args.render, args.overwrite and str(rendering_path(target, args.render)) not in earlier)
         except (ValueError, OSError) as error:
             failed[str(target)] = reason(error)
     if earlier:

@@ -122,9 +122,8 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     given = {**file_settings, **flags}
     raw = dict(PRESETS["raw"]) if given.get("channels") == 4 or _is_raw(given) else {}
     if raw and preset == "paper":
-        raw["learning_rate"] = (
-            1e-4  # section 5.1, for 100 epochs; short runs of the default leave wrong colours with it
-        )
+        # section 5.1, for 100 epochs; after a short run the default recipe had wrong colours with it
+        raw["learning_rate"] = 1e-4
     settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **raw, **file_settings, **flags}
     if not settings.get("data"):
         settings.setdefault("noise", "gaussian")

@@ -54,7 +54,7 @@ class Models:
         self._stopping.set()
         if self._thread:
             self._thread.join()
-        for model in [*self._models.values(), *self._leaving]:
+        for model in [*self._models.values(), *self._coming.values(), *self._leaving]:
             model.unload()
 
     @property
