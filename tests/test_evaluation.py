@@ -127,7 +127,7 @@ def test_the_float_protocol_does_not_round(sets):
 
 
 def test_summary_means_and_standard_error():
-    results = Results({"s": (30.0, 0.9)})
+    results = Results({"s": {"paper, Table 1": (30.0, 0.9)}})
     results.rows = [("s", "d", "a", 0, 20.0, 0.5), ("s", "d", "a", 1, 22.0, 0.7), ("s", "d", "b", 0, 30.0, 0.8),
                     ("s", "d", "b", 1, 32.0, 0.8), ("t", "d", "c", 0, 10.0, 0.1)]  # fmt: skip
     summary = results.summary("d")

@@ -11,9 +11,10 @@ import tensorflow as tf
 from PIL import Image
 
 from n2n_tf.config import Config
-from n2n_tf.data import pipeline
+from n2n_tf.data import seeds
 from n2n_tf.data.images import find_images
-from n2n_tf.data.pipeline import crop, derive, flip, held_out_pair, shuffled, training_batches
+from n2n_tf.data.pipeline import crop, flip, held_out_pair, shuffled, training_batches
+from n2n_tf.data.seeds import derive
 from n2n_tf.noise import Gaussian
 
 CONFIG = Config(data=("x",), noise="gaussian", patch_size=64, batch_size=3, seed=7)
@@ -120,9 +121,9 @@ def test_held_out_noise_never_changes(images):
 
 
 def test_purposes_have_different_seeds():
-    purposes = (pipeline.SHUFFLE, pipeline.ELEMENT, pipeline.IMAGE, pipeline.HELD_OUT)
-    seeds = {tuple(derive(0, purpose, number).numpy()) for purpose in purposes for number in range(50)}
-    assert len(seeds) == 200
+    purposes = (seeds.SHUFFLE, seeds.ELEMENT, seeds.IMAGE, seeds.HELD_OUT, seeds.SHARDS)
+    found = {tuple(derive(0, purpose, number).numpy()) for purpose in purposes for number in range(50)}
+    assert len(found) == 250
 
 
 MEMORY = """

@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from n2n_tf.cli.blocks import add_block_arguments, are_blocks, check_blocks, check_channels, submit
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import Config, RunError, UsageError, build_config, lookup
+from n2n_tf.data import bayer
 from n2n_tf.data.images import find_files, find_images, fixed_part, listing, reason
 from n2n_tf.data.pairs import find_pairs
 from n2n_tf.files import write, write_json
@@ -43,8 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--noise", help="noise added to --data: gaussian or poisson")
     parser.add_argument("--sigma", nargs="+", type=float, metavar="S", help="as for train")
     parser.add_argument("--lam", nargs="+", type=float, metavar="L", help="as for train")
-    parser.add_argument("--noisy", type=path, metavar="DIR", help="noisy images, with --clean instead of --data")
+    parser.add_argument(
+        "--noisy",
+        type=path,
+        metavar="DIR",
+        help="noisy images, with --clean instead of --data; or SIDD's blocks, a .mat",
+    )
     parser.add_argument("--clean", type=path, metavar="DIR", help="their clean partners, of the same names")
+    add_block_arguments(parser)
     parser.add_argument(
         "--protocol", default="paper", help="paper (rounded to 8 bits) or float (not rounded; raw and 16-bit data)"
     )
@@ -67,9 +75,11 @@ def run(args: argparse.Namespace) -> None:
     """Evaluate, show the table, write tables and pictures."""
     output = Path(args.output or time.strftime("evaluations/%Y%m%d-%H%M%S"))
     config = _check(args, output)
+    if args.submission:
+        return submit(args)
     labels = _labels(args.models)
     with quiet_import():
-        from n2n_tf.evaluation.paper import TABLE_1
+        from n2n_tf.evaluation.paper import published
         from n2n_tf.evaluation.pictures import comparison, stacked
         from n2n_tf.evaluation.protocol import PROTOCOLS, evaluate
         from n2n_tf.evaluation.results import Results
@@ -84,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(f"models of {sorted(channels)} channels cannot be compared on the same images")
     sets, skipped = _find_sets(args, noise, channels.pop())
 
-    results = Results(TABLE_1.get(str(noise), {}) if args.protocol == "paper" else {})
+    results = Results(published(str(noise)) if args.protocol == "paper" or are_blocks(args.noisy) else {})
     pictures = []
     output.mkdir(parents=True, exist_ok=True)
     with ProgressLine("evaluating", sum(len(each.clean) * each.repeats for each in sets)) as line:
@@ -92,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
             for case in evaluate(sets, {NOISY: lambda noisy: noisy, **denoisers}, protocol):
                 results.add(case)
                 if case.repeat == 0 and case.page in case.set.clean[: args.pictures]:
-                    pictures.append(comparison(case.clean, _captioned(case)))
+                    pictures.append(comparison(*_shown(case)))
                 line.advance()
                 if case.page == case.set.clean[-1]:
                     line.say(f"{case.set.name}, draw {case.repeat + 1} of {case.set.repeats}")
@@ -108,7 +118,8 @@ def run(args: argparse.Namespace) -> None:
 def _check(args: argparse.Namespace, output: Path) -> Config | None:
     """What can be checked without TensorFlow; returns the noise settings, None for pairs."""
     pairs = args.noisy is not None or args.clean is not None
-    if pairs == bool(args.data) or (args.noisy is None) != (args.clean is None):
+    check_blocks(args)
+    if pairs == bool(args.data) or (args.noisy is None) != (args.clean is None and not args.submission):
         raise UsageError("wanted --data PATH... (clean images) with --noise, or both --noisy DIR and --clean DIR")
     if args.json and len(args.models) > 1:
         raise UsageError("--json: takes one MODEL; --output holds a JSON file for each")
@@ -137,6 +148,11 @@ def _find_sets(
     from n2n_tf.evaluation.paper import REPEATS
     from n2n_tf.evaluation.protocol import TestSet
 
+    if are_blocks(args.noisy):
+        check_channels(channels)
+        from n2n_tf.evaluation.blocks import block_sets
+
+        return block_sets(args.noisy, args.clean, args.block_names, args.pattern), {}
     if noise is None:
         noisy, clean, skipped = find_pairs(args.noisy, args.clean, channels, WINDOW)
         return [TestSet(Path(os.path.abspath(args.noisy)).name, clean, noisy)], skipped
@@ -168,10 +184,15 @@ def _labels(models: Sequence[str]) -> dict[str, str]:
     return dict(zip(names if distinct else map(str, paths), models, strict=True))
 
 
-def _captioned(case: "Case") -> dict[str, np.ndarray]:
-    """The results of a case under their names and scores."""
+def _shown(case: "Case") -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The clean image, and the results under their names and scores; mosaics as planes."""
+    pattern = case.set.pattern
+
+    def shown(image: np.ndarray) -> np.ndarray:
+        return bayer.pack(image[..., 0], pattern) if pattern else image
+
     scores = {name: f"{psnr:.2f} dB / {ssim:.3f}" for name, (psnr, ssim) in case.scores.items()}
-    return {f"{name}\n{scores[name]}": result for name, result in case.results.items()}
+    return shown(case.clean), {f"{name}\n{scores[name]}": shown(result) for name, result in case.results.items()}
 
 
 def _write(results: "Results", labels: dict[str, str], args: argparse.Namespace, output: Path) -> None:

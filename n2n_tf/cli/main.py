@@ -11,10 +11,11 @@ from typing import NoReturn
 
 from PIL import Image
 
-from n2n_tf.cli import convert, denoise, evaluate, export, serve, train
+from n2n_tf.cli import convert, denoise, evaluate, export, prepare, serve, train
 from n2n_tf.config import RunError, UsageError
 
 COMMANDS = {
+    "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
     "denoise": denoise,
@@ -83,7 +84,7 @@ def _say(command: str, text: str, status: int) -> int:
 def _from_the_system(error: Exception) -> bool:
     """Whether TensorFlow reports a full disk, a missing right, too little memory, rather than a mistake of ours."""
     errors = getattr(sys.modules.get("tensorflow"), "errors", None)
-    names = ("ResourceExhausted", "PermissionDenied", "FailedPrecondition", "OutOfRange", "DataLoss")
+    names = ("ResourceExhausted", "PermissionDenied", "FailedPrecondition", "NotFound", "OutOfRange", "DataLoss")
     return errors is not None and isinstance(error, tuple(getattr(errors, f"{name}Error") for name in names))
 
 

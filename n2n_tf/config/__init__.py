@@ -3,9 +3,10 @@
 from n2n_tf.config.exporting import FORMATS, HALVES, LEAST_MAX_PIXELS, MAX_PIXELS, MEMORY
 from n2n_tf.config.serving import ServeConfig
 from n2n_tf.config.settings import RunError, UsageError, flag, gist, lookup
-from n2n_tf.config.training import IMAGE_SUFFIXES, PRESETS, RAW_SUFFIXES, Config, build_config, config_from
+from n2n_tf.config.training import IMAGE_SUFFIXES, MANIFEST, PRESETS, RAW_SUFFIXES, Config, build_config, config_from
 
 __all__ = [
-    "FORMATS", "HALVES", "IMAGE_SUFFIXES", "LEAST_MAX_PIXELS", "MAX_PIXELS", "MEMORY", "PRESETS", "RAW_SUFFIXES",
-    "Config", "RunError", "ServeConfig", "UsageError", "build_config", "config_from", "flag", "gist", "lookup",
+    "FORMATS", "HALVES", "IMAGE_SUFFIXES", "LEAST_MAX_PIXELS", "MANIFEST", "MAX_PIXELS", "MEMORY", "PRESETS",
+    "RAW_SUFFIXES", "Config", "RunError", "ServeConfig", "UsageError", "build_config", "config_from", "flag", "gist",
+    "lookup",
 ]  # fmt: skip

@@ -27,14 +27,21 @@ RAW_SUFFIXES = frozenset(
 )  # fmt: skip
 
 
+MANIFEST = "shards.json"  # what makes a folder one of prepared shards
+
+
 @dataclass(frozen=True)
 class Config:
     """One training run. Each field is a flag of `n2n-tf train` and a key of its TOML files."""
 
     data: tuple[str, ...] = setting(
-        (), "noisy images, or clean ones that --noise is added to: folders, globs, files; without it, sample images"
+        (),
+        "noisy images, or clean ones that --noise is added to: folders, globs, files, or one that prepare wrote; "
+        "without it, sample images",
     )
-    val_data: tuple[str, ...] = setting((), "held-out images; without it, a tenth of --data, at most 8")
+    val_data: tuple[str, ...] = setting(
+        (), "held-out images; without it, those that prepare held out, or a tenth of --data, at most 8"
+    )
     noise: str | None = setting(
         None, "noise added to the images: none (they are noisy), gaussian or poisson; gaussian for the sample images"
     )
@@ -224,10 +231,20 @@ def _is_raw(given: Mapping[str, Any]) -> bool:
     if "channels" in given:
         return False
     data = given.get("data") or ()
+    if any(_prepared_channels(path) == 4 for path in ([data] if isinstance(data, str) else data)):
+        return True
     kinds = {suffix for path in ([data] if isinstance(data, str) else data) for suffix in _suffixes(path)}
     if kinds & RAW_SUFFIXES and kinds & IMAGE_SUFFIXES:
         raise UsageError("--data holds raw files and others: say --channels 4 for the raw ones, 3 or 1 for the others")
     return bool(kinds & RAW_SUFFIXES)
+
+
+def _prepared_channels(folder: str) -> int | None:
+    """Of prepared crops; None for what is no folder of shards, or none on this machine."""
+    try:
+        return json.loads(Path(folder, MANIFEST).read_text(encoding="utf-8"))["channels"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _suffixes(path: str) -> Iterable[str]:

@@ -56,6 +56,35 @@ def unpack(planes: np.ndarray, pattern: str, height: int, width: int) -> np.ndar
     return whole[top : top + height, left : left + width]
 
 
+def whole_cells(mosaic: np.ndarray, pattern: str) -> np.ndarray:
+    """The planes of the part that begins with a red row and column and has only whole cells: no pixel is mirrored.
+
+    Args:
+        mosaic: [H, W], at least 3×3 pixels, any type.
+        pattern: a name of `RED`.
+
+    Raises:
+        ValueError: a mosaic of other axes, or without a whole cell.
+        UsageError: an unknown pattern.
+    """
+    top, left = lookup(RED, pattern, "CFA pattern")
+    height, width = ((side - first) // 2 * 2 for side, first in zip(mosaic.shape, (top, left), strict=False))
+    return pack(mosaic[top : top + height, left : left + width], "RGGB")
+
+
+def turned(mosaic: np.ndarray, pattern: str) -> np.ndarray:
+    """A mosaic of even sides, flipped so that it begins with red; its own inverse.
+
+    Raises:
+        ValueError: an odd side.
+        UsageError: an unknown pattern.
+    """
+    row, column = lookup(RED, pattern, "CFA pattern")
+    if mosaic.ndim != 2 or any(side % 2 for side in mosaic.shape):
+        raise ValueError(f"a mosaic of shape {mosaic.shape}; wanted [H, W] with even sides")
+    return mosaic[:: -1 if row else 1, :: -1 if column else 1]
+
+
 def shifted(pattern: str, rows: int, columns: int) -> str:
     """The pattern of a mosaic without its first rows and columns.
 

@@ -29,9 +29,13 @@ class Images:
     channels: int
     skipped: dict[str, str] = field(default_factory=dict)
     failure: RunError | None = None  # inside a tf.data pipeline TensorFlow swallows the exception itself
+    paired = False  # their clean partners are not known
 
     def __len__(self) -> int:
         return len(self.pages)
+
+    def clean(self, index: int) -> None:
+        """No clean partner, as `HeldOut.clean` may have one."""
 
     def read(self, index: int) -> tuple[np.ndarray, np.int64]:
         """Image number `index`, float32 [H, W, C] in [0, 1], and the number of the image that was read.

@@ -5,20 +5,23 @@ size or where a run was resumed. That is also why noise comes before batching: i
 """
 
 import os
+from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import Config
 from n2n_tf.data.images import Images
+from n2n_tf.data.seeds import ELEMENT, HELD_OUT, IMAGE, SHUFFLE, derive
+from n2n_tf.data.shards import HeldOut, Shards
 from n2n_tf.noise import Noise
-
-# purposes a seed is used for; each gives independent random numbers
-SHUFFLE, ELEMENT, IMAGE, HELD_OUT = range(4)
 
 LARGEST_HELD_OUT = 512  # side in pixels, so that a validation is quick whatever the images
 
 
-def training_batches(images: Images, noise: Noise | None, config: Config, first_step: int = 0) -> tf.data.Dataset:
+def training_batches(
+    images: Images | Shards, noise: Noise | None, config: Config, first_step: int = 0
+) -> tf.data.Dataset:
     """Endless batches of crops.
 
     Args:
@@ -31,13 +34,11 @@ def training_batches(images: Images, noise: Noise | None, config: Config, first_
         Dataset of (noisy, clean), float32 [B, P, P, C], or of noisy alone if `noise` is None.
     """
 
-    def element(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        index = shuffled(number, len(images), config.seed)
+    def element(number: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, ...]:
         crop_seed, flip_seed, noise_seed = tf.unstack(
             tf.random.experimental.stateless_split(derive(config.seed, ELEMENT, number), 3)
         )
-        image, index = tf.numpy_function(images.read, [index], [tf.float32, tf.int64], stateful=False)
-        image.set_shape([None, None, config.channels])
+        image, index = load(reference)
         if noise is None:
             return (flip(crop(image, config.patch_size, crop_seed), flip_seed, config.flips),)
         if config.noise_once:  # before the crop: each pixel of an image has one noise value for ever
@@ -47,13 +48,30 @@ def training_batches(images: Images, noise: Noise | None, config: Config, first_
         clean = flip(crop(image, config.patch_size, crop_seed), flip_seed, config.flips)
         return noise(clean, noise_seed), clean
 
-    first = first_step * config.batch_size
+    elements, load = (images.elements, images.load) if isinstance(images, Shards) else _files(images)
     return (
-        tf.data.Dataset.range(first, tf.int64.max)
+        elements(first_step * config.batch_size, config.seed)
         .map(element, num_parallel_calls=os.cpu_count(), deterministic=True)
         .batch(config.batch_size, drop_remainder=True)
         .prefetch(2)
     )
+
+
+def _files(
+    images: Images,
+) -> tuple[Callable[[int, int], tf.data.Dataset], Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+    """What `Shards.elements` and `Shards.load` are, for files: the reference is the number of an image."""
+
+    def elements(first: int, seed: int) -> tf.data.Dataset:
+        numbers = tf.data.Dataset.range(first, tf.int64.max)
+        return numbers.map(lambda number: (number, shuffled(number, len(images), seed)))
+
+    def load(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        image, index = tf.numpy_function(images.read, [index], [tf.float32, tf.int64], stateful=False)
+        image.set_shape([None, None, images.channels])
+        return image, index
+
+    return elements, load
 
 
 def shuffled(number: tf.Tensor, count: int, seed: int) -> tf.Tensor:
@@ -76,18 +94,19 @@ def flip(image: tf.Tensor, seed: tf.Tensor, enabled: bool) -> tf.Tensor:
     return tf.image.stateless_random_flip_up_down(image, down)
 
 
-def derive(seed: int, purpose: int, number: tf.Tensor | int) -> tf.Tensor:
-    """The stateless seed, int [2], of one purpose's element `number`."""
-    return tf.random.experimental.stateless_fold_in(tf.constant([seed, purpose], tf.int64), number)
-
-
 def held_out_pair(
-    images: Images, index: int, noise: Noise | None, config: Config
+    images: Images | HeldOut, index: int, noise: Noise | None, config: Config
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
     """The middle of held-out image number `index`: noisy and, where it is known, clean. Always the same noise."""
-    image = images.read(index)[0]
-    top, left = (max(0, side - LARGEST_HELD_OUT) // 2 for side in image.shape[:2])
-    image = tf.constant(image[top : top + LARGEST_HELD_OUT, left : left + LARGEST_HELD_OUT])
+    image, clean = (middle(each) for each in (images.read(index)[0], images.clean(index)))
     if noise is None:
-        return image, None
+        return image, clean
     return noise(image, derive(config.seed, HELD_OUT, index)), image
+
+
+def middle(image: np.ndarray | None) -> tf.Tensor | None:
+    """At most `LARGEST_HELD_OUT` pixels of each side."""
+    if image is None:
+        return None
+    top, left = (max(0, side - LARGEST_HELD_OUT) // 2 for side in image.shape[:2])
+    return tf.constant(image[top : top + LARGEST_HELD_OUT, left : left + LARGEST_HELD_OUT])

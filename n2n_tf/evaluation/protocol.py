@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from n2n_tf.data import readers
+from n2n_tf.data import bayer, readers
 from n2n_tf.data.readers import Page
 from n2n_tf.evaluation.metrics import psnr, ssim
 from n2n_tf.evaluation.pictures import to_uint8
@@ -17,6 +17,17 @@ SEED = 101  # of NumPy's legacy generator, set once before a list of sets
 Denoise = Callable[[np.ndarray], np.ndarray]  # float32 [H, W, C] -> the same
 
 
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A mosaic that is there already: its name and its pixels, float32 [H, W, 1]."""
+
+    name: str
+    pixels: np.ndarray
+
+    def __str__(self) -> str:
+        return self.name
+
+
 @dataclass(frozen=True)
 class TestSet:
     """Clean images, and where their noisy partners come from.
@@ -26,14 +37,18 @@ class TestSet:
         clean: the images.
         noisy: the partners, or the noise to add.
         repeats: noise draws for each image.
+        group: sets of one group are scored together too.
+        pattern: of mosaics [H, W, 1]; the denoiser gets their planes, the scores are those of the mosaics.
     """
 
     __test__ = False  # pytest, this is not a test
 
     name: str
-    clean: Sequence[Page]
-    noisy: list[Page] | Noise
+    clean: Sequence[Page | Block]
+    noisy: Sequence[Page | Block] | Noise
     repeats: int = 1
+    group: str | None = None
+    pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +63,7 @@ class Case:
     """
 
     set: TestSet
-    page: Page
+    page: Page | Block
     repeat: int
     clean: np.ndarray
     results: Mapping[str, np.ndarray]
@@ -107,7 +122,7 @@ def evaluate(sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol
     for each in sets:
         for page in each.clean:
             _read(page, protocol.clean_types)
-        for page in each.noisy if isinstance(each.noisy, list) else []:
+        for page in each.noisy if isinstance(each.noisy, Sequence) else []:
             _read(page)
     generator = np.random.RandomState(SEED)
     for each in sets:
@@ -115,8 +130,11 @@ def evaluate(sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol
             for number, page in enumerate(each.clean):
                 clean = _read(page)
                 partners = each.noisy
-                noisy = _read(partners[number]) if isinstance(partners, list) else partners.draw(clean, generator)
-                results = {name: protocol.denoise(denoiser, noisy) for name, denoiser in denoisers.items()}
+                noisy = _read(partners[number]) if isinstance(partners, Sequence) else partners.draw(clean, generator)
+                results = {
+                    name: protocol.denoise(on_mosaics(denoiser, each.pattern), noisy)
+                    for name, denoiser in denoisers.items()
+                }
                 clean = protocol.scored(clean)
                 scores = {
                     name: (psnr(result, clean, protocol.peak), ssim(result, clean, protocol.peak))
@@ -125,11 +143,23 @@ def evaluate(sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol
                 yield Case(each, page, repeat, clean, results, scores)
 
 
-def _read(page: Page, types: tuple[np.dtype, ...] | None = None) -> np.ndarray:
+def on_mosaics(denoiser: Denoise, pattern: str | None) -> Denoise:
+    """A denoiser of planes as one of mosaics [H, W, 1] of even sides, which are flipped to begin with red."""
+    if pattern is None:
+        return denoiser
+
+    def of_mosaic(mosaic: np.ndarray) -> np.ndarray:
+        planes = denoiser(bayer.pack(bayer.turned(mosaic[..., 0], pattern), "RGGB"))
+        return bayer.turned(bayer.unpack(planes, "RGGB", *mosaic.shape[:2]), pattern)[..., None]
+
+    return of_mosaic
+
+
+def _read(page: Page | Block, types: tuple[np.dtype, ...] | None = None) -> np.ndarray:
     try:
-        image = readers.read(page)
+        image = page.pixels if isinstance(page, Block) else readers.read(page)
         if types and image.dtype not in types:
             raise readers.UnusableImageError(f"{image.dtype}, which this protocol would round: --protocol float")
-        return readers.colors_in_unit_range(image, page.colors)
+        return image if isinstance(page, Block) else readers.colors_in_unit_range(image, page.colors)
     except readers.UnusableImageError as error:
         raise readers.UnusableImageError(f"{page}: {error}") from error

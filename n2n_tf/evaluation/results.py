@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,38 +21,41 @@ class Results:
 
     Attributes:
         rows: by set, denoiser, image, noise draw: PSNR in dB and SSIM.
-        published: by set, PSNR and SSIM of the paper, for the same noise.
+        groups: several sets that are also scored as one; in order.
+        published: by set in small letters and the row's title, PSNR and SSIM of the paper, for the same noise.
     """
 
-    published: dict[str, tuple[float, float]]
+    published: Mapping[str, Mapping[str, tuple[float, float]]]
     rows: list[tuple[str, str, str, int, float, float]] = field(default_factory=list)
+    groups: dict[str, dict[str, None]] = field(default_factory=dict)
 
     def add(self, case: Case) -> None:
         """Keep the scores of a case."""
+        if case.set.group:
+            self.groups.setdefault(case.set.group, {})[case.set.name] = None
         for denoiser, scores in case.scores.items():
             self.rows.append((case.set.name, denoiser, str(case.page), case.repeat, *scores))
 
     def summary(self, denoiser: str) -> dict[str, Any]:
-        """By set: means, standard errors, and the scores of each image and draw.
+        """By set and group: means, standard errors, and the scores of each image and draw.
 
         The standard error is that of the mean over images, each with the mean of its draws: draws on one image are
         no independent images.
         """
-        return {name: self._of_set(name, denoiser) for name in dict.fromkeys(row[0] for row in self.rows)}
+        return {name: self._of_set(name, denoiser) for name in self._names()}
 
     def table(self) -> list[tuple[str, ...]]:
         """Rows of strings, the first one the head: for each set the denoisers in their order, then the paper."""
         rows: list[tuple[str, ...]] = [("set", "denoiser", "PSNR, dB", "SSIM", "images × draws")]
         denoisers = list(dict.fromkeys(row[1] for row in self.rows))
-        for name in dict.fromkeys(row[0] for row in self.rows):
+        for name in self._names():
             for denoiser in denoisers:
                 s = self._of_set(name, denoiser)
                 psnr = f"{s['psnr']:.2f}" + _plus_minus(s["psnr_standard_error"], 2)
                 ssim = f"{s['ssim']:.3f}" + _plus_minus(s["ssim_standard_error"], 3)
                 rows.append((name, denoiser, psnr, ssim, f"{s['images']} × {s['repeats']}"))
-            if name.lower() in self.published:
-                best = self.published[name.lower()]
-                rows.append((name, "paper, Table 1", f"{best[0]:.2f}", f"{best[1]:.3f}", ""))
+            for title, (psnr_there, ssim_there) in self.published.get(name.lower(), {}).items():
+                rows.append((name, title, f"{psnr_there:.2f}", f"{ssim_there:.3f}", ""))
         return rows
 
     def write_csv(self, path: Path) -> None:
@@ -64,10 +67,16 @@ class Results:
 
         write(path, writer)
 
+    def _names(self) -> list[str]:
+        return [*dict.fromkeys(row[0] for row in self.rows), *self.groups]
+
     def _of_set(self, name: str, denoiser: str) -> dict[str, Any]:
-        rows = [row[2:] for row in self.rows if row[:2] == (name, denoiser)]
-        images = list(dict.fromkeys(row[0] for row in rows))
-        means = np.array([np.mean([row[2:] for row in rows if row[0] == image], axis=0) for image in images])
+        members = self.groups.get(name, {name})
+        rows = [row[2:] for row in self.rows if row[0] in members and row[1] == denoiser]
+        images: dict[str, list[tuple[float, float]]] = {}
+        for image, _, *scores in rows:
+            images.setdefault(image, []).append((scores[0], scores[1]))
+        means = np.array([np.mean(scores, axis=0) for scores in images.values()])
         psnr, ssim = means.mean(axis=0).tolist()
         errors = (means.std(axis=0, ddof=1) / math.sqrt(len(images))).tolist() if len(images) > 1 else (None, None)
         return {
@@ -77,7 +86,7 @@ class Results:
             "ssim_standard_error": errors[1],
             "images": len(images),
             "repeats": len(rows) // len(images),
-            "paper": self.published.get(name.lower()),
+            "paper": next(iter(self.published.get(name.lower(), {}).values()), None),
             "scores": [dict(zip(COLUMNS[2:], row, strict=True)) for row in rows],
         }
 

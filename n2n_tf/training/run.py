@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from n2n_tf.config import Config, RunError, UsageError, flag, lookup
 from n2n_tf.data import samples
 from n2n_tf.data.images import Images, find_images, listing
 from n2n_tf.data.pipeline import training_batches
+from n2n_tf.data.shards import TRAIN, VAL, HeldOut, Shards, open_shards, shards_at
 from n2n_tf.files import write_json
 from n2n_tf.methods import METHODS
 from n2n_tf.noise import NOISES, Noise
@@ -72,21 +73,58 @@ def resume(output: str | Path, settings: Mapping[str, Any] | None = None) -> dic
     return _fit(config, _resolve(config), training, held_out, directory, resume=True)
 
 
-def find_data(config: Config) -> tuple[Images, Images]:
+def find_data(config: Config) -> tuple[Images | Shards, Images | HeldOut]:
     """Training and held-out images; says once where they come from and what was skipped."""
-    patch, channels = config.patch_size, config.channels
-    if not config.data:
-        logger.info("no --data: training on the sample images of scikit-image")
-    training = find_images(config.data or samples.sample_paths(samples.TRAINING, channels), channels, patch)
-    if config.val_data or not config.data:
-        paths = config.val_data or samples.sample_paths(samples.HELD_OUT, channels)
-        held_out = find_images(paths, channels, SMALLEST_HELD_OUT, "--val-data")
+    held_out = _held_out(config.val_data, config) if config.val_data else None
+    training: Images | Shards
+    if any(shards_at(path) for path in config.data):
+        training = _shards(config.data, TRAIN, config, "--data")
+        held_out = held_out or HeldOut(_shards(config.data, VAL, config, "--data"))
+        if not held_out:
+            logger.info("no crops are held out: the scores are those of training crops")
+            held_out = HeldOut(training)
     else:
-        training, held_out = _hold_out(training, config)
+        training, held_out = _find_images(config, held_out)
     for name, images in (("training", training), ("held-out", held_out)):
-        images.read(0)  # fail now if nothing can be decoded
-        logger.info("%d %s images", len(images), name)
+        if isinstance(images, (Images, HeldOut)):
+            images.read(0)  # fail now if nothing can be decoded
+        logger.info("%d %s %s", len(images), name, "images" if isinstance(images, Images) else "crops")
     return training, held_out
+
+
+def _held_out(paths: Sequence[str], config: Config) -> Images | HeldOut:
+    if any(shards_at(path) for path in paths):
+        return HeldOut(_shards(paths, VAL, config, "--val-data"))
+    return find_images(paths, config.channels, SMALLEST_HELD_OUT, "--val-data")
+
+
+def _find_images(config: Config, held_out: Images | HeldOut | None) -> tuple[Images, Images | HeldOut]:
+    patch, channels = config.patch_size, config.channels
+    if config.data:
+        training = find_images(config.data, channels, patch)
+        return (training, held_out) if held_out else _hold_out(training, config)
+    logger.info("no --data: training on the sample images of scikit-image")
+    training = find_images(samples.sample_paths(samples.TRAINING, channels), channels, patch)
+    return training, held_out or find_images(samples.sample_paths(samples.HELD_OUT, channels), channels)
+
+
+def _shards(paths: Sequence[str], split: str, config: Config, flag: str) -> Shards:
+    """The shards of one side of the split.
+
+    Raises:
+        UsageError: several paths, or crops of another form than the settings want.
+        RunError: the shards are damaged.
+    """
+    if len(paths) > 1:
+        raise UsageError(f"{flag}: a folder of shards stands alone; got {' '.join(paths)}")
+    shards = open_shards(paths[0], split)
+    if shards.channels != config.channels:
+        raise UsageError(f"--channels {config.channels}: the shards of {paths[0]} have {shards.channels}")
+    if split == TRAIN and shards.side < config.patch_size:
+        raise UsageError(f"--patch-size {config.patch_size}: the crops of {paths[0]} have {shards.side}×{shards.side}")
+    if flag == "--val-data" and not shards:
+        raise RunError(f"{flag} {paths[0]}: none of its shards is held out")
+    return shards
 
 
 def _hold_out(images: Images, config: Config) -> tuple[Images, Images]:
@@ -114,8 +152,9 @@ def _resolve(config: Config) -> Noise | None:
 
 
 def _fit(
-    config: Config, noise: Noise | None, training: Images, held_out: Images, directory: RunDirectory, resume: bool
-) -> dict[str, Any]:
+    config: Config, noise: Noise | None, training: Images | Shards, held_out: Images | HeldOut,
+    directory: RunDirectory, resume: bool,
+) -> dict[str, Any]:  # fmt: skip
     began = time.monotonic()
     per_epoch = config.steps_per_epoch or max(LEAST_STEPS, len(training) // config.batch_size)
     steps = config.epochs * per_epoch
@@ -159,7 +198,7 @@ def _fit(
 
 
 def _report(
-    config: Config, training: Images, validation: Validation, directory: RunDirectory, seconds: float
+    config: Config, training: Images | Shards, validation: Validation, directory: RunDirectory, seconds: float
 ) -> dict[str, Any]:
     if not directory.denoiser.exists():
         raise RunError("no epoch's denoiser gave numbers on the held-out images; try a lower --learning-rate")

@@ -18,6 +18,7 @@ from n2n_tf import __version__
 from n2n_tf.config import Config, RunError, UsageError, config_from
 from n2n_tf.data.images import Images
 from n2n_tf.data.readers import Page
+from n2n_tf.data.shards import HeldOut, Shards
 from n2n_tf.files import write, write_json
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class RunDirectory:
         self.samples = self.path / "samples"
         self.report = self.path / "report.json"
 
-    def create(self, config: Config, training: Images, held_out: Images) -> None:
+    def create(self, config: Config, training: Images | Shards, held_out: Images | HeldOut) -> None:
         """Begin a run.
 
         Raises:
@@ -82,7 +83,7 @@ class RunDirectory:
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--output {self.path}: is a file; name a directory")
 
-    def open(self) -> tuple[Config, Images, Images]:
+    def open(self) -> tuple[Config, Images | Shards, Images | HeldOut]:
         """Settings, training and held-out images of a run that is to be resumed; warns if the environment changed.
 
         Raises:
@@ -95,10 +96,7 @@ class RunDirectory:
             saved = json.loads(self.config.read_text(encoding="utf-8"))
             config = config_from(saved["config"])
             lists = json.loads(self.images.read_text(encoding="utf-8"))
-            training, held_out = (
-                Images([Page(*page) for page in lists[name]["pages"]], config.channels, lists[name]["skipped"])
-                for name in ("training", "held_out")
-            )
+            training, held_out = (_from_json(lists[name], config) for name in ("training", "held_out"))
         except (KeyError, TypeError, json.JSONDecodeError) as error:
             raise RunError(f"{self.path}: config.json or images.json is damaged: {error!r}") from error
         for name, now in environment(config).items():
@@ -128,8 +126,20 @@ class RunDirectory:
         write(self.denoiser, lambda temporary: network.save(temporary))
 
 
-def _to_json(images: Images) -> dict[str, Any]:
+def _to_json(images: Images | Shards | HeldOut) -> dict[str, Any]:
+    if isinstance(images, HeldOut):
+        return {"held_out_of": _to_json(images.shards)}
+    if isinstance(images, Shards):
+        return {name: value for name, value in dataclasses.asdict(images).items() if name != "failure"}
     return {"pages": [list(dataclasses.astuple(page)) for page in images.pages], "skipped": images.skipped}
+
+
+def _from_json(saved: dict[str, Any], config: Config) -> Any:
+    if "held_out_of" in saved:
+        return HeldOut(_from_json(saved["held_out_of"], config))
+    if "counts" in saved:
+        return Shards(**saved)
+    return Images([Page(*page) for page in saved["pages"]], config.channels, saved["skipped"])
 
 
 def _processor() -> str:

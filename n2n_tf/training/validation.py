@@ -8,7 +8,9 @@ import tensorflow as tf
 
 from n2n_tf.config import Config
 from n2n_tf.data.images import Images
-from n2n_tf.data.pipeline import HELD_OUT, derive, held_out_pair
+from n2n_tf.data.pipeline import held_out_pair
+from n2n_tf.data.seeds import HELD_OUT, derive
+from n2n_tf.data.shards import HeldOut
 from n2n_tf.evaluation.metrics import psnr
 from n2n_tf.evaluation.pictures import developed, side_by_side
 from n2n_tf.files import write
@@ -36,7 +38,7 @@ class Validation(keras.callbacks.Callback):
         self,
         denoiser: keras.Model,
         weights: AverageWeights,
-        images: Images,
+        images: Images | HeldOut,
         noise: Noise | None,
         config: Config,
         directory: RunDirectory,
@@ -46,7 +48,7 @@ class Validation(keras.callbacks.Callback):
         self.weights = weights
         self.images, self.noise, self.config = images, noise, config
         self.directory = directory
-        self.monitor = "val_psnr" if noise else "val_reconstruction"
+        self.monitor = "val_psnr" if noise or images.paired else "val_reconstruction"
         self.best = tf.Variable(np.inf, dtype=tf.float64, trainable=False)  # lower is better
         self._writer = tf.summary.create_file_writer(str(directory.tensorboard / "pictures"))
 
@@ -64,7 +66,7 @@ class Validation(keras.callbacks.Callback):
             for name, image in images.items():
                 tf.summary.image(name, np.clip(image, 0, 1)[None])
             self._writer.flush()
-        cost = -value if self.noise else value
+        cost = -value if self.monitor == "val_psnr" else value
         if cost < self.best.numpy():
             self.directory.save_denoiser(self.denoiser)
             self.best.assign(cost)

@@ -1,0 +1,154 @@
+"""The raw files of SIDD, the Smartphone Image Denoising Dataset (Abdelhamed et al., CVPR 2018).
+
+An image is a mosaic in MATLAB's v7.3 format (HDF5), in which h5py sees it transposed; the blocks of the validation and
+the benchmark are in its v5 format. In both, black is 0 and white is 1.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import scipy.io
+
+from n2n_tf.config import UsageError, lookup
+from n2n_tf.data import bayer
+from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
+from n2n_tf.data.raw import CFA_PATTERN
+from n2n_tf.data.readers import check_pixels
+
+PATTERNS = {"G4": "BGGR", "GP": "BGGR", "IP": "RGGB", "N6": "BGGR", "S6": "GRBG"}  # by phone
+NAME = re.compile(r"(\d+)_(\d+)_([A-Z0-9]{2})_(\d+)_(\d+)_(\d+)_([LNH])")
+NOISY = "*_NOISY_RAW_*.MAT"  # with _GT_ and _METADATA_ beside it
+KEY = "x"
+V5, V73 = "MATLAB's v5 format", "MATLAB's v7.3 format (HDF5)"
+SIGNATURES = {b"MATLAB 5.0": V5, b"MATLAB 7.3": V73, b"\x89HDF": V73}  # the last of files that others than MATLAB wrote
+MOST_BYTES = 2**31  # of blocks; those of SIDD have 335 MB
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One shot of a scene. Scenes are ten; a split must not put one on both sides.
+
+    Attributes:
+        name: instance, scene, phone, ISO, shutter speed, illuminant temperature and brightness, joined by `_`.
+    """
+
+    name: str
+    scene: str
+    phone: str
+    iso: int
+
+    @property
+    def pattern(self) -> str:
+        """Of the phone's mosaics, a name of `bayer.RED`."""
+        return PATTERNS[self.phone]
+
+
+def instance(name: str) -> Instance:
+    """What a name tells.
+
+    Raises:
+        UsageError: another form, or a phone that is not among `PATTERNS`.
+    """
+    match = NAME.fullmatch(name)
+    if not match:
+        raise UsageError(
+            f"{name}: no name of a scene instance with a phone code ({', '.join(PATTERNS)}); wanted a form like "
+            "0001_001_S6_00100_00060_3200_L"
+        )
+    lookup(PATTERNS, match[3], f"{name}: phone code")
+    return Instance(name, match[2], match[3], int(match[4]))
+
+
+def read_names(path: str | Path) -> list[Instance]:
+    """The scene instances that a text file names, one in a line.
+
+    Raises:
+        UsageError: it cannot be read, or a name is none.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--block-names {path}: cannot be read: {error}") from error
+    return [instance(line) for line in lines]
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """A mosaic, float32 [H, W].
+
+    Raises:
+        UnusableImageError: it holds none.
+        OSError: it cannot be opened.
+    """
+    _check_version(path, V73, "images of SIDD")
+    try:
+        with h5py.File(path, "r") as file:
+            if KEY not in file:
+                raise UnusableImageError(f"it has no variable {KEY!r}, but {', '.join(file) or 'none'}")
+            data = file[KEY]
+            if not isinstance(data, h5py.Dataset) or data.ndim != 2 or data.dtype.kind != "f" or min(data.shape) < 2:
+                raise UnusableImageError(f"its {KEY!r} is {data}; wanted a mosaic of floats, [H, W]")
+            if data.size > MAX_PIXELS:
+                raise UnusableImageError(f"{data.shape[0]}×{data.shape[1]} pixels; at most {MAX_PIXELS} are read")
+            mosaic = np.ascontiguousarray(data[()].astype(np.float32).T)
+    except (OSError, RuntimeError) as error:  # HDF5's own errors
+        raise UnusableImageError(f"cannot be decoded: {error}") from error
+    check_pixels(mosaic)
+    return mosaic
+
+
+def read_blocks(path: str | Path) -> np.ndarray:
+    """The blocks of the validation or of the benchmark, float32 [instances, blocks, H, W].
+
+    Raises:
+        UnusableImageError: it holds none.
+        OSError: it cannot be opened.
+    """
+    _check_version(path, V5, "blocks of SIDD")
+    try:
+        variables = scipy.io.whosmat(path)
+        arrays = {name: shape for name, shape, kind in variables if len(shape) == 4 and kind in ("single", "double")}
+        if len(arrays) != 1 or 0 in next(iter(arrays.values())):
+            held = ", ".join(f"{name} {shape} {kind}" for name, shape, kind in variables) or "nothing"
+            raise UnusableImageError(f"it holds {held}; wanted one array of floats, [instances, blocks, H, W]")
+        ((name, shape),) = arrays.items()
+        size = 4 * math.prod(shape)
+        if size > MOST_BYTES:
+            raise UnusableImageError(f"its blocks take {size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} are read")
+        blocks = scipy.io.loadmat(path, variable_names=[name])[name].astype(np.float32, copy=False)
+    except (UnusableImageError, MemoryError):
+        raise
+    except Exception as error:  # SciPy raises zlib.error, TypeError, ValueError and more
+        raise UnusableImageError(f"cannot be decoded: {error}") from error
+    return blocks
+
+
+def metadata_pattern(path: str | Path) -> str:
+    """The pattern that a metadata file tells, a name of `bayer.RED`.
+
+    Raises:
+        UnusableImageError: it tells none.
+        OSError: it cannot be opened.
+    """
+    _check_version(path, V5, "metadata of SIDD")
+    try:
+        tags: Any = scipy.io.loadmat(path)["metadata"][0, 0]["UnknownTags"]
+        values = {int(tag["ID"].item()): tag["Value"].ravel() for tag in tags.ravel()}
+        letters = "".join("RGB"[index] for index in values[CFA_PATTERN])
+    except Exception as error:
+        raise UnusableImageError(f"tells no CFA pattern: {error!r}") from error
+    if letters not in bayer.RED:
+        raise UnusableImageError(f"tells the CFA pattern {letters}; wanted one of {', '.join(bayer.RED)}")
+    return letters
+
+
+def _check_version(path: str | Path, wanted: str, what: str) -> None:
+    with open(path, "rb") as file:
+        first = file.read(16)
+    found = next((version for begin, version in SIGNATURES.items() if first.startswith(begin)), "no MATLAB file")
+    if found != wanted:
+        raise UnusableImageError(f"it is {found}; {what} come in {wanted}")

@@ -1,0 +1,261 @@
+"""Shards: what is written comes back, each crop once in each pass, in an order that only the seed tells."""
+
+import dataclasses
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from n2n_tf.cli.main import main
+from n2n_tf.config import Config, RunError, UsageError, build_config
+from n2n_tf.data import prepare, shards
+from n2n_tf.data.errors import UnusableImageError
+from n2n_tf.data.pipeline import held_out_pair, training_batches
+from n2n_tf.data.shards import TRAIN, VAL, HeldOut, open_shards
+from n2n_tf.noise import Gaussian
+
+SIDE = 64
+COUNTS = (5, 3, 4, 7, 1, 4)  # crops of the shards to train on
+CONFIG = Config(data=("x",), noise="none", channels=4, flips=False, patch_size=64, batch_size=4, seed=3)
+
+
+def numbered(number):
+    """Crops in one column; all pixels of a crop tell which it is."""
+    count = COUNTS[number]
+    rows = np.repeat(np.arange(count), SIDE) + 10 * number + 1
+    return np.broadcast_to(rows[:, None, None], (count * SIDE, SIDE, 4)).astype(np.float32) / np.float32(100)
+
+
+def write(folder, channels=4, paired=True):
+    writer = prepare.Writer(
+        str(folder), {"side": SIDE, "channels": channels, "dtype": "float32"}, {"kind": "test"}, SIDE
+    )
+    for number in range(len(COUNTS)):
+        image = numbered(number)[..., :channels]
+        writer.add(prepare.Source("", f"a/{number}", TRAIN, lambda image=image: (image, None), {}))
+    held_out = numbered(0)[..., :channels]
+    writer.add(prepare.Source("", "b", VAL, lambda: (held_out, held_out / 2 if paired else None), {}))
+    return str(folder)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write(tmp_path / "shards")
+
+
+def order(source, count, first=0, seed=3, **workers):
+    """Numbers of elements and crops, in the order in which they come."""
+    elements = source.elements(first, seed, **workers).take(count)
+    return [(int(number), round(float(source.load(record)[0][0, 0, 0]) * 100)) for number, record in elements]
+
+
+ALL = sorted(10 * number + 1 + crop for number, count in enumerate(COUNTS) for crop in range(count))
+
+
+def test_each_pass_has_every_crop_once_in_a_new_order(folder):
+    source = open_shards(folder, TRAIN)
+    assert len(source) == sum(COUNTS) == 24
+    passes = np.array([crop for _, crop in order(source, 72)]).reshape(3, 24)
+    for each in passes:
+        assert sorted(each) == ALL
+    assert len({tuple(each) for each in passes}) == 3
+    assert [number for number, _ in order(source, 30)] == list(range(30))
+    assert order(source, 24) != order(source, 24, seed=4)
+
+
+def test_the_order_is_the_same_again_and_where_a_run_is_resumed(folder, monkeypatch):
+    source = open_shards(folder, TRAIN)
+    whole = order(source, 60)
+    tf.random.set_seed(99)  # no hidden state
+    assert order(source, 60) == whole
+    for first in (1, 23, 24, 31):
+        assert order(source, 60 - first, first) == whole[first:]
+    batches = [batch.numpy() for (batch,) in training_batches(source, None, CONFIG).take(8)]
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    resumed = [batch.numpy() for (batch,) in training_batches(source, None, CONFIG, first_step=5).take(3)]
+    np.testing.assert_array_equal(resumed, batches[5:])
+
+
+def test_a_small_buffer_still_gives_every_crop(folder, monkeypatch):
+    monkeypatch.setattr(shards, "SHUFFLED", 2)
+    monkeypatch.setattr(shards, "CYCLE", 3)
+    assert sorted(crop for _, crop in order(open_shards(folder, TRAIN), 24)) == ALL
+
+
+@pytest.mark.parametrize("workers", [2, 3, 6])
+def test_workers_share_the_shards(folder, workers):
+    source = open_shards(folder, TRAIN)
+    seen, numbers = [], set()
+    for worker in range(workers):
+        count = sum(COUNTS[worker::workers])
+        mine = order(source, 2 * count, worker=worker, workers=workers)
+        assert sorted(crop for _, crop in mine[:count]) == sorted(crop for _, crop in mine[count:])
+        seen += [crop for _, crop in mine[:count]]
+        assert not numbers & {number for number, _ in mine}
+        numbers |= {number for number, _ in mine}
+        assert order(source, count, count, worker=worker, workers=workers) == mine[count:]
+    assert sorted(seen) == ALL
+    with pytest.raises(UsageError, match="6 shards for 7 workers"):
+        source.elements(0, 3, worker=0, workers=7)
+
+
+def test_any_place_that_tensorflow_opens(folder):
+    write("ram://somewhere/shards")
+    source = open_shards("ram://somewhere/shards", TRAIN)
+    assert order(source, 24) == order(open_shards(folder, TRAIN), 24)
+    batch = next(iter(training_batches(source, None, CONFIG)))[0]
+    assert batch.shape == (4, 64, 64, 4)
+    assert HeldOut(open_shards("ram://somewhere/shards", VAL)).read(2)[0].shape == (SIDE, SIDE, 4)
+
+
+def test_held_out_crops_come_with_their_clean_partners(folder, tmp_path, monkeypatch):
+    held_out = HeldOut(open_shards(folder, VAL))
+    assert (len(held_out), held_out.paired) == (5, True)
+    noisy, clean = held_out_pair(held_out, 3, None, CONFIG)
+    np.testing.assert_array_equal(noisy, np.full((SIDE, SIDE, 4), np.float32(0.04)))
+    np.testing.assert_array_equal(clean, noisy / 2)
+    noisy, clean = held_out_pair(held_out, 3, Gaussian(0.1), CONFIG)  # added to clean ones
+    assert abs((noisy - clean).numpy().std() - 0.1) < 0.01
+    monkeypatch.setattr(shards, "MOST_HELD_OUT", 3)
+    few = HeldOut(open_shards(folder, TRAIN))
+    assert [round(float(few.read(index)[0][0, 0, 0]) * 100) for index in range(len(few))] == [ALL[0], ALL[8], ALL[16]]
+    assert not few.paired
+    unpaired = HeldOut(open_shards(write(tmp_path / "unpaired", paired=False), VAL))
+    assert held_out_pair(unpaired, 0, None, CONFIG)[1] is None
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_integers_are_divided_by_their_largest(dtype, tmp_path):
+    images = {"uint8": np.uint8([0, 51, 255]), "uint16": np.uint16([0, 13107, 65535])}
+    image = np.broadcast_to(images[dtype], (SIDE, SIDE, 3)).copy()
+    writer = prepare.Writer(str(tmp_path), {"side": SIDE, "channels": 3, "dtype": dtype}, {}, SIDE)
+    writer.add(prepare.Source("", "a", TRAIN, lambda: (image, None), {}))
+    source = open_shards(str(tmp_path), TRAIN)
+    ((_, record),) = source.elements(0, 0).take(1)
+    np.testing.assert_allclose(source.load(record)[0][0, 0], [0, 0.2, 1], atol=1e-7)
+
+
+def test_frozen_noise_belongs_to_the_crop(tmp_path):
+    source = open_shards(write(tmp_path / "clean"), TRAIN)
+    config = dataclasses.replace(CONFIG, noise="gaussian", noise_once=True, batch_size=24)
+
+    def noise_by_crop(noisy, clean):
+        return {round(float(c[0, 0, 0]) * 100): n - c for n, c in zip(noisy.numpy(), clean.numpy(), strict=True)}
+
+    first, second = (noise_by_crop(*batch) for batch in training_batches(source, Gaussian(0.1), config).take(2))
+    assert sorted(first) == ALL
+    for crop in ALL:
+        np.testing.assert_allclose(first[crop], second[crop], atol=1e-6)
+    assert abs(first[1] - first[2]).max() > 0.01
+
+
+def test_crops_begin_where_every_pixel_is_in_one():
+    for length in range(8, 40):
+        for step in (1, 3, 8, 11):
+            begins = prepare.starts(length, 8, step)
+            covered = {begin + place for begin in begins for place in range(8)}
+            assert covered == set(range(length)) or step > 8
+            assert begins == sorted(set(begins))
+            assert (begins[0], begins[-1]) == (0, length - 8)
+
+
+def test_what_is_no_crop_is_not_written(tmp_path):
+    writer = prepare.Writer(str(tmp_path), {"side": SIDE, "channels": 4, "dtype": "float32"}, {}, SIDE)
+    image = np.zeros((SIDE, SIDE + 1, 4), np.float32)
+    small, other = (image[1:], None), (image, image[:, 1:])
+    for pair, message in ((small, "65×63 cells of 2×2 pixels"), (other, "its clean partner")):
+        with pytest.raises(UnusableImageError, match=message):
+            writer.add(prepare.Source("", "a", TRAIN, lambda pair=pair: pair, {}))
+    assert not list(tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.pop("side"), "is damaged"),
+        (lambda m: m.update(side=10**6), "is damaged"),
+        (lambda m: m.update(channels=2), "is damaged"),
+        (lambda m: m.update(dtype="string"), "is damaged"),
+        (lambda m: m["shards"].update({"../../x": next(iter(m["shards"].values()))}), "is damaged"),
+        (lambda m: m["shards"].update({"/x": next(iter(m["shards"].values()))}), "is damaged"),
+        (lambda m: m["shards"]["val/b.tfrecord"].update(split="both"), "is damaged"),
+        (lambda m: m["shards"]["val/b.tfrecord"].update(bytes=3), "b.tfrecord: .* bytes; wanted 3 bytes"),
+        (lambda m: m["shards"].update({"x": m["shards"]["val/b.tfrecord"]}), "shards/x: missing; wanted"),
+    ],
+)
+def test_damage_is_found_before_the_run(folder, change, message):
+    path = os.path.join(folder, "shards.json")
+    with open(path) as file:
+        manifest = json.load(file)
+    change(manifest)
+    with open(path, "w") as file:
+        json.dump(manifest, file)
+    with pytest.raises(RunError, match=message):
+        open_shards(folder, VAL)
+    with open(path, "w") as file:
+        file.write("{")
+    with pytest.raises(RunError, match="is damaged"):
+        open_shards(folder, VAL)
+
+
+OPTIONS = ["--features", "4", "--patch-size", "64", "--batch-size", "2", "--epochs", "2", "--steps-per-epoch", "3"]
+
+
+def test_train_on_shards_and_resume(folder, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["train", "--data", folder, "--noise", "none", *OPTIONS, "--output", str(run)]) == 0
+    said = capsys.readouterr()
+    assert "24 training crops" in said.err
+    assert "5 held-out crops" in said.err
+    assert "(PSNR)" in said.out
+    assert "val_psnr" in (run / "history.csv").read_text().splitlines()[0]
+    assert json.loads((run / "config.json").read_text())["config"]["gamma"] == 1.0  # as raw files bring it
+    assert json.loads((run / "report.json").read_text())["scored_images"] == "held-out"
+    whole = (run / "history.csv").read_text()
+    (run / "report.json").unlink()
+    assert main(["train", "--resume", "--output", str(run)]) == 0
+    assert (run / "history.csv").read_text() == whole
+    assert json.loads((run / "report.json").read_text())["training_images"] == 24
+
+
+def test_shards_that_hold_nothing_out(folder, tmp_path, capsys):
+    other = write(tmp_path / "other", paired=False)
+    with open(os.path.join(other, "shards.json")) as file:
+        manifest = json.load(file)
+    del manifest["shards"]["val/b.tfrecord"]
+    with open(os.path.join(other, "shards.json"), "w") as file:
+        json.dump(manifest, file)
+    command = ["train", "--data", other, "--noise", "none", *OPTIONS]
+    assert main([*command, "--output", str(tmp_path / "run")]) == 0
+    assert "no crops are held out: the scores are those of training crops" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["scored_images"] == "training"
+    assert main([*command, "--val-data", other, "--output", str(tmp_path / "run2")]) == 1
+    assert "none of its shards is held out" in capsys.readouterr().err
+    assert main([*command, "--val-data", folder, "--output", str(tmp_path / "run3")]) == 0
+    assert "5 held-out crops" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--channels", "3"], "--channels 3: the shards of .* have 4"),
+        (["--patch-size", "128"], "--patch-size 128: the crops of .* have 64×64"),
+        (["--data", "FOLDER", "FOLDER"], "--data: a folder of shards stands alone"),
+    ],
+)
+def test_settings_that_do_not_fit_the_shards(more, message, folder, tmp_path, capsys):
+    more = [folder if word == "FOLDER" else word for word in more]
+    command = ["train", "--data", folder, "--noise", "none", "--output", str(tmp_path / "run"), *OPTIONS, *more]
+    assert main(command) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / "run").exists()
+
+
+def test_raw_shards_bring_the_settings_of_raw(folder, tmp_path):
+    assert build_config({"data": [folder], "noise": "none"}).channels == 4
+    assert build_config({"data": [folder], "noise": "none"}, "paper").learning_rate == 1e-4
+    colour = write(tmp_path / "colour", channels=3)
+    assert build_config({"data": [colour], "noise": "none"}).channels == 3
