@@ -8,7 +8,8 @@ import pytest
 
 from n2n_tf.config import PRESETS, Config, UsageError, build_config, config_from, flag, lookup
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+FILES = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
+CONFIGS = [path for path in FILES if not path.name.startswith("sidd")]
 
 
 def test_config_imports_no_tensorflow():
@@ -59,6 +60,16 @@ def test_config_files_follow_the_paper(path):
     text = path.read_text()
     assert "Kodak" in text
     assert "Cost" in text
+
+
+@pytest.mark.parametrize(("name", "network"), [("sidd_unet", "unet"), ("sidd_rrg", "rrg")])
+def test_config_files_of_raw_follow_the_paper(name, network):
+    (path,) = (path for path in FILES if path.stem == name)
+    config = build_config({"data": ["x"]}, toml=path)
+    assert (config.noise, config.channels, config.network) == ("none", 4, network)
+    assert (config.epochs, config.batch_size, config.crop_side) == (100, 4, 128)  # 256 pixels of the mosaic
+    assert (config.gamma, config.learning_rate, config.learning_rate_schedule) == (1.0, 1e-4, "halve")
+    assert "Cost" in path.read_text()
 
 
 def test_the_recipes_to_compare_are_valid():

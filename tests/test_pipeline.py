@@ -11,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from n2n_tf.config import Config
-from n2n_tf.data import seeds
+from n2n_tf.data import bayer, seeds
 from n2n_tf.data.images import find_images
 from n2n_tf.data.pipeline import crop, flip, held_out_pair, shuffled, training_batches
 from n2n_tf.data.seeds import derive
@@ -80,11 +80,18 @@ def test_every_pixel_can_be_in_a_crop():
 
 
 def test_flips_are_the_four_mirror_images():
-    image = tf.reshape(tf.range(6), [2, 3, 1])
-    mirrored = {flip(image, [0, number], True).numpy().tobytes() for number in range(60)}
+    image = tf.reshape(tf.range(18), [3, 3, 2])
+    mirrored = {flip(image, 3, [0, number]).numpy().tobytes() for number in range(60)}
     a = image.numpy()
     assert mirrored == {a.tobytes(), a[::-1].tobytes(), a[:, ::-1].tobytes(), a[::-1, ::-1].tobytes()}
-    assert all(flip(image, [0, number], False) is image for number in range(3))
+
+
+def test_flipped_mosaics_begin_with_red_again():
+    mosaic = np.arange(100).reshape(10, 10)
+    planes = tf.constant(bayer.pack(mosaic, "RGGB"))
+    found = {bayer.unpack(flip(planes, 4, [0, number]).numpy(), "RGGB", 8, 8).tobytes() for number in range(60)}
+    down, across, both = (mosaic[::-1][1:9, :8], mosaic[:, ::-1][:8, 1:9], mosaic[::-1, ::-1][1:9, 1:9])
+    assert found == {each.tobytes() for each in (mosaic[:8, :8], down, across, both)}
 
 
 def test_frozen_noise_belongs_to_the_pixel_and_fresh_noise_does_not(tmp_path):

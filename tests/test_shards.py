@@ -201,7 +201,19 @@ def test_damage_is_found_before_the_run(folder, change, message):
         open_shards(folder, VAL)
 
 
-OPTIONS = ["--features", "4", "--patch-size", "64", "--batch-size", "2", "--epochs", "2", "--steps-per-epoch", "3"]
+OPTIONS = [
+    "--features",
+    "4",
+    "--no-flips",
+    "--patch-size",
+    "64",
+    "--batch-size",
+    "2",
+    "--epochs",
+    "2",
+    "--steps-per-epoch",
+    "3",
+]
 
 
 def test_train_on_shards_and_resume(folder, tmp_path, capsys):
@@ -242,7 +254,8 @@ def test_shards_that_hold_nothing_out(folder, tmp_path, capsys):
     ("more", "message"),
     [
         (["--channels", "3"], "--channels 3: the shards of .* have 4"),
-        (["--patch-size", "128"], "--patch-size 128: the crops of .* have 64×64"),
+        (["--patch-size", "128"], r"--patch-size 128: wanted crops of 128 \(.*\); those of .* have 64"),
+        (["--flips"], r"--patch-size 64: wanted crops of 65 \(64 with --no-flips\); those of"),
         (["--data", "FOLDER", "FOLDER"], "--data: a folder of shards stands alone"),
     ],
 )

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from PIL import Image
@@ -28,11 +28,9 @@ COMMANDS = {
 class Parser(argparse.ArgumentParser):
     """argparse, with the nearest flag named when one is misspelt."""
 
-    commands: Sequence[argparse.ArgumentParser] = ()
-
     def error(self, message: str) -> NoReturn:
         unknown = message.partition("unrecognized arguments: ")[2].split()
-        known = [flag for parser in (self, *self.commands) for flag in parser._option_string_actions]
+        known = list(_flags(self))
         near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1) if unknown else []
         super().error(message + (f"; did you mean {near[0]}?" if near else ""))
 
@@ -48,7 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, command in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=command.HELP, description=command.HELP, allow_abbrev=False)
         command.add_arguments(subparser)
-        parser.commands = [*parser.commands, subparser]
     args = parser.parse_args(argv)
 
     _configure_logging()
@@ -65,6 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not _from_the_system(error):
             raise
         return _say(args.command, _gist(str(error)), 1)
+
+
+def _flags(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """Of a parser and of all below it."""
+    yield from parser._option_string_actions
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _flags(below)
 
 
 def _configure_logging() -> None:

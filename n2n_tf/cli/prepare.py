@@ -3,6 +3,7 @@
 import argparse
 import os
 import time
+from typing import TYPE_CHECKING, Any
 
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import RunError, UsageError
@@ -11,22 +12,38 @@ from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.images import listing, reason
 from n2n_tf.progress import ProgressLine
 
+if TYPE_CHECKING:
+    from n2n_tf.data.prepare import Source, Writer
+
 HELP = "cut images into TFRecord shards to train on"
 CROP, STEP = 512, 256  # as the authors cut SIDD
+DTYPES = ("uint8", "uint16", "float32")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
-    parser.add_argument("kind", choices=("sidd",), help="what the images are: sidd, raw images of that dataset")
-    parser.add_argument("folder", type=os.path.expanduser, metavar="FOLDER", help="of the images; for sidd, its Data")
-    parser.add_argument(
-        "--output", required=True, metavar="DIR", help="folder of the shards, here or where tf.io.gfile writes (gs://…)"
-    )
-    parser.add_argument("--crop-size", type=int, default=CROP, metavar="N", help=f"side in pixels (default: {CROP})")
-    parser.add_argument("--step", type=int, default=STEP, metavar="N", help=f"between crops (default: {STEP})")
-    parser.add_argument(
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    sidd = kinds.add_parser("sidd", help="raw images of SIDD, split by scene", allow_abbrev=False)
+    sidd.add_argument("folder", type=os.path.expanduser, metavar="FOLDER", help="SIDD_Medium_Raw, or its Data")
+    sidd.add_argument(
         "--val-scenes", nargs="*", metavar="SCENE", help="scenes held out, as 010 (default: the last one); may be none"
     )
+    images = kinds.add_parser("images", help="image files, of cameras' raw too", allow_abbrev=False)
+    images.add_argument("paths", nargs="+", metavar="PATH", help="folders, globs in quotes, files")
+    images.add_argument("--val-data", nargs="+", default=[], metavar="PATH", help="images held out")
+    images.add_argument(
+        "--channels", type=int, choices=(1, 3, 4), default=3, help="as for train; 4 is raw (default: 3)"
+    )
+    images.add_argument("--dtype", choices=DTYPES, help="of the crops (default: uint8; float32 for raw)")
+    for each in (sidd, images):
+        each.add_argument(
+            "--output",
+            required=True,
+            metavar="DIR",
+            help="of the shards; on disk, or where tf.io.gfile writes (gs://…)",
+        )
+        each.add_argument("--crop-size", type=int, default=CROP, metavar="N", help=f"side in pixels (default: {CROP})")
+        each.add_argument("--step", type=int, default=STEP, metavar="N", help=f"between crops (default: {STEP})")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -39,16 +56,49 @@ def run(args: argparse.Namespace) -> None:
     for name, value in (("--crop-size", args.crop_size), ("--step", args.step)):
         if value < 2 or value % 2:
             raise UsageError(f"{name} {value}: wanted an even number, at least 2: cells of a mosaic stay whole")
+    sources, skipped, channels, settings = {"sidd": _sidd, "images": _images}[args.kind](args)
+    unit = 2 if channels == bayer.CHANNELS else 1
+    form = {"side": args.crop_size // unit, "channels": channels, "dtype": settings.pop("dtype")}
     with quiet_import():
-        from n2n_tf.data.prepare import Writer, sidd_sources
+        from n2n_tf.data.prepare import Writer
+    writer = Writer(args.output, form, {"kind": args.kind, "step": args.step, **settings}, args.step // unit)
+    began = time.monotonic()
+    crops = _write(writer, sources, skipped)
+    if skipped:
+        print(f"{len(skipped)} files were skipped:\n{listing(skipped)}")
+    if not crops:
+        raise RunError("none of the images can be used")
+    print(f"{crops} crops in {args.output}, after {time.monotonic() - began:.0f} s")
+    more = " --channels 1" if channels == 1 else ""
+    print(f"train on them: n2n-tf train --data {args.output}{more} --noise none")
+
+
+Found = tuple[list["Source"], dict[str, str], int, dict[str, Any]]  # and why not, channels, settings
+
+
+def _sidd(args: argparse.Namespace) -> Found:
+    with quiet_import():
+        from n2n_tf.data.prepare import sidd_sources
     sources, skipped = sidd_sources(args.folder, args.val_scenes)
     if not sources:
         raise RunError(f"{args.folder}: no image of SIDD (<scene instance>/*_NOISY_RAW_*.MAT)\n" + listing(skipped))
     held_out = sorted({str(source.metadata["scene"]) for source in sources if source.split == "val"})
-    settings = {"kind": args.kind, "step": args.step, "val_scenes": held_out}
-    form = {"side": args.crop_size // 2, "channels": bayer.CHANNELS, "dtype": "float32"}
-    writer = Writer(args.output, form, settings, args.step // 2)
-    began, crops = time.monotonic(), 0
+    print(f"{len(sources)} images; scenes held out: {' '.join(held_out) or 'none'}")
+    return sources, skipped, bayer.CHANNELS, {"dtype": "float32", "val_scenes": held_out}
+
+
+def _images(args: argparse.Namespace) -> Found:
+    with quiet_import():
+        from n2n_tf.data.prepare import image_sources
+    raw = args.channels == bayer.CHANNELS
+    dtype = args.dtype or ("float32" if raw else "uint8")
+    side = args.crop_size // (2 if raw else 1)
+    return *image_sources(args.paths, args.val_data, args.channels, dtype, side), args.channels, {"dtype": dtype}
+
+
+def _write(writer: "Writer", sources: list["Source"], skipped: dict[str, str]) -> int:
+    """The number of crops; what fails is added to `skipped`."""
+    crops = 0
     with ProgressLine("preparing", len(sources)) as line:
         for number, source in enumerate(sources, 1):
             try:
@@ -59,10 +109,4 @@ def run(args: argparse.Namespace) -> None:
             except (UnusableImageError, OSError) as error:
                 skipped[source.path] = reason(error)
                 line.advance()
-    if skipped:
-        print(f"{len(skipped)} files were skipped:\n{listing(skipped)}")
-    if not crops:
-        raise RunError(f"{args.folder}: none of its images can be used")
-    seconds = time.monotonic() - began
-    print(f"{crops} crops of {len(sources)} images in {seconds:.0f} s; scenes held out: {' '.join(held_out) or 'none'}")
-    print(f"train on them: n2n-tf train --data {args.output} --noise none")
+    return crops

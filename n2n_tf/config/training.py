@@ -51,7 +51,7 @@ class Config:
         False, "freeze the noise of each image, as in a real set with one shot of each scene; slower on large images"
     )
     channels: int = setting(3, "1 (gray), 3 (RGB) or 4 (Bayer raw, packed); images of other counts are skipped")
-    flips: bool = setting(True, "random flips of the training crops; not for raw, whose colours they would displace")
+    flips: bool = setting(True, "random flips of the training crops; of mosaics so that they begin with red again")
     method: str = setting("neighbor2neighbor", "training method: neighbor2neighbor")
     network: str = setting("unet", "network: unet, rrg (stronger, many times slower) or dncnn (the small classic)")
     features: int = setting(0, "width of the network; 0: its own, 48 for unet, 64 for rrg and dncnn")
@@ -81,6 +81,11 @@ class Config:
         for problem in _problems(self):
             raise UsageError(problem)
 
+    @property
+    def crop_side(self) -> int:
+        """Of a crop before flips, which cost a mosaic a row and a column of cells."""
+        return self.patch_size + (self.flips and self.channels == 4)
+
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
@@ -104,7 +109,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma_schedule": "ramp",
     },
     # taken for raw files, whatever the preset; gamma: paper section 5.1
-    "raw": {"channels": 4, "flips": False, "gamma": 1.0},
+    "raw": {"channels": 4, "gamma": 1.0},
     # a first look: minutes on 2 CPU cores. So few steps leave f(y) a poor guide, hence the small gamma
     "quick": {"patch_size": 128, "epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
 }
@@ -206,8 +211,6 @@ def _problems(c: Config) -> Iterable[str]:
         yield f"--ema {c.ema}: wanted at least 0 and below 1, for instance 0.999"
     if c.channels not in (1, 3, 4):
         yield f"--channels {c.channels}: wanted 1 (gray), 3 (RGB) or 4 (raw)"
-    if c.channels == 4 and c.flips:
-        yield "--flips with --channels 4: would displace the colours of a mosaic; say --no-flips"
     if c.patch_size < 64 or c.patch_size % 64:
         near = max(64, round(c.patch_size / 64) * 64)
         yield (

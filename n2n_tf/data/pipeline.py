@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import Config
+from n2n_tf.data import bayer
 from n2n_tf.data.images import Images
 from n2n_tf.data.seeds import ELEMENT, HELD_OUT, IMAGE, SHUFFLE, derive
 from n2n_tf.data.shards import HeldOut, Shards
@@ -39,13 +40,16 @@ def training_batches(
             tf.random.experimental.stateless_split(derive(config.seed, ELEMENT, number), 3)
         )
         image, index = load(reference)
+
+        def patch(image: tf.Tensor) -> tf.Tensor:
+            part = crop(image, config.crop_side, crop_seed)
+            return flip(part, config.patch_size, flip_seed) if config.flips else part
+
         if noise is None:
-            return (flip(crop(image, config.patch_size, crop_seed), flip_seed, config.flips),)
+            return (patch(image),)
         if config.noise_once:  # before the crop: each pixel of an image has one noise value for ever
-            image = tf.concat([noise(image, derive(config.seed, IMAGE, index)), image], -1)
-            patch = flip(crop(image, config.patch_size, crop_seed), flip_seed, config.flips)
-            return tuple(tf.split(patch, 2, -1))
-        clean = flip(crop(image, config.patch_size, crop_seed), flip_seed, config.flips)
+            return patch(noise(image, derive(config.seed, IMAGE, index))), patch(image)
+        clean = patch(image)
         return noise(clean, noise_seed), clean
 
     elements, load = (images.elements, images.load) if isinstance(images, Shards) else _files(images)
@@ -85,13 +89,30 @@ def crop(image: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
     return tf.image.stateless_random_crop(image, [side, side, image.shape[-1]], seed)
 
 
-def flip(image: tf.Tensor, seed: tf.Tensor, enabled: bool) -> tf.Tensor:
-    """Mirror horizontally, vertically, both or not at all, each as often."""
-    if not enabled:
-        return image
+def flip(image: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
+    """Mirror horizontally, vertically, both or not at all, each as often.
+
+    Planes of a mosaic, [side + 1, side + 1, 4], are mirrored as the mosaic is; it begins with red again, since of its
+    first and last rows and columns those are left out that do not.
+
+    Args:
+        image: [side, side, C], or one more for planes.
+        side: of the result.
+        seed: int [2].
+    """
     across, down = tf.unstack(tf.random.experimental.stateless_split(seed))
-    image = tf.image.stateless_random_flip_left_right(image, across)
-    return tf.image.stateless_random_flip_up_down(image, down)
+    margin = image.shape[0] - side
+
+    def places(seed: tf.Tensor, first: int) -> tf.Tensor:
+        order = tf.range(side)
+        return tf.where(tf.random.stateless_uniform([], seed) < 0.5, side - 1 + margin - first - order, order)
+
+    parts = tf.split(image, len(bayer.PLANES) if margin else 1, -1)
+    mirrored = [
+        tf.gather(tf.gather(part, places(down, row)), places(across, column), axis=1)
+        for part, (row, column) in zip(parts, bayer.PLANES, strict=False)
+    ]
+    return tf.concat(mirrored, -1)
 
 
 def held_out_pair(

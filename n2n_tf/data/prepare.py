@@ -1,6 +1,7 @@
 """Crops of images, written as the shards that `shards.py` reads: one for each image, so that a stopped run goes on."""
 
 import functools
+import hashlib
 import itertools
 import json
 import os
@@ -13,9 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import MANIFEST, UsageError
-from n2n_tf.data import bayer, sidd
+from n2n_tf.data import bayer, readers, sidd
 from n2n_tf.data.errors import UnusableImageError
-from n2n_tf.data.images import reason
+from n2n_tf.data.images import Images, find_images, reason
+from n2n_tf.data.readers import Page
 from n2n_tf.data.shards import COMPRESSION, TRAIN, VAL, path_of, read_manifest, shards_at
 from n2n_tf.files import PARTIAL
 
@@ -180,6 +182,53 @@ def _read_sidd(path: Path, clean: Path | None, instance: sidd.Instance) -> tuple
         return noisy, bayer.whole_cells(sidd.read_image(clean), instance.pattern)
     except (UnusableImageError, OSError) as error:
         raise UnusableImageError(f"its clean partner {clean.name}: {reason(error)}") from error
+
+
+def image_sources(
+    paths: Sequence[str], val_paths: Sequence[str], channels: int, dtype: str, side: int
+) -> tuple[list[Source], dict[str, str]]:
+    """Image files, and what cannot be used, with the reason.
+
+    Args:
+        paths: folders, globs, files.
+        val_paths: of those held out.
+        channels, side: as `find_images` takes them.
+        dtype: of the crops.
+
+    Raises:
+        UsageError: a path that does not exist, or an image on both sides.
+        RunError: no usable image.
+    """
+    training = find_images(paths, channels, side, "PATH")
+    held_out = find_images(val_paths, channels, side, "--val-data") if val_paths else Images([], channels)
+    both = set(training.pages) & set(held_out.pages)
+    if both:
+        raise UsageError(f"--val-data: {min(map(str, both))} is among the images to train on too")
+    sources = [
+        Source(str(page), _shard_of(page), split, functools.partial(_read_page, page, dtype), {"page": page.number})
+        for images, split in ((training, TRAIN), (held_out, VAL))
+        for page in images.pages
+    ]
+    return sources, {**training.skipped, **held_out.skipped}
+
+
+def _shard_of(page: Page) -> str:
+    """A name for the eye, and one that no other page has."""
+    return f"{Path(page.path).stem}_{hashlib.sha256(f'{page.path} {page.number}'.encode()).hexdigest()[:12]}"
+
+
+def _read_page(page: Page, dtype: str) -> tuple[np.ndarray, None]:
+    image = readers.read(page)[..., : page.colors]
+    readers.check_pixels(image)
+    if dtype == "float32":
+        return readers.colors_in_unit_range(image, page.colors), None
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * np.uint8(255)
+    if image.dtype == np.uint8 and dtype == "uint16":
+        return image.astype(np.uint16) * np.uint16(257), None
+    if image.dtype != dtype:
+        raise UnusableImageError(f"{image.dtype} pixels, which {dtype} would round; say --dtype uint16 or float32")
+    return image, None
 
 
 def _write(path: str, records: Iterator[bytes]) -> tuple[int, int]:

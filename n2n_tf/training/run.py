@@ -99,12 +99,12 @@ def _held_out(paths: Sequence[str], config: Config) -> Images | HeldOut:
 
 
 def _find_images(config: Config, held_out: Images | HeldOut | None) -> tuple[Images, Images | HeldOut]:
-    patch, channels = config.patch_size, config.channels
+    side, channels = config.crop_side, config.channels
     if config.data:
-        training = find_images(config.data, channels, patch)
+        training = find_images(config.data, channels, side)
         return (training, held_out) if held_out else _hold_out(training, config)
     logger.info("no --data: training on the sample images of scikit-image")
-    training = find_images(samples.sample_paths(samples.TRAINING, channels), channels, patch)
+    training = find_images(samples.sample_paths(samples.TRAINING, channels), channels, side)
     return training, held_out or find_images(samples.sample_paths(samples.HELD_OUT, channels), channels)
 
 
@@ -120,8 +120,11 @@ def _shards(paths: Sequence[str], split: str, config: Config, flag: str) -> Shar
     shards = open_shards(paths[0], split)
     if shards.channels != config.channels:
         raise UsageError(f"--channels {config.channels}: the shards of {paths[0]} have {shards.channels}")
-    if split == TRAIN and shards.side < config.patch_size:
-        raise UsageError(f"--patch-size {config.patch_size}: the crops of {paths[0]} have {shards.side}×{shards.side}")
+    if split == TRAIN and shards.side < config.crop_side:
+        wanted = f"{config.crop_side}" + (f" ({config.patch_size} with --no-flips)" if config.channels == 4 else "")
+        raise UsageError(
+            f"--patch-size {config.patch_size}: wanted crops of {wanted}; those of {paths[0]} have {shards.side}"
+        )
     if flag == "--val-data" and not shards:
         raise RunError(f"{flag} {paths[0]}: none of its shards is held out")
     return shards

@@ -1,0 +1,131 @@
+"""Image files to shards; SIDD's are in test_sidd.py."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from test_raw import write_dng
+
+from n2n_tf.cli.main import main
+from n2n_tf.data import raw, readers
+from n2n_tf.data.shards import TRAIN, VAL, open_shards
+
+RNG = np.random.default_rng(0)
+SIZE = ["--crop-size", "64", "--step", "32"]
+
+
+def prepare(folder, output, *more):
+    return main(["prepare", "images", str(folder), "--output", str(output), *SIZE, *more])
+
+
+def crops_of(source, name):
+    """Of one shard, by row and column."""
+    found = {}
+    places = {name: tf.io.FixedLenFeature([], tf.int64) for name in ("row", "column")}
+    for record in tf.data.TFRecordDataset(f"{source.folder}/{name}", "GZIP"):
+        place = tf.io.parse_single_example(record, places)
+        found[int(place["row"]), int(place["column"])] = source.load(record)[0].numpy()
+    return found
+
+
+def test_crops_are_the_pixels_of_the_files(photos, tmp_path, capsys):
+    Image.new("RGB", (63, 80)).save(photos / "small.png")
+    assert prepare(photos, tmp_path / "out") == 0
+    said = capsys.readouterr().out
+    assert "63×80 pixels, smaller than the 64×64 needed" in said
+    source = open_shards(str(tmp_path / "out"), TRAIN)
+    assert (len(source.counts), source.dtype, source.channels) == (12, "uint8", 3)
+    for number in (0, 1):  # a JPEG and a PNG
+        (path,) = photos.glob(f"{number:02d}.*")
+        image = np.asarray(Image.open(path)) / 255
+        (name,) = (name for name in source.counts if f"/{number:02d}_" in name)
+        crops = crops_of(source, name)
+        assert {row for row, _ in crops} == {0, image.shape[0] - 64}
+        for (row, column), crop in crops.items():
+            np.testing.assert_allclose(crop, image[row : row + 64, column : column + 64], atol=1e-7)
+
+
+def test_depth_is_kept_or_refused(tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    deep, flat = RNG.integers(0, 65536, (64, 64)).astype(np.uint16), RNG.integers(0, 256, (64, 64)).astype(np.uint8)
+    Image.fromarray(deep).save(tmp_path / "in" / "deep.png")
+    Image.fromarray(flat).save(tmp_path / "in" / "flat.png")
+    Image.fromarray(flat > 99).save(tmp_path / "in" / "bits.png")
+    assert prepare(tmp_path / "in", tmp_path / "8", "--channels", "1") == 0
+    said = capsys.readouterr().out
+    assert "uint16 pixels, which uint8 would round; say --dtype uint16 or float32" in said
+    assert "--channels 1 --noise none" in said
+    for dtype in ("uint16", "float32"):
+        assert prepare(tmp_path / "in", tmp_path / dtype, "--channels", "1", "--dtype", dtype) == 0
+        source = open_shards(str(tmp_path / dtype), TRAIN)
+        crops = {name.split("/")[1].split("_")[0]: crops_of(source, name)[0, 0][..., 0] for name in source.counts}
+        for name, expected in (("deep", deep / 65535), ("flat", flat / 255), ("bits", flat > 99)):
+            np.testing.assert_allclose(crops[name], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("pattern", ["RGGB", "GRBG"])
+def test_raw_files_are_cut_as_planes(pattern, tmp_path):
+    (tmp_path / "in").mkdir()
+    write_dng(tmp_path / "in" / "a.dng", pattern)
+    assert prepare(tmp_path / "in", tmp_path / "out", "--channels", "4") == 0
+    source = open_shards(str(tmp_path / "out"), TRAIN)
+    (name,) = source.counts
+    planes = raw.read(tmp_path / "in" / "a.dng")
+    for (row, column), crop in crops_of(source, name).items():
+        np.testing.assert_array_equal(crop, planes[row : row + 32, column : column + 32])
+
+
+def test_held_out_images_are_others(photos, tmp_path, capsys):
+    (tmp_path / "val").mkdir()
+    Image.new("RGB", (64, 64), "gray").save(tmp_path / "val" / "a.png")
+    assert prepare(photos, tmp_path / "out", "--val-data", str(tmp_path / "val")) == 0
+    assert list(open_shards(str(tmp_path / "out"), VAL).counts.values()) == [1]
+    assert prepare(photos, tmp_path / "other", "--val-data", str(photos / "03.png")) == 2
+    assert "03.png is among the images to train on too" in capsys.readouterr().err
+    options = ["--features", "4", "--patch-size", "64", "--batch-size", "2", "--epochs", "1", "--steps-per-epoch", "2"]
+    run = ["train", "--data", str(tmp_path / "out"), "--noise", "gaussian", *options]
+    assert main([*run, "--output", str(tmp_path / "run")]) == 0
+    assert "held-out images: noisy 20" in capsys.readouterr().out
+
+
+def test_pages_of_one_file_and_files_of_one_name_have_shards_of_their_own(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        Image.new("L", (64, 64)).save(
+            tmp_path / "in" / folder / "same.tif", save_all=True, append_images=[Image.new("L", (64, 64), 255)]
+        )
+    assert prepare(tmp_path / "in", tmp_path / "out", "--channels", "1") == 0
+    assert len(open_shards(str(tmp_path / "out"), TRAIN).counts) == 4
+
+
+def test_a_file_that_breaks_is_passed_over(photos, tmp_path, capsys, monkeypatch):
+    (photos / "03.png").write_bytes((photos / "03.png").read_bytes()[:2000])
+    assert prepare(photos, tmp_path / "out") == 0
+    assert "1 files were skipped" in capsys.readouterr().out
+    assert len(open_shards(str(tmp_path / "out"), TRAIN).counts) == 11
+    monkeypatch.setattr(readers, "read", lambda page: 1 / 0)  # nothing is read again but the one that failed
+    with pytest.raises(ZeroDivisionError):
+        prepare(photos, tmp_path / "out")
+    (photos / "03.png").unlink()
+    assert prepare(photos, tmp_path / "out") == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "message"),
+    [
+        (["--channels", "1"], 1, "no usable image"),
+        (["--val-data", "no/such"], 2, "--val-data no/such: no such folder or file"),
+        (["--dtype", "uint9"], 2, "invalid choice: 'uint9'"),
+        (["--crop-sise", "64"], 2, "did you mean --crop-size?"),
+        (["--crop-size", "7"], 2, "--crop-size 7: wanted an even number"),
+        (["--val-scenes", "1"], 2, "unrecognized arguments: --val-scenes"),
+    ],
+)
+def test_settings_that_cannot_be_right(more, status, message, photos, tmp_path, capsys):
+    try:
+        found = prepare(photos, tmp_path / "out", *more)
+    except SystemExit as stopped:
+        found = stopped.code
+    assert found == status
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
