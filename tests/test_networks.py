@@ -63,6 +63,12 @@ def test_rrg_begins_near_its_input():
     assert np.abs(np.asarray(rrg(seed=0)(image)) - image).mean() < np.abs(image - image.mean()).mean()
 
 
+def test_the_residual_u_net_is_the_papers_and_its_input():
+    image = np.random.default_rng(0).random((1, 32, 64, 4), np.float32)
+    plain, residual = (NETWORKS[name](4, 8, seed=0) for name in ("unet", "residual_unet"))
+    np.testing.assert_allclose(residual(image), plain(image) + image, rtol=0, atol=1e-6)
+
+
 def test_dncnn_is_that_of_its_paper():
     network = dncnn(3)
     kinds = [type(layer).__name__ for layer in network.layers]

@@ -53,8 +53,10 @@ class Config:
     channels: int = setting(3, "1 (gray), 3 (RGB) or 4 (Bayer raw, packed); images of other counts are skipped")
     flips: bool = setting(True, "random flips of the training crops; of mosaics so that they begin with red again")
     method: str = setting("neighbor2neighbor", "training method: neighbor2neighbor")
-    network: str = setting("unet", "network: unet, rrg (stronger, many times slower) or dncnn (the small classic)")
-    features: int = setting(0, "width of the network; 0: its own, 48 for unet, 64 for rrg and dncnn")
+    network: str = setting(
+        "unet", "network: unet, residual_unet, rrg (stronger, many times slower) or dncnn (the small classic)"
+    )
+    features: int = setting(0, "width of the network; 0: its own, 48 for the U-Nets, 64 for rrg and dncnn")
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
     optimizer: str = setting("adam", "adam or adamw")
     beta_2: float = setting(0.99, "decay of the optimizer's mean of squared gradients")
@@ -108,8 +110,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma": 2.0,
         "gamma_schedule": "ramp",
     },
-    # taken for raw files, whatever the preset; gamma: paper section 5.1
-    "raw": {"channels": 4, "gamma": 1.0},
+    # taken for raw files, whatever the preset; gamma: paper section 5.1. The plain U-Net needs long for its colours
+    "raw": {"channels": 4, "network": "residual_unet", "gamma": 1.0},
     # a first look: minutes on 2 CPU cores. So few steps leave f(y) a poor guide, hence the small gamma
     "quick": {"patch_size": 128, "epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
 }
@@ -134,8 +136,7 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     given = {**file_settings, **flags}
     raw = dict(PRESETS["raw"]) if given.get("channels") == 4 or _is_raw(given) else {}
     if raw and preset == "paper":
-        # section 5.1, for 100 epochs; after a short run the default recipe had wrong colours with it
-        raw["learning_rate"] = 1e-4
+        raw.update(network="unet", learning_rate=1e-4)  # sections 5.1 and 5.2
     settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **raw, **file_settings, **flags}
     if not settings.get("data"):
         settings.setdefault("noise", "gaussian")

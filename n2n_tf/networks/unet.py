@@ -10,7 +10,9 @@ LEVELS = 5  # 2×2 poolings
 SLOPE = 0.2  # of LeakyReLU
 
 
-def unet(channels: int = 3, features: int = 48, init: str = "default", seed: int | None = None) -> keras.Model:
+def unet(
+    channels: int = 3, features: int = 48, init: str = "default", seed: int | None = None, residual: bool = False
+) -> keras.Model:
     """The U-Net of Laine et al. with three 1×1 convolutions at its end.
 
     Args:
@@ -19,6 +21,7 @@ def unet(channels: int = 3, features: int = 48, init: str = "default", seed: int
             parameters at 3 channels.
         init: a name of `INITS`.
         seed: of the initial weights; None draws them anew each time.
+        residual: add the image to the result. Not the paper's; in a short training on raw it keeps the colours.
 
     Returns:
         Functional model of stock layers, float32 [B, H, W, C] -> [B, H, W, C], intensities nominally in
@@ -59,7 +62,10 @@ def unet(channels: int = 3, features: int = 48, init: str = "default", seed: int
     x = conv(x, 2 * features, "nin_b", size=1)
     # float32 also under mixed precision: an 8-bit step is finer than bfloat16 resolves
     last = layers.Conv2D(channels, 1, kernel_initializer=kernel("last"), dtype="float32", name="nin_c")
-    return keras.Model(image, last(x), name="unet")
+    x = last(x)
+    if residual:
+        x = layers.Add(dtype="float32", name="denoised")([image, x])
+    return keras.Model(image, x, name="unet")
 
 
 HE = 2 / (1 + SLOPE**2)  # keeps the variance through LeakyReLU (He et al. 2015); variance = HE / fan_in
