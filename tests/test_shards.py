@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from n2n_tf.cli.main import main
 from n2n_tf.config import Config, RunError, UsageError, build_config
-from n2n_tf.data import prepare, shards
+from n2n_tf.data import shard_writer, shards
 from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.pipeline import held_out_pair, training_batches
 from n2n_tf.data.shards import TRAIN, VAL, HeldOut, open_shards
@@ -30,14 +30,14 @@ def numbered(number):
 
 
 def write(folder, channels=4, paired=True):
-    writer = prepare.Writer(
+    writer = shard_writer.Writer(
         str(folder), {"side": SIDE, "channels": channels, "dtype": "float32"}, {"kind": "test"}, SIDE
     )
     for number in range(len(COUNTS)):
         image = numbered(number)[..., :channels]
-        writer.add(prepare.Source("", f"a/{number}", TRAIN, lambda image=image: (image, None), {}))
+        writer.add(shard_writer.Source("", f"a/{number}", TRAIN, lambda image=image: (image, None), {}))
     held_out = numbered(0)[..., :channels]
-    writer.add(prepare.Source("", "b", VAL, lambda: (held_out, held_out / 2 if paired else None), {}))
+    writer.add(shard_writer.Source("", "b", VAL, lambda: (held_out, held_out / 2 if paired else None), {}))
     return str(folder)
 
 
@@ -131,8 +131,8 @@ def test_held_out_crops_come_with_their_clean_partners(folder, tmp_path, monkeyp
 def test_integers_are_divided_by_their_largest(dtype, tmp_path):
     images = {"uint8": np.uint8([0, 51, 255]), "uint16": np.uint16([0, 13107, 65535])}
     image = np.broadcast_to(images[dtype], (SIDE, SIDE, 3)).copy()
-    writer = prepare.Writer(str(tmp_path), {"side": SIDE, "channels": 3, "dtype": dtype}, {}, SIDE)
-    writer.add(prepare.Source("", "a", TRAIN, lambda: (image, None), {}))
+    writer = shard_writer.Writer(str(tmp_path), {"side": SIDE, "channels": 3, "dtype": dtype}, {}, SIDE)
+    writer.add(shard_writer.Source("", "a", TRAIN, lambda: (image, None), {}))
     source = open_shards(str(tmp_path), TRAIN)
     ((_, record),) = source.elements(0, 0).take(1)
     np.testing.assert_allclose(source.load(record)[0][0, 0], [0, 0.2, 1], atol=1e-7)
@@ -155,7 +155,7 @@ def test_frozen_noise_belongs_to_the_crop(tmp_path):
 def test_crops_begin_where_every_pixel_is_in_one():
     for length in range(8, 40):
         for step in (1, 3, 8, 11):
-            begins = prepare.starts(length, 8, step)
+            begins = shard_writer.starts(length, 8, step)
             covered = {begin + place for begin in begins for place in range(8)}
             assert covered == set(range(length)) or step > 8
             assert begins == sorted(set(begins))
@@ -163,12 +163,12 @@ def test_crops_begin_where_every_pixel_is_in_one():
 
 
 def test_what_is_no_crop_is_not_written(tmp_path):
-    writer = prepare.Writer(str(tmp_path), {"side": SIDE, "channels": 4, "dtype": "float32"}, {}, SIDE)
+    writer = shard_writer.Writer(str(tmp_path), {"side": SIDE, "channels": 4, "dtype": "float32"}, {}, SIDE)
     image = np.zeros((SIDE, SIDE + 1, 4), np.float32)
     small, other = (image[1:], None), (image, image[:, 1:])
     for pair, message in ((small, "65×63 cells of 2×2 pixels"), (other, "its clean partner")):
         with pytest.raises(UnusableImageError, match=message):
-            writer.add(prepare.Source("", "a", TRAIN, lambda pair=pair: pair, {}))
+            writer.add(shard_writer.Source("", "a", TRAIN, lambda pair=pair: pair, {}))
     assert not list(tmp_path.rglob("*"))
 
 

@@ -13,7 +13,7 @@ from n2n_tf.data.images import listing, reason
 from n2n_tf.progress import ProgressLine
 
 if TYPE_CHECKING:
-    from n2n_tf.data.prepare import Source, Writer
+    from n2n_tf.data.shard_writer import Source, Writer
 
 HELP = "cut images into TFRecord shards to train on"
 CROP, STEP = 512, 256  # as the authors cut SIDD
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     unit = 2 if channels == bayer.CHANNELS else 1
     form = {"side": args.crop_size // unit, "channels": channels, "dtype": settings.pop("dtype")}
     with quiet_import():
-        from n2n_tf.data.prepare import Writer
+        from n2n_tf.data.shard_writer import Writer
     writer = Writer(args.output, form, {"kind": args.kind, "step": args.step, **settings}, args.step // unit)
     began = time.monotonic()
     crops = _write(writer, sources, skipped)

@@ -1,33 +1,14 @@
 """Settings of a training run: every default, its help text, and the checks between settings."""
 
 import dataclasses
-import glob
 import json
-import os
-import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from n2n_tf.config.settings import UsageError, flag, lookup, setting
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
-RAW_SUFFIXES = frozenset(
-    {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".sr2", ".raf", ".orf", ".rw2", ".rwl", ".pef", ".srw", ".x3f",
-     ".iiq", ".3fr", ".erf", ".kdc", ".mef"}
-)  # fmt: skip
-
-
-MANIFEST = "shards.json"  # what makes a folder one of prepared shards
 
 
 @dataclass(frozen=True)
@@ -92,68 +73,6 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
 
-PRESETS: dict[str, dict[str, Any]] = {
-    # paper section 5.1; where the text is silent, the authors' code. Cost: see configs/gaussian25.toml
-    "paper": {
-        "epochs": 100,
-        "batch_size": 4,
-        "patch_size": 256,
-        "flips": False,
-        "init": "authors",
-        "optimizer": "adam",
-        "beta_2": 0.999,
-        "epsilon": 1e-8,
-        "learning_rate": 3e-4,
-        "learning_rate_schedule": "halve",
-        "warmup_steps": 0,
-        "ema": 0.0,
-        "gamma": 2.0,
-        "gamma_schedule": "ramp",
-    },
-    # taken for raw files, whatever the preset; gamma: paper section 5.1. The plain U-Net needs long for its colours
-    "raw": {"channels": 4, "network": "residual_unet", "gamma": 1.0},
-    # a first look: minutes on 2 CPU cores. So few steps leave f(y) a poor guide, hence the small gamma
-    "quick": {"patch_size": 128, "epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
-}
-
-
-def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str | Path | None = None) -> Config:
-    """Merge settings; later ones win: defaults, preset, TOML file, flags.
-
-    Args:
-        flags: settings by field name, as given by the user.
-        preset: a name of `PRESETS`; a TOML file may name it too, under the key `preset`.
-        toml: path of a TOML file with keys named like the fields.
-
-    Raises:
-        UsageError: an unknown key or preset, a value of the wrong type, or settings that contradict each other.
-    """
-    file_settings = _read_toml(Path(toml)) if toml else {}
-    preset = preset or file_settings.pop("preset", None)
-    file_settings.pop("preset", None)
-    if preset is None and not (flags.get("data") or file_settings.get("data")):
-        preset = "quick"  # the sample images are for a first look
-    given = {**file_settings, **flags}
-    raw = dict(PRESETS["raw"]) if given.get("channels") == 4 or _is_raw(given) else {}
-    if raw and preset == "paper":
-        raw.update(network="unet", learning_rate=1e-4)  # sections 5.1 and 5.2
-    settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **raw, **file_settings, **flags}
-    if not settings.get("data"):
-        settings.setdefault("noise", "gaussian")
-    config = config_from(settings)
-    for name, needed, value in (
-        ("sigma", "noise", "gaussian"),
-        ("lam", "noise", "poisson"),
-        ("warmup_steps", "learning_rate_schedule", "cosine"),
-    ):
-        if name in {**file_settings, **flags} and getattr(config, needed) != value:
-            raise UsageError(
-                f"{flag(name)} has no effect with {flag(needed)} {getattr(config, needed)}: "
-                f"leave it out, or say {flag(needed)} {value}"
-            )
-    return config
-
-
 def config_from(settings: Mapping[str, Any]) -> Config:
     """A Config from values as JSON and TOML have them; what is left out has its default.
 
@@ -162,15 +81,6 @@ def config_from(settings: Mapping[str, Any]) -> Config:
     """
     wanted = typing.get_type_hints(Config)
     return Config(**{name: _coerce(name, value, lookup(wanted, name, "setting")) for name, value in settings.items()})
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config {path}: is not TOML: {error}") from error
 
 
 def _coerce(name: str, value: Any, wanted: Any) -> Any:
@@ -224,39 +134,6 @@ def _problems(c: Config) -> Iterable[str]:
         yield "no --noise: the sample images are clean; give your noisy images with --data, or say which noise to add"
     if c.noise == "none" and c.noise_once:
         yield "--noise-once with --noise none: no noise is added that could be frozen; leave one of them out"
-
-
-def _is_raw(given: Mapping[str, Any]) -> bool:
-    """Whether the training images are raw files.
-
-    Raises:
-        UsageError: some are, and nothing says which are meant.
-    """
-    if "channels" in given:
-        return False
-    data = given.get("data") or ()
-    if any(_prepared_channels(path) == 4 for path in ([data] if isinstance(data, str) else data)):
-        return True
-    kinds = {suffix for path in ([data] if isinstance(data, str) else data) for suffix in _suffixes(path)}
-    if kinds & RAW_SUFFIXES and kinds & IMAGE_SUFFIXES:
-        raise UsageError("--data holds raw files and others: say --channels 4 for the raw ones, 3 or 1 for the others")
-    return bool(kinds & RAW_SUFFIXES)
-
-
-def _prepared_channels(folder: str) -> int | None:
-    """Of prepared crops; None for what is no folder of shards, or none on this machine."""
-    try:
-        return json.loads(Path(folder, MANIFEST).read_text(encoding="utf-8"))["channels"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _suffixes(path: str) -> Iterable[str]:
-    """Of a file, of the files in a folder, or of those that a glob matches."""
-    path = os.path.expanduser(path)
-    for found in [path] if os.path.exists(path) else glob.glob(path, recursive=True):
-        names = (name for _, _, each in os.walk(found) for name in each) if os.path.isdir(found) else [found]
-        yield from (os.path.splitext(name)[1].lower() for name in names)
 
 
 def _words(values: Iterable[Any]) -> str:

@@ -2,25 +2,24 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import Config, RunError, UsageError, flag, lookup
-from n2n_tf.data import samples
-from n2n_tf.data.images import Images, find_images, listing
+from n2n_tf.data.images import Images, listing
 from n2n_tf.data.pipeline import training_batches
-from n2n_tf.data.shards import TRAIN, VAL, HeldOut, Shards, open_shards, shards_at
+from n2n_tf.data.shards import HeldOut, Shards
 from n2n_tf.files import write_json
 from n2n_tf.methods import METHODS
 from n2n_tf.noise import NOISES, Noise
 from n2n_tf.training.average import AverageWeights
 from n2n_tf.training.build import build_model, build_network, build_strategy
 from n2n_tf.training.checkpoints import Checkpoints
+from n2n_tf.training.data import find_data
 from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.optimization import GAMMAS, build_optimizer
 from n2n_tf.training.progress import ProgressBar
@@ -30,8 +29,6 @@ from n2n_tf.training.validation import Validation
 logger = logging.getLogger(__name__)
 
 LEAST_STEPS = 100  # of an epoch, when --steps-per-epoch is left to us: small sets are passed over several times
-MOST_HELD_OUT = 8  # images held out of --data when there is no --val-data
-SMALLEST_HELD_OUT = 2  # pixels; the sub-sampler needs one cell
 
 
 def train(config: Config, output: str | Path) -> dict[str, Any]:
@@ -71,77 +68,6 @@ def resume(output: str | Path, settings: Mapping[str, Any] | None = None) -> dic
         if value != getattr(config, name):
             raise UsageError(f"{flag(name)}: the run has {getattr(config, name)!r}; a resumed run keeps its settings")
     return _fit(config, _resolve(config), training, held_out, directory, resume=True)
-
-
-def find_data(config: Config) -> tuple[Images | Shards, Images | HeldOut]:
-    """Training and held-out images; says once where they come from and what was skipped."""
-    held_out = _held_out(config.val_data, config) if config.val_data else None
-    training: Images | Shards
-    if any(shards_at(path) for path in config.data):
-        training = _shards(config.data, TRAIN, config, "--data")
-        held_out = held_out or HeldOut(_shards(config.data, VAL, config, "--data"))
-        if not held_out:
-            logger.info("no crops are held out: the scores are those of training crops")
-            held_out = HeldOut(training)
-    else:
-        training, held_out = _find_images(config, held_out)
-    for name, images in (("training", training), ("held-out", held_out)):
-        if isinstance(images, (Images, HeldOut)):
-            images.read(0)  # fail now if nothing can be decoded
-        logger.info("%d %s %s", len(images), name, "images" if isinstance(images, Images) else "crops")
-    return training, held_out
-
-
-def _held_out(paths: Sequence[str], config: Config) -> Images | HeldOut:
-    if any(shards_at(path) for path in paths):
-        return HeldOut(_shards(paths, VAL, config, "--val-data"))
-    return find_images(paths, config.channels, SMALLEST_HELD_OUT, "--val-data")
-
-
-def _find_images(config: Config, held_out: Images | HeldOut | None) -> tuple[Images, Images | HeldOut]:
-    side, channels = config.crop_side, config.channels
-    if config.data:
-        training = find_images(config.data, channels, side)
-        return (training, held_out) if held_out else _hold_out(training, config)
-    logger.info("no --data: training on the sample images of scikit-image")
-    training = find_images(samples.sample_paths(samples.TRAINING, channels), channels, side)
-    return training, held_out or find_images(samples.sample_paths(samples.HELD_OUT, channels), channels)
-
-
-def _shards(paths: Sequence[str], split: str, config: Config, flag: str) -> Shards:
-    """The shards of one side of the split.
-
-    Raises:
-        UsageError: several paths, or crops of another form than the settings want.
-        RunError: the shards are damaged.
-    """
-    if len(paths) > 1:
-        raise UsageError(f"{flag}: a folder of shards stands alone; got {' '.join(paths)}")
-    shards = open_shards(paths[0], split)
-    if shards.channels != config.channels:
-        raise UsageError(f"--channels {config.channels}: the shards of {paths[0]} have {shards.channels}")
-    if split == TRAIN and shards.side < config.crop_side:
-        wanted = f"{config.crop_side}" + (f" ({config.patch_size} with --no-flips)" if config.channels == 4 else "")
-        raise UsageError(
-            f"--patch-size {config.patch_size}: wanted crops of {wanted}; those of {paths[0]} have {shards.side}"
-        )
-    if flag == "--val-data" and not shards:
-        raise RunError(f"{flag} {paths[0]}: none of its shards is held out")
-    return shards
-
-
-def _hold_out(images: Images, config: Config) -> tuple[Images, Images]:
-    """Some of the images, at most a tenth. Too few to spare one: the training images serve for both, and we say so."""
-    count = min(MOST_HELD_OUT, len(images) // 10)
-    order = np.random.default_rng(config.seed).permutation(len(images))
-    chosen = set(order[:count].tolist() or order[:MOST_HELD_OUT].tolist())
-    held_out = Images([page for i, page in enumerate(images.pages) if i in chosen], images.channels)
-    if not count:
-        logger.info("no --val-data, and too few images to spare some: the scores are those of training images")
-        return images, held_out
-    logger.info("no --val-data: %d images of --data are held out", count)
-    rest = [page for i, page in enumerate(images.pages) if i not in chosen]
-    return Images(rest, images.channels, images.skipped), held_out
 
 
 def _resolve(config: Config) -> Noise | None:

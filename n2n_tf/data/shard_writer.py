@@ -1,0 +1,153 @@
+"""Writing the shards that `shards.py` reads: one for each image, so that a stopped run goes on."""
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from n2n_tf.config import MANIFEST, UsageError
+from n2n_tf.data import bayer
+from n2n_tf.data.errors import UnusableImageError
+from n2n_tf.data.shards import COMPRESSION, path_of, read_manifest, shards_at
+from n2n_tf.files import PARTIAL
+
+LEVEL = 1  # of compression: 8 times faster than the default for 20 % more bytes
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image to be cut into the crops of one shard.
+
+    Attributes:
+        path: of its file.
+        shard: path of the shard, without its split and suffix.
+        split: `TRAIN` or `VAL`.
+        read: gives the image and its clean partner, [H, W, C] of equal shape and type, or None for the partner.
+        metadata: written with each crop.
+    """
+
+    path: str
+    shard: str
+    split: str
+    read: Callable[[], tuple[np.ndarray, np.ndarray | None]]
+    metadata: dict[str, str | int]
+
+
+class Writer:
+    """A folder of shards as it grows; what is in its manifest is whole.
+
+    Args:
+        folder: where, in any place that tf.io.gfile opens.
+        form: side, channels and dtype of the crops.
+        settings: what else decides the crops; a folder made with others is refused.
+        step: from one crop to the next.
+
+    Raises:
+        UsageError: the folder holds shards made with other settings.
+        RunError: its manifest is damaged.
+    """
+
+    def __init__(self, folder: str, form: dict[str, Any], settings: dict[str, Any], step: int):
+        self.folder, self.step = folder, step
+        self.manifest = {**form, "settings": settings, "shards": {}}
+        if shards_at(folder):
+            held = read_manifest(folder)
+            for name, now in {**form, "settings": settings}.items():
+                if held.get(name) != now:
+                    raise UsageError(
+                        f"--output {folder}: holds shards of {name} {held.get(name)}, these have {now}; name another"
+                    )
+            self.manifest = held
+
+    def add(self, source: Source) -> int:
+        """Write the crops of an image, or count those that are there.
+
+        Returns:
+            The number of crops.
+
+        Raises:
+            UnusableImageError, OSError: the image cannot be read, or is smaller than a crop.
+        """
+        name = f"{source.split}/{source.shard}.tfrecord"
+        path = path_of(self.folder, name)
+        held = self.manifest["shards"].get(name)
+        if held and tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length == held["bytes"]:
+            return held["count"]
+        noisy, clean = self._checked(*source.read())
+        count, size = _write(path, self._records(source, noisy, clean))
+        self.manifest["shards"][name] = {
+            "split": source.split, "count": count, "bytes": size, "paired": clean is not None
+        }  # fmt: skip
+        _replace(path_of(self.folder, MANIFEST), json.dumps(self.manifest, indent=1) + "\n")
+        return count
+
+    def _checked(self, noisy: np.ndarray, clean: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+        side = self.manifest["side"]
+        if clean is not None and clean.shape != noisy.shape:
+            raise UnusableImageError(f"has the shape {noisy.shape}, its clean partner {clean.shape}")
+        if min(noisy.shape[:2]) < side:
+            raise UnusableImageError(f"{noisy.shape[1]}×{noisy.shape[0]} {self.unit}; a crop has {side}×{side}")
+        return noisy, clean
+
+    @property
+    def unit(self) -> str:
+        """What its crops count in."""
+        return "cells of 2×2 pixels" if self.manifest["channels"] == bayer.CHANNELS else "pixels"
+
+    def _records(self, source: Source, noisy: np.ndarray, clean: np.ndarray | None) -> Iterator[bytes]:
+        side = self.manifest["side"]
+        for row, column in itertools.product(*(starts(length, side, self.step) for length in noisy.shape[:2])):
+            window = slice(row, row + side), slice(column, column + side)
+            values = {
+                "noisy": np.ascontiguousarray(noisy[window]).tobytes(),
+                "key": f"{source.shard} {row} {column}",
+                "row": row,
+                "column": column,
+                **source.metadata,
+            }
+            if clean is not None:
+                values["clean"] = np.ascontiguousarray(clean[window]).tobytes()
+            features = {name: _feature(value) for name, value in values.items()}
+            yield tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+
+
+def starts(length: int, side: int, step: int) -> list[int]:
+    """Where crops begin: every `step`, and at the end, so that each pixel is in one."""
+    return [*range(0, length - side, step), length - side]
+
+
+def _write(path: str, records: Iterator[bytes]) -> tuple[int, int]:
+    """Write a shard, whole or not at all; its records and bytes."""
+    folder, name = os.path.split(path)
+    temporary, count = path_of(folder, PARTIAL + name), 0
+    tf.io.gfile.makedirs(folder)
+    try:
+        with tf.io.TFRecordWriter(temporary, tf.io.TFRecordOptions(COMPRESSION, compression_level=LEVEL)) as writer:
+            for record in records:
+                writer.write(record)
+                count += 1
+        tf.io.gfile.rename(temporary, path, overwrite=True)
+    finally:
+        if tf.io.gfile.exists(temporary):
+            tf.io.gfile.remove(temporary)
+    return count, tf.io.gfile.stat(path).length
+
+
+def _replace(path: str, text: str) -> None:
+    folder, name = os.path.split(path)
+    temporary = path_of(folder, PARTIAL + name)
+    with tf.io.gfile.GFile(temporary, "w") as file:
+        file.write(text)
+    tf.io.gfile.rename(temporary, path, overwrite=True)
+
+
+def _feature(value: bytes | str | int) -> tf.train.Feature:
+    if isinstance(value, int):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+    value = value.encode() if isinstance(value, str) else value
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
