@@ -177,6 +177,20 @@ def test_what_is_no_bayer_raw_is_refused(reference, tmp_path, monkeypatch):
         raw.read(tmp_path / "no.dng")
 
 
+@pytest.mark.parametrize("name", ["a.dng", "a.nef"])
+def test_several_shots_in_one_file_are_refused(name, tmp_path):
+    """A DNG under another name stands for the other formats."""
+    whole = write_dng(tmp_path / "one.dng")
+    with tifffile.TiffFile(tmp_path / "one.dng") as tiff:
+        tags = [(tag.code, tag.dtype, tag.count, tag.value, True) for tag in tiff.pages[0].aspage().tags.values()
+                if tag.code > 33000]  # fmt: skip
+    with tifffile.TiffWriter(tmp_path / name) as tiff:
+        for shot in (whole, whole + 1):
+            tiff.write(shot, photometric=raw.CFA, subfiletype=0, metadata=None, software=False, extratags=tags)
+    with pytest.raises(UnusableImageError, match="it holds several shots"):
+        readers.pages(tmp_path / name)
+
+
 def test_raw_files_bring_their_own_defaults(tmp_path):
     write_dng(tmp_path / "a.dng")
     config = build_config({"data": [str(tmp_path)], "noise": "none"})
@@ -275,6 +289,16 @@ def test_renderings_are_results_as_the_others(models, tmp_path, capsys):
     (tmp_path / "a_d_rendered.png").unlink()
     assert main(command) == 0  # made although the DNG was there
     assert (tmp_path / "a_d_rendered.png").exists()
+
+
+def test_a_dng_keeps_the_case_of_its_suffix(models, tmp_path, capsys):
+    """So that its result is not taken for another file where disks do not tell the case."""
+    write_dng(tmp_path / "a.DNG")
+    command = ["denoise", models("identity 4"), str(tmp_path / "a.DNG"), "--output"]
+    assert main([*command, str(tmp_path / "out"), "--render", "png"]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.DNG", "a_rendered.png"]
+    assert main([*command, str(tmp_path)]) == 2
+    assert "would be replaced by its result" in capsys.readouterr().err
 
 
 def test_flips_at_inference_are_refused_too(models, tmp_path, capsys):

@@ -137,7 +137,7 @@ def plan(
     for source, root in find_files(inputs, "INPUT").items():
         path = Path(source)
         folder = Path(os.path.abspath(output)) / path.parent.relative_to(root) if output else path.parent
-        kind = ".dng" if path.suffix.lower() in RAW_SUFFIXES else path.suffix
+        kind = ".dng" if path.suffix.lower() in RAW_SUFFIXES - {".dng"} else path.suffix
         targets[source] = folder / f"{path.stem}{suffix}{kind}"
     sources = {os.path.realpath(source): source for source in targets}
     results: dict[str, str] = {}

@@ -60,8 +60,9 @@ class Frame:
         """The inverse of `planes`, rounded to uint16."""
         rounded = np.empty(planes.shape, np.uint16)
         for plane, black in enumerate(self.black):
-            numbers = planes[..., plane].astype(np.float64) * (self.white - black) + black
-            rounded[..., plane] = np.clip(np.floor(numbers + 0.5), 0, 65535)
+            numbers = planes[..., plane] * np.float32(self.white - black)  # float32 tells 16 bits to 1/100 of a step
+            numbers += np.float32(black + 0.5)
+            rounded[..., plane] = np.clip(numbers, 0, 65535, out=numbers)  # cuts what is behind the point
         return bayer.unpack(rounded, self.pattern, self.height, self.width)
 
 
@@ -80,6 +81,7 @@ def opened(path: str | Path) -> Iterator[tuple[rawpy.RawPy, Frame]]:
             if raw.sizes.raw_height * raw.sizes.raw_width > MAX_PIXELS:
                 shape = f"{raw.sizes.raw_width}×{raw.sizes.raw_height}"
                 raise UnusableImageError(f"{shape} pixels; at most {MAX_PIXELS} are read")
+            _check_only_shot(path)
             yield raw, _frame(raw, path)
     except rawpy.LibRawError as error:
         raise UnusableImageError(f"LibRaw cannot read it: {_said(error)}") from error
@@ -104,6 +106,15 @@ def rendered(path: str | Path) -> np.ndarray:
     """
     with opened(path) as (raw, _):
         return raw.postprocess(use_camera_wb=True, output_bps=16)
+
+
+def _check_only_shot(path: str | Path) -> None:
+    try:
+        with rawpy.imread(str(path), shot_select=1) as second:
+            second.unpack()
+    except rawpy.LibRawRequestForNonexistentImageError:
+        return
+    raise UnusableImageError("it holds several shots; wanted one: convert it to a DNG of one of them")
 
 
 def _frame(raw: rawpy.RawPy, path: str | Path) -> Frame:
