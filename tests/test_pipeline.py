@@ -128,9 +128,9 @@ def test_held_out_noise_never_changes(images):
 
 
 def test_purposes_have_different_seeds():
-    purposes = (seeds.SHUFFLE, seeds.ELEMENT, seeds.IMAGE, seeds.HELD_OUT, seeds.SHARDS)
+    purposes = (seeds.SHUFFLE, seeds.ELEMENT, seeds.IMAGE, seeds.HELD_OUT, seeds.SHARDS, seeds.WINDOWS)
     found = {tuple(derive(0, purpose, number).numpy()) for purpose in purposes for number in range(50)}
-    assert len(found) == 250
+    assert len(found) == 300
 
 
 MEMORY = """

@@ -1,5 +1,8 @@
 """Image files to shards; SIDD's are in test_sidd.py."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -38,7 +41,7 @@ def test_crops_are_the_pixels_of_the_files(photos, tmp_path, capsys):
     for number in (0, 1):  # a JPEG and a PNG
         (path,) = photos.glob(f"{number:02d}.*")
         image = np.asarray(Image.open(path)) / 255
-        (name,) = (name for name in source.counts if f"/{number:02d}_" in name)
+        (name,) = (name for name in source.counts if f"/{number:02d}." in name)
         crops = crops_of(source, name)
         assert {row for row, _ in crops} == {0, image.shape[0] - 64}
         for (row, column), crop in crops.items():
@@ -58,7 +61,7 @@ def test_depth_is_kept_or_refused(tmp_path, capsys):
     for dtype in ("uint16", "float32"):
         assert prepare(tmp_path / "in", tmp_path / dtype, "--channels", "1", "--dtype", dtype) == 0
         source = open_shards(str(tmp_path / dtype), TRAIN)
-        crops = {name.split("/")[1].split("_")[0]: crops_of(source, name)[0, 0][..., 0] for name in source.counts}
+        crops = {name.split("/")[-1].split(".")[0]: crops_of(source, name)[0, 0][..., 0] for name in source.counts}
         for name, expected in (("deep", deep / 65535), ("flat", flat / 255), ("bits", flat > 99)):
             np.testing.assert_allclose(crops[name], expected, atol=1e-7)
 
@@ -66,13 +69,13 @@ def test_depth_is_kept_or_refused(tmp_path, capsys):
 @pytest.mark.parametrize("pattern", ["RGGB", "GRBG"])
 def test_raw_files_are_cut_as_planes(pattern, tmp_path):
     (tmp_path / "in").mkdir()
-    write_dng(tmp_path / "in" / "a.dng", pattern)
-    assert prepare(tmp_path / "in", tmp_path / "out", "--channels", "4") == 0
+    write_dng(tmp_path / "in" / "a.dng", pattern, (150, 170))
+    assert prepare(tmp_path / "in", tmp_path / "out", "--channels", "4", "--crop-size", "128") == 0
     source = open_shards(str(tmp_path / "out"), TRAIN)
     (name,) = source.counts
     planes = raw.read(tmp_path / "in" / "a.dng")
     for (row, column), crop in crops_of(source, name).items():
-        np.testing.assert_array_equal(crop, planes[row : row + 32, column : column + 32])
+        np.testing.assert_array_equal(crop, planes[row : row + 64, column : column + 64])
 
 
 def test_held_out_images_are_others(photos, tmp_path, capsys):
@@ -98,6 +101,53 @@ def test_pages_of_one_file_and_files_of_one_name_have_shards_of_their_own(tmp_pa
     assert len(open_shards(str(tmp_path / "out"), TRAIN).counts) == 4
 
 
+def test_names_that_file_systems_do_not_take(tmp_path):
+    (tmp_path / "in").mkdir()
+    names = ["x" * 230 + ".png", os.fsdecode(b"\xff?.png"), "a b%.png", "字" * 70 + ".png"]
+    for name in names:
+        Image.new("L", (64, 64)).save(tmp_path / "in" / name)
+    assert prepare(tmp_path / "in", tmp_path / "out", "--channels", "1") == 0
+    assert len(open_shards(str(tmp_path / "out"), TRAIN).counts) == 4
+
+
+def test_a_second_run_follows_the_images(photos, tmp_path, capsys):
+    """One that is gone is no longer listed, one that changed is cut again, one that moved to the other side moves."""
+    out = tmp_path / "out"
+    assert prepare(photos, out) == 0
+    before = set(open_shards(str(out), TRAIN).counts)
+    times = {path.name: path.stat().st_mtime_ns for path in out.rglob("*.tfrecord")}
+    (photos / "01.png").unlink()
+    Image.new("RGB", (64, 64), "gray").save(photos / "03.png")
+    (tmp_path / "photos2").mkdir()
+    shutil.move(photos / "05.png", tmp_path / "photos2" / "05.png")
+    capsys.readouterr()
+    assert prepare(photos, out, "--val-data", str(tmp_path / "photos2")) == 0
+    assert "2 shards of images that are not among these are no longer listed" in capsys.readouterr().out
+    training, held_out = (open_shards(str(out), split) for split in (TRAIN, VAL))
+    assert set(training.counts) == before - {"train/photos/01.png.tfrecord", "train/photos/05.png.tfrecord"}
+    assert list(held_out.counts) == ["val/photos2/05.png.tfrecord"]
+    assert training.counts["train/photos/03.png.tfrecord"] == 1
+    now = {path.name: path.stat().st_mtime_ns for path in (out / "train").rglob("*.tfrecord")}
+    assert {name for name in now if now[name] != times[name]} == {"03.png.tfrecord"}
+
+
+def test_two_images_of_one_name_are_told(photos, tmp_path, capsys):
+    shutil.copytree(photos, tmp_path / "b" / "photos")
+    assert prepare(photos, tmp_path / "out", "--val-data", str(tmp_path / "b" / "photos")) == 0
+    assert "12 files were skipped" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["ram://prepared", "FOLDER"])
+def test_the_command_that_is_told_works_as_it_stands(place, tmp_path, capsys):
+    """With all defaults of raw, which want larger images than other tests."""
+    write_dng(tmp_path / "a.dng", size=(530, 520))
+    place = place.replace("FOLDER", str(tmp_path / "out"))
+    assert main(["prepare", "images", str(tmp_path / "a.dng"), "--output", place, "--channels", "4"]) == 0
+    told = capsys.readouterr().out.strip().splitlines()[-1].partition("n2n-tf ")[2].split()
+    few = ["--network", "dncnn", "--features", "2", "--batch-size", "1", "--epochs", "1", "--steps-per-epoch", "1"]
+    assert main([*told, *few, "--output", str(tmp_path / "run")]) == 0
+
+
 def test_a_file_that_breaks_is_passed_over(photos, tmp_path, capsys, monkeypatch):
     (photos / "03.png").write_bytes((photos / "03.png").read_bytes()[:2000])
     assert prepare(photos, tmp_path / "out") == 0
@@ -117,7 +167,12 @@ def test_a_file_that_breaks_is_passed_over(photos, tmp_path, capsys, monkeypatch
         (["--val-data", "no/such"], 2, "--val-data no/such: no such folder or file"),
         (["--dtype", "uint9"], 2, "invalid choice: 'uint9'"),
         (["--crop-sise", "64"], 2, "did you mean --crop-size?"),
-        (["--crop-size", "7"], 2, "--crop-size 7: wanted an even number"),
+        (["--crop-size", "62"], 2, "--crop-size 62: wanted an even number from 64 to 8192"),
+        (["--crop-size", "20000"], 2, "--crop-size 20000: wanted an even number from 64 to 8192"),
+        (["--step", "66"], 2, "--step 66: wanted an even number, at least 2, at most --crop-size 64"),
+        (["--channels", "4", "--dtype", "uint8", "--crop-size", "128"], 2, "--dtype uint8: would round raw files"),
+        (["--output", ""], 2, "--output: is empty"),
+        (["--output", "s3://bucket/x"], 1, "File system scheme 's3' not implemented"),
         (["--val-scenes", "1"], 2, "unrecognized arguments: --val-scenes"),
     ],
 )

@@ -194,12 +194,12 @@ def test_several_shots_in_one_file_are_refused(name, tmp_path):
 def test_raw_files_bring_their_own_defaults(tmp_path):
     write_dng(tmp_path / "a.dng")
     config = build_config({"data": [str(tmp_path)], "noise": "none"})
-    assert (config.channels, config.gamma, config.crop_side, config.network) == (4, 1.0, 257, "residual_unet")
+    assert (config.channels, config.gamma, config.crop_side, config.network) == (4, 1.0, 129, "residual_unet")
     assert config.learning_rate == Config(noise="gaussian").learning_rate
     assert build_config({"data": [str(tmp_path / "a.dng")], "noise": "none", "gamma": 3.0}, "paper").gamma == 3.0
     paper = build_config({"data": [str(tmp_path)], "noise": "none"}, "paper")
     assert (paper.learning_rate, paper.network) == (1e-4, "unet")
-    assert build_config({"data": [str(tmp_path)], "noise": "none"}, "paper").crop_side == 256
+    assert build_config({"data": [str(tmp_path)], "noise": "none"}, "paper").crop_side == 128
     assert len(find_images([str(tmp_path)], 4)) == 1
     assert find_images([str(tmp_path)], 4).read(0)[0].shape == (32, 48, 4)
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,6 +17,7 @@ from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.pipeline import held_out_pair, training_batches
 from n2n_tf.data.shards import TRAIN, VAL, HeldOut, open_shards
 from n2n_tf.noise import Gaussian
+from n2n_tf.training.divergence import StopAtNaN
 
 SIDE = 64
 COUNTS = (5, 3, 4, 7, 1, 4)  # crops of the shards to train on
@@ -30,15 +32,17 @@ def numbered(number):
 
 
 def write(folder, channels=4, paired=True):
-    writer = shard_writer.Writer(
-        str(folder), {"side": SIDE, "channels": channels, "dtype": "float32"}, {"kind": "test"}, SIDE
-    )
-    for number in range(len(COUNTS)):
-        image = numbered(number)[..., :channels]
-        writer.add(shard_writer.Source("", f"a/{number}", TRAIN, lambda image=image: (image, None), {}))
+    form = {"side": SIDE, "channels": channels, "dtype": "float32"}
     held_out = numbered(0)[..., :channels]
-    writer.add(shard_writer.Source("", "b", VAL, lambda: (held_out, held_out / 2 if paired else None), {}))
+    with shard_writer.Writer(str(folder), form, {"kind": "test"}, SIDE) as writer:
+        for number in range(len(COUNTS)):
+            writer.add(of_image(f"a/{number}", numbered(number)[..., :channels]))
+        writer.add(of_image("b", held_out, held_out / 2 if paired else None, VAL))
     return str(folder)
+
+
+def of_image(shard, image, clean=None, split=TRAIN):
+    return shard_writer.Source(shard, split, (), lambda: (image, clean), {})
 
 
 @pytest.fixture
@@ -80,9 +84,19 @@ def test_the_order_is_the_same_again_and_where_a_run_is_resumed(folder, monkeypa
 
 
 def test_a_small_buffer_still_gives_every_crop(folder, monkeypatch):
-    monkeypatch.setattr(shards, "SHUFFLED", 2)
-    monkeypatch.setattr(shards, "CYCLE", 3)
-    assert sorted(crop for _, crop in order(open_shards(folder, TRAIN), 24)) == ALL
+    monkeypatch.setattr(shards, "WINDOW", 2 * SIDE * SIDE * 16)
+    monkeypatch.setattr(shards, "CYCLE", 4)  # groups of 4 and 2 shards
+    source = open_shards(folder, TRAIN)
+    whole = order(source, 72)
+    for begin in (0, 24, 48):
+        assert sorted(crop for _, crop in whole[begin : begin + 24]) == ALL
+    for first in range(1, 50, 3):  # whole groups are not read
+        assert order(source, 12, first) == whole[first : first + 12]
+
+
+def test_neighbors_in_time_come_from_many_shards(folder):
+    firsts = {crop // 10 for _, crop in order(open_shards(folder, TRAIN), 12)}
+    assert len(firsts) >= 4
 
 
 @pytest.mark.parametrize("workers", [2, 3, 6])
@@ -131,11 +145,11 @@ def test_held_out_crops_come_with_their_clean_partners(folder, tmp_path, monkeyp
 def test_integers_are_divided_by_their_largest(dtype, tmp_path):
     images = {"uint8": np.uint8([0, 51, 255]), "uint16": np.uint16([0, 13107, 65535])}
     image = np.broadcast_to(images[dtype], (SIDE, SIDE, 3)).copy()
-    writer = shard_writer.Writer(str(tmp_path), {"side": SIDE, "channels": 3, "dtype": dtype}, {}, SIDE)
-    writer.add(shard_writer.Source("", "a", TRAIN, lambda: (image, None), {}))
-    source = open_shards(str(tmp_path), TRAIN)
-    ((_, record),) = source.elements(0, 0).take(1)
-    np.testing.assert_allclose(source.load(record)[0][0, 0], [0, 0.2, 1], atol=1e-7)
+    with shard_writer.Writer(str(tmp_path), {"side": SIDE, "channels": 3, "dtype": dtype}, {}, SIDE) as writer:
+        writer.add(of_image("a", image))
+    written = open_shards(str(tmp_path), TRAIN)
+    ((_, record),) = written.elements(0, 0).take(1)
+    np.testing.assert_allclose(written.load(record)[0][0, 0], [0, 0.2, 1], atol=1e-7)
 
 
 def test_frozen_noise_belongs_to_the_crop(tmp_path):
@@ -157,7 +171,7 @@ def test_crops_begin_where_every_pixel_is_in_one():
         for step in (1, 3, 8, 11):
             begins = shard_writer.starts(length, 8, step)
             covered = {begin + place for begin in begins for place in range(8)}
-            assert covered == set(range(length)) or step > 8
+            assert covered == set(range(length)) or step > 8  # which the command refuses
             assert begins == sorted(set(begins))
             assert (begins[0], begins[-1]) == (0, length - 8)
 
@@ -168,7 +182,7 @@ def test_what_is_no_crop_is_not_written(tmp_path):
     small, other = (image[1:], None), (image, image[:, 1:])
     for pair, message in ((small, "65×63 cells of 2×2 pixels"), (other, "its clean partner")):
         with pytest.raises(UnusableImageError, match=message):
-            writer.add(shard_writer.Source("", "a", TRAIN, lambda pair=pair: pair, {}))
+            writer.add(of_image("a", *pair))
     assert not list(tmp_path.rglob("*"))
 
 
@@ -216,21 +230,40 @@ OPTIONS = [
 ]
 
 
-def test_train_on_shards_and_resume(folder, tmp_path, capsys):
-    run = tmp_path / "run"
-    assert main(["train", "--data", folder, "--noise", "none", *OPTIONS, "--output", str(run)]) == 0
+def test_train_on_shards_and_resume(folder, tmp_path, capsys, monkeypatch):
+    runs = {name: tmp_path / name for name in ("whole", "stopped")}
+    command = ["train", "--data", folder, "--noise", "none", *OPTIONS, "--checkpoint-steps", "1"]
+    assert main([*command, "--output", str(runs["whole"])]) == 0
     said = capsys.readouterr()
     assert "24 training crops" in said.err
     assert "5 held-out crops" in said.err
     assert "(PSNR)" in said.out
-    assert "val_psnr" in (run / "history.csv").read_text().splitlines()[0]
-    assert json.loads((run / "config.json").read_text())["config"]["gamma"] == 1.0  # as raw files bring it
-    assert json.loads((run / "report.json").read_text())["scored_images"] == "held-out"
-    whole = (run / "history.csv").read_text()
-    (run / "report.json").unlink()
-    assert main(["train", "--resume", "--output", str(run)]) == 0
-    assert (run / "history.csv").read_text() == whole
-    assert json.loads((run / "report.json").read_text())["training_images"] == 24
+    assert "val_psnr" in (runs["whole"] / "history.csv").read_text().splitlines()[0]
+    assert json.loads((runs["whole"] / "config.json").read_text())["config"]["gamma"] == 1.0  # as raw files bring it
+    assert json.loads((runs["whole"] / "report.json").read_text())["scored_images"] == "held-out"
+
+    def stop(self, batch, logs=None):
+        if self.model.optimizer.iterations.numpy() == 4:  # in the middle of the second epoch
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(StopAtNaN, "on_train_batch_begin", stop)
+    assert main([*command, "--output", str(runs["stopped"])]) == 130
+    monkeypatch.undo()
+    assert main(["train", "--resume", "--output", str(runs["stopped"])]) == 0
+    weights = [keras.models.load_model(path / "denoiser.keras").get_weights() for path in runs.values()]
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_is_not_resumed_on_other_shards(folder, tmp_path, capsys):
+    run = ["--output", str(tmp_path / "run")]
+    assert main(["train", "--data", folder, "--noise", "none", *OPTIONS, *run]) == 0
+    form = {"side": SIDE, "channels": 4, "dtype": "float32"}
+    os.unlink(os.path.join(folder, "train", "a", "3.tfrecord"))
+    with shard_writer.Writer(folder, form, {"kind": "test"}, SIDE) as writer:
+        writer.add(of_image("a/3", numbered(4)))
+    assert main(["train", "--resume", *run]) == 1
+    assert "its shards are not those that the run began with" in capsys.readouterr().err
 
 
 def test_shards_that_hold_nothing_out(folder, tmp_path, capsys):
@@ -248,12 +281,19 @@ def test_shards_that_hold_nothing_out(folder, tmp_path, capsys):
     assert "none of its shards is held out" in capsys.readouterr().err
     assert main([*command, "--val-data", folder, "--output", str(tmp_path / "run3")]) == 0
     assert "5 held-out crops" in capsys.readouterr().err
+    for shard in manifest["shards"].values():
+        shard["split"] = "val"
+    with open(os.path.join(other, "shards.json"), "w") as file:
+        json.dump(manifest, file)
+    assert main([*command, "--output", str(tmp_path / "run4")]) == 1
+    assert "none of its shards is to train on" in capsys.readouterr().err
+    assert not (tmp_path / "run4").exists()
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--channels", "3"], "--channels 3: the shards of .* have 4"),
+        (["--channels", "3"], "--channels 3: the shards of .* have 4; say --channels 4"),
         (["--patch-size", "128"], r"--patch-size 128: wanted crops of 128 \(.*\); those of .* have 64"),
         (["--flips"], r"--patch-size 64: wanted crops of 65 \(64 with --no-flips\); those of"),
         (["--data", "FOLDER", "FOLDER"], "--data: a folder of shards stands alone"),

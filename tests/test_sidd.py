@@ -15,7 +15,9 @@ from benchmarks import sidd_form
 from n2n_tf.cli.main import main
 from n2n_tf.config import UsageError
 from n2n_tf.data import bayer, sidd
+from n2n_tf.data import prepare as prepare_module
 from n2n_tf.data.errors import UnusableImageError
+from n2n_tf.data.shards import VAL, open_shards
 
 PHONES = sorted(sidd.PATTERNS)
 COLORS = {"R": 0.2, "G": 0.4, "B": 0.6}
@@ -85,6 +87,47 @@ def test_the_real_metadata_tells_the_pattern_of_its_phone(reference):
     assert sidd.metadata_pattern(path) == "GRBG" == sidd.PATTERNS["S6"]
 
 
+def test_metadata_of_other_forms(tmp_path):
+    """The tags may lie in a sub-directory of the DNG; a file may tell none."""
+    sidd_form.write_metadata(tmp_path / "a.MAT", "GBRG")
+    assert sidd.metadata_pattern(tmp_path / "a.MAT") == "GBRG"
+    inner = scipy.io.loadmat(tmp_path / "a.MAT")["metadata"]
+    cell = np.empty((1, 1), object)
+    cell[0, 0] = inner
+    scipy.io.savemat(tmp_path / "b.MAT", {"metadata": {"Make": "x", "UnknownTags": np.zeros((0, 0)), "SubIFDs": cell}})
+    assert sidd.metadata_pattern(tmp_path / "b.MAT") == "GBRG"
+    scipy.io.savemat(tmp_path / "c.MAT", {"metadata": {"Make": "x"}})
+    (tmp_path / "d.MAT").write_text("text")
+    assert sidd.metadata_pattern(tmp_path / "c.MAT") is sidd.metadata_pattern(tmp_path / "d.MAT") is None
+
+
+def test_images_without_metadata_have_the_pattern_of_their_phone(dataset, tmp_path, caplog):
+    for path in sorted(dataset.rglob("*METADATA*"))[:2]:
+        path.unlink()
+    sources, skipped = prepare_module.sidd_sources(str(dataset), None)
+    assert (len(sources), skipped) == (5, {})
+
+
+def test_the_same_instance_twice_and_linked_folders(dataset, tmp_path, capsys):
+    (tmp_path / "SIDD" / "more").mkdir(parents=True)
+    (tmp_path / "SIDD" / "part1").symlink_to(dataset)
+    write_instance(tmp_path / "SIDD" / "more", name_of(1, 1, PHONES[0]))
+    assert prepare(tmp_path / "SIDD", tmp_path / "out", "--val-scenes") == 0
+    said = capsys.readouterr().out
+    assert "is there twice, also as" in said
+    assert "20 crops in" in said
+
+
+def test_clean_partners_that_come_later_are_taken(dataset, tmp_path):
+    (partner,) = (dataset / name_of(5, 2, "S6")).glob("*GT*")
+    partner.rename(tmp_path / "later.MAT")
+    assert prepare(dataset, tmp_path / "out") == 0
+    assert not open_shards(str(tmp_path / "out"), VAL).paired
+    (tmp_path / "later.MAT").rename(partner)
+    assert prepare(dataset, tmp_path / "out") == 0
+    assert open_shards(str(tmp_path / "out"), VAL).paired
+
+
 def test_images_are_transposed(tmp_path):
     mosaic = RNG.random((6, 10)).astype(np.float32)
     sidd_form.write_image(tmp_path / "a.MAT", mosaic)
@@ -116,6 +159,20 @@ def test_files_that_are_no_images_are_told_apart(tmp_path, monkeypatch):
         write()
         with pytest.raises(UnusableImageError, match=message):
             sidd.read_image(path)
+    sidd_form.write_image(tmp_path / "other.MAT", np.zeros((4, 4)))
+    with h5py.File(path, "w") as file:
+        file["x"] = h5py.ExternalLink(str(tmp_path / "other.MAT"), "x")
+    with pytest.raises(UnusableImageError, match="lies in another file"):
+        sidd.read_image(path)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", (4, 4), "f4", external=[(str(tmp_path / "other.MAT"), 0, 64)])
+    with pytest.raises(UnusableImageError, match="lies in another file"):
+        sidd.read_image(path)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", (4, 4), "f4", maxshape=(None, None), chunks=(2**14, 2**13))
+    monkeypatch.setattr(sidd, "MAX_PIXELS", 2**26)
+    with pytest.raises(UnusableImageError, match="at most 67108864 are read"):
+        sidd.read_image(path)
     sidd_form.write_image(path, np.zeros((40, 40)))
     monkeypatch.setattr(sidd, "MAX_PIXELS", 1599)
     with pytest.raises(UnusableImageError, match="40×40 pixels; at most 1599 are read"):
@@ -123,6 +180,21 @@ def test_files_that_are_no_images_are_told_apart(tmp_path, monkeypatch):
     path.write_bytes(path.read_bytes()[:1500])
     with pytest.raises(UnusableImageError, match="cannot be decoded"):
         sidd.read_image(path)
+
+
+def test_damaged_files_are_one_kind_of_error(tmp_path):
+    sidd_form.write_image(tmp_path / "a.MAT", RNG.random((40, 40)))
+    data, read = (tmp_path / "a.MAT").read_bytes(), 0
+    for _ in range(300):
+        damaged = bytearray(data)
+        for place in RNG.integers(512, min(4000, len(data)), 4):
+            damaged[place] = RNG.integers(256)
+        (tmp_path / "b.MAT").write_bytes(damaged)
+        try:
+            read += sidd.read_image(tmp_path / "b.MAT").shape == (40, 40)
+        except UnusableImageError:
+            continue
+    assert 0 < read < 300
 
 
 def test_files_that_are_no_blocks_are_told_apart(tmp_path, monkeypatch):
@@ -210,7 +282,7 @@ def test_what_cannot_be_used_is_passed_over_with_the_reason(dataset, tmp_path, c
 def test_held_out_images_want_their_clean_partners(dataset, tmp_path, capsys):
     write_instance(dataset, name_of(6, 2, "GP"), clean=False)
     assert prepare(dataset, tmp_path / "out") == 0
-    assert "its clean partner 0006_GT_RAW_010.MAT: No such file or directory" in capsys.readouterr().out
+    assert "its clean partner 0006_GT_RAW_010.MAT is missing" in capsys.readouterr().out
     manifest = json.loads((tmp_path / "out" / "shards.json").read_text())
     assert {name: shard["paired"] for name, shard in manifest["shards"].items() if shard["split"] == "val"} == {
         "val/0005_002_S6_00800_00100_3200_L/0005_NOISY_RAW_010.tfrecord": True
@@ -246,7 +318,8 @@ def test_a_stopped_run_goes_on(dataset, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("more", "status", "message"),
     [
-        (["--crop-size", "127"], 2, "--crop-size 127: wanted an even number"),
+        (["--crop-size", "129"], 2, "--crop-size 129: wanted an even number from 128 to 16384"),
+        (["--val-scenes", "001", "002"], 2, "--val-scenes 001 002: are all; leave one to train on"),
         (["--step", "0"], 2, "--step 0: wanted an even number, at least 2"),
         (["--val-scenes", "009"], 2, "--val-scenes 009: wanted some of 001 002"),
         (["--crop-size", "512"], 1, "none of the images can be used"),
@@ -259,7 +332,7 @@ def test_settings_that_cannot_be_right(more, status, message, dataset, tmp_path,
 
 def test_folders_that_hold_no_images_of_sidd(tmp_path, capsys):
     assert prepare(tmp_path, tmp_path / "out") == 1
-    assert "no image of SIDD" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith("no image of SIDD (<scene instance>/*_NOISY_RAW_*.MAT)\n")
     assert prepare(tmp_path / "no", tmp_path / "out") == 2
     assert "wanted a folder" in capsys.readouterr().err
 
@@ -272,7 +345,7 @@ def blocks(tmp_path):
     noisy = clean + RNG.normal(0, 0.05, clean.shape).astype(np.float32)
     for side, array in (("Noisy", noisy), ("Gt", clean)):
         scipy.io.savemat(tmp_path / f"Validation{side}BlocksRaw.mat", {f"Validation{side}BlocksRaw": array})
-    (tmp_path / "names.txt").write_text("\n".join(names) + "\n")
+    (tmp_path / "names.txt").write_text("\ufeff" + "\r\n".join(names) + "\n", encoding="utf-8")  # as Windows does
     return noisy, clean
 
 
@@ -344,12 +417,13 @@ def test_each_color_of_every_phone_goes_through_its_plane(blocks, tmp_path):
         ("identity 4", ["--block-names", "SHORT"], 2, "4 names; "),
         ("identity 4", ["--block-names", "WRONG"], 2, "no name of a scene instance"),
         ("identity 4", ["--pattern", "RGGB", "--protocol", "paper"], 2, "would round raw blocks to 8 bits"),
-        ("identity 4", ["--pattern", "RGGB", "--submission", "x.mat"], 2, "without --clean"),
+        ("identity 4", ["--pattern", "RGGB", "--submission", "x.mat"], 2, "--output with --submission"),
+        ("identity 4", ["--pattern", "RGGB", "--memory", "0.1"], 1, "this image needs at least"),
         ("identity 3", ["--pattern", "RGGB"], 2, "takes images of 3 channels; raw blocks want one trained on raw"),
     ],
 )
 def test_blocks_that_cannot_be_scored(model, more, status, message, models, blocks, tmp_path, capsys):
-    names = (tmp_path / "names.txt").read_text().split()
+    names = (tmp_path / "names.txt").read_text(encoding="utf-8-sig").split()
     (tmp_path / "short.txt").write_text("\n".join(names[1:]))
     (tmp_path / "wrong.txt").write_text("\n".join([*names[1:], "scene"]))
     files = {"NAMES": "names.txt", "SHORT": "short.txt", "WRONG": "wrong.txt"}
@@ -367,12 +441,25 @@ def test_blocks_that_cannot_be_scored(model, more, status, message, models, bloc
         (["--noisy", "BLOCKS", "--pattern", "RGGB", "--submission", "no/x.mat"], "no such folder"),
         (["--noisy", "BLOCKS", "--pattern", "RGGB", "--submission", "BLOCKS"], "exists already; name another"),
         (["--noisy", "BLOCKS", "--submission", "x.mat"], "blocks tell no CFA pattern"),
+        (["--noisy", "BLOCKS", "--submission", "x.mat", "--json", "x.json"], "--json with --submission"),
+        (["--noisy", "BLOCKS", "--clean", "BLOCKS", "--submission", "x.mat"], "without --clean"),
     ],
 )
 def test_flags_of_blocks_that_contradict(more, message, models, blocks, tmp_path, capsys):
     words = {"FOLDER": str(tmp_path), "BLOCKS": str(tmp_path / "ValidationNoisyBlocksRaw.mat")}
     assert main(["evaluate", models("identity 4"), *(words.get(word, word) for word in more)]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_denoiser_that_fails_leaves_no_submission(models, blocks, tmp_path, capsys):
+    scaling([np.inf, 1, 1, 1]).save(tmp_path / "model.keras")
+    command = ["--noisy", str(tmp_path / "ValidationNoisyBlocksRaw.mat"), "--pattern", "RGGB"]
+    command += ["--submission", str(tmp_path / "x.mat")]
+    assert main(["evaluate", str(tmp_path / "model.keras"), *command]) == 1
+    assert "block 1/1: the denoiser gives numbers that are not finite" in capsys.readouterr().err
+    assert main(["evaluate", models("identity 4"), *command, "--memory", "0.1"]) == 1
+    assert "needs at least" in capsys.readouterr().err
+    assert not (tmp_path / "x.mat").exists()
 
 
 def test_blocks_of_other_shapes_are_refused(models, blocks, tmp_path, capsys):

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import UsageError
+from n2n_tf.config import RunError, UsageError
 from n2n_tf.data import bayer
 from n2n_tf.progress import ProgressLine
 
@@ -52,6 +52,9 @@ def check_blocks(args: argparse.Namespace) -> None:
 
 def _check_submission(args: argparse.Namespace) -> None:
     target = Path(args.submission)
+    for name in ("json", "output"):
+        if getattr(args, name):
+            raise UsageError(f"--{name} with --submission: there are no scores to write; leave it out")
     if args.clean or len(args.models) > 1:
         raise UsageError("--submission: takes one MODEL and --noisy FILE.mat, without --clean")
     if target.suffix.lower() not in (".mat", ".csv"):
@@ -72,7 +75,10 @@ def submit(args: argparse.Namespace) -> None:
     denoiser = build_denoiser(args.models[0], args)
     check_channels(denoiser.channels)
     with ProgressLine("denoising", noisy.shape[0] * noisy.shape[1]) as line:
-        denoised = blocks.denoised(denoiser, noisy, patterns, line.advance)
+        try:
+            denoised = blocks.denoised(denoiser, noisy, patterns, line.advance)
+        except (ValueError, MemoryError) as error:  # too little memory
+            raise RunError(f"{error}; nothing was written") from error
         blocks.write_submission(Path(args.submission), denoised)
         line.say(f"{args.submission}: {'×'.join(map(str, denoised.shape))}")
 

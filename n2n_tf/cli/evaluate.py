@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
         return submit(args)
     labels = _labels(args.models)
     with quiet_import():
-        from n2n_tf.evaluation.paper import published
+        from n2n_tf.evaluation.paper import TABLE_2, published
         from n2n_tf.evaluation.pictures import comparison, stacked
         from n2n_tf.evaluation.protocol import PROTOCOLS, evaluate
         from n2n_tf.evaluation.results import Results
@@ -94,7 +94,8 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(f"models of {sorted(channels)} channels cannot be compared on the same images")
     sets, skipped = _find_sets(args, noise, channels.pop())
 
-    results = Results(published(str(noise)) if args.protocol == "paper" or are_blocks(args.noisy) else {})
+    there = TABLE_2 if args.block_names else published(str(noise)) if args.protocol == "paper" else {}
+    results = Results(there)
     pictures = []
     output.mkdir(parents=True, exist_ok=True)
     with ProgressLine("evaluating", sum(len(each.clean) * each.repeats for each in sets)) as line:

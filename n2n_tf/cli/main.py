@@ -90,7 +90,10 @@ def _say(command: str, text: str, status: int) -> int:
 def _from_the_system(error: Exception) -> bool:
     """Whether TensorFlow reports a full disk, a missing right, too little memory, rather than a mistake of ours."""
     errors = getattr(sys.modules.get("tensorflow"), "errors", None)
-    names = ("ResourceExhausted", "PermissionDenied", "FailedPrecondition", "NotFound", "OutOfRange", "DataLoss")
+    names = (
+        "ResourceExhausted", "PermissionDenied", "FailedPrecondition", "NotFound", "OutOfRange", "DataLoss",
+        "Unimplemented", "Unavailable", "Aborted",
+    )  # fmt: skip
     return errors is not None and isinstance(error, tuple(getattr(errors, f"{name}Error") for name in names))
 
 

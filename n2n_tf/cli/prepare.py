@@ -53,47 +53,65 @@ def run(args: argparse.Namespace) -> None:
         UsageError: settings that cannot be right, or shards made with others in the output folder.
         RunError: no image could be used.
     """
-    for name, value in (("--crop-size", args.crop_size), ("--step", args.step)):
-        if value < 2 or value % 2:
-            raise UsageError(f"{name} {value}: wanted an even number, at least 2: cells of a mosaic stay whole")
-    sources, skipped, channels, settings = {"sidd": _sidd, "images": _images}[args.kind](args)
-    unit = 2 if channels == bayer.CHANNELS else 1
-    form = {"side": args.crop_size // unit, "channels": channels, "dtype": settings.pop("dtype")}
+    raw = args.kind == "sidd" or args.channels == bayer.CHANNELS
     with quiet_import():
         from n2n_tf.data.shard_writer import Writer
-    writer = Writer(args.output, form, {"kind": args.kind, "step": args.step, **settings}, args.step // unit)
+        from n2n_tf.data.shards import SIDES
+    _check(args, *(side * (2 if raw else 1) for side in SIDES))
+    sources, skipped, settings = {"sidd": _sidd, "images": _images}[args.kind](args)
+    unit = 2 if raw else 1
+    channels = bayer.CHANNELS if raw else args.channels
+    form = {"side": args.crop_size // unit, "channels": channels, "dtype": settings.pop("dtype")}
     began = time.monotonic()
-    crops = _write(writer, sources, skipped)
+    with Writer(args.output, form, {"kind": args.kind, "step": args.step, **settings}, args.step // unit) as writer:
+        gone = writer.keep_only(sources)
+        crops = _write(writer, sources, skipped)
+    if gone:
+        print(f"{len(gone)} shards of images that are not among these are no longer listed; their files stay")
     if skipped:
         print(f"{len(skipped)} files were skipped:\n{listing(skipped)}")
     if not crops:
         raise RunError("none of the images can be used")
     print(f"{crops} crops in {args.output}, after {time.monotonic() - began:.0f} s")
-    more = " --channels 1" if channels == 1 else ""
-    print(f"train on them: n2n-tf train --data {args.output}{more} --noise none")
+    print(f"train on them: n2n-tf train --data {args.output} --channels {channels} --noise none")
 
 
-Found = tuple[list["Source"], dict[str, str], int, dict[str, Any]]  # and why not, channels, settings
+def _check(args: argparse.Namespace, least: int, most: int) -> None:
+    """What can be said before any file is opened."""
+    if not args.output:
+        raise UsageError("--output: is empty; name a folder")
+    if not least <= args.crop_size <= most or args.crop_size % 2:
+        raise UsageError(f"--crop-size {args.crop_size}: wanted an even number from {least} to {most}")
+    if not 2 <= args.step <= args.crop_size or args.step % 2:
+        raise UsageError(f"--step {args.step}: wanted an even number, at least 2, at most --crop-size {args.crop_size}")
+    if args.kind == "images" and args.channels == bayer.CHANNELS and args.dtype not in (None, "float32"):
+        raise UsageError(f"--dtype {args.dtype}: would round raw files, whose values are fractions; wanted float32")
+
+
+Found = tuple[list["Source"], dict[str, str], dict[str, Any]]  # and why not, settings
 
 
 def _sidd(args: argparse.Namespace) -> Found:
-    with quiet_import():
-        from n2n_tf.data.prepare import sidd_sources
+    from n2n_tf.data.prepare import sidd_sources
+
     sources, skipped = sidd_sources(args.folder, args.val_scenes)
     if not sources:
-        raise RunError(f"{args.folder}: no image of SIDD (<scene instance>/*_NOISY_RAW_*.MAT)\n" + listing(skipped))
+        reasons = f"\n{listing(skipped)}" if skipped else ""
+        raise RunError(f"{args.folder}: no image of SIDD (<scene instance>/*_NOISY_RAW_*.MAT){reasons}")
     held_out = sorted({str(source.metadata["scene"]) for source in sources if source.split == "val"})
     print(f"{len(sources)} images; scenes held out: {' '.join(held_out) or 'none'}")
-    return sources, skipped, bayer.CHANNELS, {"dtype": "float32", "val_scenes": held_out}
+    return sources, skipped, {"dtype": "float32", "val_scenes": held_out}
 
 
 def _images(args: argparse.Namespace) -> Found:
-    with quiet_import():
-        from n2n_tf.data.prepare import image_sources
+    from n2n_tf.data.prepare import image_sources
+
     raw = args.channels == bayer.CHANNELS
     dtype = args.dtype or ("float32" if raw else "uint8")
-    side = args.crop_size // (2 if raw else 1)
-    return *image_sources(args.paths, args.val_data, args.channels, dtype, side), args.channels, {"dtype": dtype}
+    sources, skipped = image_sources(
+        args.paths, args.val_data, args.channels, dtype, args.crop_size // (2 if raw else 1)
+    )
+    return sources, skipped, {"dtype": dtype}
 
 
 def _write(writer: "Writer", sources: list["Source"], skipped: dict[str, str]) -> int:
@@ -107,6 +125,6 @@ def _write(writer: "Writer", sources: list["Source"], skipped: dict[str, str]) -
                 line.advance()
                 line.say(f"{number}/{len(sources)} {source.shard}: {count} crops ({source.split})")
             except (UnusableImageError, OSError) as error:
-                skipped[source.path] = reason(error)
+                skipped[str(source.files[0])] = reason(error)
                 line.advance()
     return crops

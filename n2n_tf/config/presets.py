@@ -44,7 +44,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma_schedule": "ramp",
     },
     # taken for raw files, whatever the preset; gamma: paper section 5.1. The plain U-Net needs long for its colours
-    "raw": {"channels": 4, "network": "residual_unet", "gamma": 1.0},
+    # patch_size is in cells of 2×2 pixels
+    "raw": {"channels": 4, "network": "residual_unet", "gamma": 1.0, "patch_size": 128},
     # a first look: minutes on 2 CPU cores. So few steps leave f(y) a poor guide, hence the small gamma
     "quick": {"patch_size": 128, "epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
 }
@@ -116,7 +117,7 @@ def _is_raw(given: Mapping[str, Any]) -> bool:
 def _prepared_channels(folder: str) -> int | None:
     """Of prepared crops; None for what is no folder of shards, or none on this machine."""
     try:
-        return json.loads(Path(folder, MANIFEST).read_text(encoding="utf-8"))["channels"]
+        return json.loads(Path(folder, MANIFEST).expanduser().read_text(encoding="utf-8"))["channels"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 # purposes a seed is used for; each gives independent random numbers
-SHUFFLE, ELEMENT, IMAGE, HELD_OUT, SHARDS = range(5)
+SHUFFLE, ELEMENT, IMAGE, HELD_OUT, SHARDS, WINDOWS = range(6)
 
 
 def derive(seed: int, purpose: int, number: tf.Tensor | int) -> tf.Tensor:

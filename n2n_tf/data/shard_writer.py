@@ -3,8 +3,11 @@
 import itertools
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -13,10 +16,11 @@ import tensorflow as tf
 from n2n_tf.config import MANIFEST, UsageError
 from n2n_tf.data import bayer
 from n2n_tf.data.errors import UnusableImageError
-from n2n_tf.data.shards import COMPRESSION, path_of, read_manifest, shards_at
+from n2n_tf.data.shards import COMPRESSION, path_of, read_manifest, shards_at, size_of
 from n2n_tf.files import PARTIAL
 
 LEVEL = 1  # of compression: 8 times faster than the default for 20 % more bytes
+PAUSE = 5.0  # seconds between two writings of the manifest
 
 
 @dataclass(frozen=True)
@@ -24,22 +28,22 @@ class Source:
     """One image to be cut into the crops of one shard.
 
     Attributes:
-        path: of its file.
         shard: path of the shard, without its split and suffix.
         split: `TRAIN` or `VAL`.
+        files: that the image is read from, its own first; their sizes and times tell whether to cut again.
         read: gives the image and its clean partner, [H, W, C] of equal shape and type, or None for the partner.
         metadata: written with each crop.
     """
 
-    path: str
     shard: str
     split: str
+    files: tuple[Path, ...]
     read: Callable[[], tuple[np.ndarray, np.ndarray | None]]
     metadata: dict[str, str | int]
 
 
 class Writer:
-    """A folder of shards as it grows; what is in its manifest is whole.
+    """A folder of shards as it grows, to be used in a `with` statement. What its manifest lists is whole.
 
     Args:
         folder: where, in any place that tf.io.gfile opens.
@@ -55,6 +59,7 @@ class Writer:
     def __init__(self, folder: str, form: dict[str, Any], settings: dict[str, Any], step: int):
         self.folder, self.step = folder, step
         self.manifest = {**form, "settings": settings, "shards": {}}
+        self._saved = time.monotonic()
         if shards_at(folder):
             held = read_manifest(folder)
             for name, now in {**form, "settings": settings}.items():
@@ -63,6 +68,15 @@ class Writer:
                         f"--output {folder}: holds shards of {name} {held.get(name)}, these have {now}; name another"
                     )
             self.manifest = held
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.manifest["shards"]:
+            self._save()
 
     def add(self, source: Source) -> int:
         """Write the crops of an image, or count those that are there.
@@ -75,29 +89,34 @@ class Writer:
         """
         name = f"{source.split}/{source.shard}.tfrecord"
         path = path_of(self.folder, name)
-        held = self.manifest["shards"].get(name)
-        if held and tf.io.gfile.exists(path) and tf.io.gfile.stat(path).length == held["bytes"]:
+        held, stamp = self.manifest["shards"].get(name), [_stamp(file) for file in source.files]
+        if held and held["from"] == stamp and size_of(path) == held["bytes"]:
             return held["count"]
         noisy, clean = self._checked(*source.read())
         count, size = _write(path, self._records(source, noisy, clean))
         self.manifest["shards"][name] = {
-            "split": source.split, "count": count, "bytes": size, "paired": clean is not None
+            "split": source.split, "count": count, "bytes": size, "paired": clean is not None, "from": stamp,
         }  # fmt: skip
-        _replace(path_of(self.folder, MANIFEST), json.dumps(self.manifest, indent=1) + "\n")
+        if time.monotonic() > self._saved + PAUSE:
+            self._save()
         return count
+
+    def keep_only(self, sources: list[Source]) -> list[str]:
+        """Drop the shards of all other images from the manifest; their files stay. Returns their names."""
+        names = {f"{source.split}/{source.shard}.tfrecord" for source in sources}
+        gone = [name for name in self.manifest["shards"] if name not in names]
+        for name in gone:
+            del self.manifest["shards"][name]
+        return gone
 
     def _checked(self, noisy: np.ndarray, clean: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
         side = self.manifest["side"]
         if clean is not None and clean.shape != noisy.shape:
             raise UnusableImageError(f"has the shape {noisy.shape}, its clean partner {clean.shape}")
         if min(noisy.shape[:2]) < side:
-            raise UnusableImageError(f"{noisy.shape[1]}×{noisy.shape[0]} {self.unit}; a crop has {side}×{side}")
+            unit = "cells of 2×2 pixels" if self.manifest["channels"] == bayer.CHANNELS else "pixels"
+            raise UnusableImageError(f"{noisy.shape[1]}×{noisy.shape[0]} {unit}; a crop has {side}×{side}")
         return noisy, clean
-
-    @property
-    def unit(self) -> str:
-        """What its crops count in."""
-        return "cells of 2×2 pixels" if self.manifest["channels"] == bayer.CHANNELS else "pixels"
 
     def _records(self, source: Source, noisy: np.ndarray, clean: np.ndarray | None) -> Iterator[bytes]:
         side = self.manifest["side"]
@@ -115,35 +134,53 @@ class Writer:
             features = {name: _feature(value) for name, value in values.items()}
             yield tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
+    def _save(self) -> None:
+        text = json.dumps(self.manifest, indent=1) + "\n"
+        _replace(path_of(self.folder, MANIFEST), lambda temporary: _write_text(temporary, text))
+        self._saved = time.monotonic()
+
 
 def starts(length: int, side: int, step: int) -> list[int]:
-    """Where crops begin: every `step`, and at the end, so that each pixel is in one."""
+    """Where crops begin: every `step`, and one at the end, so that with steps up to `side` each pixel is in one."""
     return [*range(0, length - side, step), length - side]
 
 
+def _stamp(file: Path) -> list[int]:
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
 def _write(path: str, records: Iterator[bytes]) -> tuple[int, int]:
-    """Write a shard, whole or not at all; its records and bytes."""
-    folder, name = os.path.split(path)
-    temporary, count = path_of(folder, PARTIAL + name), 0
-    tf.io.gfile.makedirs(folder)
-    try:
+    """Write a shard; its records and bytes."""
+    count = 0
+
+    def write(temporary: str) -> None:
+        nonlocal count
         with tf.io.TFRecordWriter(temporary, tf.io.TFRecordOptions(COMPRESSION, compression_level=LEVEL)) as writer:
             for record in records:
                 writer.write(record)
                 count += 1
+
+    _replace(path, write)
+    return count, size_of(path) or 0
+
+
+def _replace(path: str, write: Callable[[str], None]) -> None:
+    """As `files.write`, in any place that tf.io.gfile opens."""
+    folder, name = os.path.split(path)
+    temporary = path_of(folder, PARTIAL + name)
+    tf.io.gfile.makedirs(folder)
+    try:
+        write(temporary)
         tf.io.gfile.rename(temporary, path, overwrite=True)
     finally:
         if tf.io.gfile.exists(temporary):
             tf.io.gfile.remove(temporary)
-    return count, tf.io.gfile.stat(path).length
 
 
-def _replace(path: str, text: str) -> None:
-    folder, name = os.path.split(path)
-    temporary = path_of(folder, PARTIAL + name)
-    with tf.io.gfile.GFile(temporary, "w") as file:
+def _write_text(path: str, text: str) -> None:
+    with tf.io.gfile.GFile(path, "w") as file:
         file.write(text)
-    tf.io.gfile.rename(temporary, path, overwrite=True)
 
 
 def _feature(value: bytes | str | int) -> tf.train.Feature:

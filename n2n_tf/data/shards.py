@@ -15,13 +15,13 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import MANIFEST, RunError, UsageError
-from n2n_tf.data.seeds import SHARDS, derive
+from n2n_tf.data.seeds import SHARDS, WINDOWS, derive
 
 COMPRESSION = "GZIP"  # of 10-bit raw: 3.4 times smaller, read at 2/3 of the speed
-CYCLE = 16  # shards read side by side
-SHUFFLED = 64  # crops that come in a random order, then the next ones; kept in memory up to four times
+CYCLE = 64  # shards read side by side
+WINDOW = 2**26  # bytes of crops that come in a random order, then the next ones; in memory up to four times
 MOST_HELD_OUT = 32  # crops scored after each epoch
-MOST_SIDE = 2**13  # of a crop; checked before anything is decoded
+SIDES = (64, 2**13)  # of a crop: the smallest patch, and what is checked before anything is decoded
 TRAIN, VAL = "train", "val"
 
 
@@ -31,13 +31,16 @@ class Shards:
 
     Attributes:
         folder: where the shards lie.
-        counts: crops by shard, its path in the folder.
+        split: `TRAIN` or `VAL`.
+        counts, sizes: crops and bytes by shard, its path in the folder.
         side, channels, dtype: of all crops.
         paired: whether clean partners are there.
     """
 
     folder: str
+    split: str
     counts: dict[str, int]
+    sizes: dict[str, int]
     side: int
     channels: int
     dtype: str
@@ -54,9 +57,11 @@ class Shards:
         return list(self.counts)
 
     def elements(self, first: int, seed: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
-        """Endless crops, each pass over the shards in a new order, from element number `first` of this worker on.
+        """Endless crops, from element number `first` of this worker on.
 
-        Several workers share the shards, each has its own; the numbers of their elements are different.
+        Each pass over the shards has a new order: they are shuffled, read `CYCLE` side by side to their ends, then the
+        next `CYCLE`; what comes is shuffled in windows. Several workers share the shards, each has its own; the
+        numbers of their elements are different.
 
         Returns:
             Dataset of (element number, serialized crop), int64 and string.
@@ -67,30 +72,42 @@ class Shards:
         if len(self.counts) < workers:
             raise UsageError(f"{self.folder}: {len(self.counts)} shards for {workers} workers; wanted at least as many")
         names = list(self.counts)[worker::workers]
-        count = sum(self.counts[name] for name in names)
+        counts = [self.counts[name] for name in names]
         paths = tf.constant([path_of(self.folder, name) for name in names])
+        groups = -(-len(names) // CYCLE)
 
-        def one_pass(number: tf.Tensor) -> tf.data.Dataset:
+        def place(each: tf.Tensor | int, number: tf.Tensor | int) -> tf.Tensor:
+            """Of the shard that stands at place `each` in pass `number`."""
             order = derive(seed, SHARDS, number)
-            shuffled = tf.data.Dataset.range(len(names)).map(
-                lambda place: tf.gather(paths, tf.random.experimental.index_shuffle(place, order, len(names) - 1))
-            )
-            crops = shuffled.interleave(
+            return tf.random.experimental.index_shuffle(tf.cast(each, tf.int64), order, len(names) - 1)
+
+        def read(group: tf.Tensor) -> tf.data.Dataset:
+            begin = group % groups * CYCLE
+            chosen = tf.data.Dataset.range(begin, tf.minimum(begin + CYCLE, len(names)))
+            crops = chosen.map(lambda each: paths[place(each, group // groups)]).interleave(
                 lambda path: tf.data.TFRecordDataset(path, COMPRESSION),
                 cycle_length=CYCLE, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True,
             )  # fmt: skip
-            # in windows: tf.data's own shuffle depends on TensorFlow's global seed too
-            windows = crops.batch(SHUFFLED).prefetch(1).enumerate()
+            return self._shuffled(crops, derive(seed, WINDOWS, group))
 
-            def shuffle(number: tf.Tensor, window: tf.Tensor) -> tf.data.Dataset:
-                seed = tf.random.experimental.stateless_fold_in(order, number)
-                return tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(window, seed))
-
-            return windows.flat_map(shuffle)
-
-        crops = tf.data.Dataset.range(first // count, tf.int64.max).flat_map(one_pass).skip(first % count)
+        number, skipped = divmod(first, sum(counts))  # passes, then crops, of which whole groups need not be read
+        order = [counts[int(place(each, number))] for each in range(len(names))] if skipped else []
+        group = number * groups
+        while order and skipped >= sum(order[:CYCLE]):
+            skipped, order, group = skipped - sum(order[:CYCLE]), order[CYCLE:], group + 1
+        crops = tf.data.Dataset.range(group, tf.int64.max).flat_map(read).skip(skipped)
         numbers = tf.data.Dataset.range(first * workers + worker, tf.int64.max, workers)
         return tf.data.Dataset.zip(numbers, crops)
+
+    def _shuffled(self, crops: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
+        """In windows: tf.data's own shuffle depends on TensorFlow's global seed too."""
+        crop_bytes = self.side**2 * self.channels * tf.dtypes.as_dtype(self.dtype).size
+
+        def shuffle(number: tf.Tensor, window: tf.Tensor) -> tf.data.Dataset:
+            own = tf.random.experimental.stateless_fold_in(seed, number)
+            return tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(window, own))
+
+        return crops.batch(max(1, WINDOW // crop_bytes)).prefetch(1).enumerate().flat_map(shuffle)
 
     def load(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Decode a crop: float32 [side, side, channels], in [0, 1] or black 0 and white 1; and a number of its own."""
@@ -153,25 +170,37 @@ def shards_at(folder: str) -> bool:
 
 
 def open_shards(folder: str, split: str) -> Shards:
-    """The shards of one side of the split.
+    """The shards of one side of the split, in the order of their names.
 
     Raises:
         RunError: shards.json is damaged, or a shard is missing or cut short.
     """
     folder = os.path.abspath(os.path.expanduser(folder)) if os.path.isdir(os.path.expanduser(folder)) else folder
     manifest = read_manifest(folder)
-    chosen = {name: shard for name, shard in manifest["shards"].items() if shard["split"] == split}
+    chosen = {name: shard for name, shard in sorted(manifest["shards"].items()) if shard["split"] == split}
     for name, shard in chosen.items():
-        path = path_of(folder, name)
-        size = tf.io.gfile.stat(path).length if tf.io.gfile.exists(path) else None
+        size = size_of(path_of(folder, name))
         if size != shard["bytes"]:
             raise RunError(
-                f"{path}: {'missing' if size is None else f'{size} bytes'}; wanted {shard['bytes']} bytes: "
-                "`n2n-tf prepare` with the same --output writes it again"
+                f"{path_of(folder, name)}: {'missing' if size is None else f'{size} bytes'}; wanted {shard['bytes']} "
+                "bytes: `n2n-tf prepare` with the same --output writes it again, or drops it if its image is gone"
             )
-    counts = {name: shard["count"] for name, shard in chosen.items()}
+    counts, sizes = ({name: shard[what] for name, shard in chosen.items()} for what in ("count", "bytes"))
     paired = bool(chosen) and all(shard["paired"] for shard in chosen.values())
-    return Shards(folder, counts, manifest["side"], manifest["channels"], manifest["dtype"], paired)
+    return Shards(folder, split, counts, sizes, manifest["side"], manifest["channels"], manifest["dtype"], paired)
+
+
+def reopen_shards(saved: Mapping[str, Any]) -> Shards:
+    """The shards that a run began with, from the fields of `Shards`.
+
+    Raises:
+        RunError: they are damaged, or others now.
+    """
+    shards, before = open_shards(saved["folder"], saved["split"]), Shards(**saved)
+    for name in ("side", "channels", "dtype", "paired", "counts", "sizes"):
+        if getattr(shards, name) != getattr(before, name):
+            raise RunError(f"{shards.folder}: its shards are not those that the run began with; begin a new one")
+    return shards
 
 
 def read_manifest(folder: str) -> dict[str, Any]:
@@ -191,7 +220,7 @@ def read_manifest(folder: str) -> dict[str, Any]:
 
 
 def _check(manifest: Mapping[str, Any]) -> None:
-    if not 0 < manifest["side"] <= MOST_SIDE or manifest["channels"] not in (1, 3, 4):
+    if not SIDES[0] <= manifest["side"] <= SIDES[1] or manifest["channels"] not in (1, 3, 4):
         raise ValueError(f"crops of {manifest['side']} pixels and {manifest['channels']} channels")
     if manifest["dtype"] not in ("uint8", "uint16", "float32"):
         raise ValueError(f"{manifest['dtype']} pixels")
@@ -203,10 +232,19 @@ def _check(manifest: Mapping[str, Any]) -> None:
             raise ValueError(f"shard {name!r}: {shard}")
 
 
+def size_of(path: str) -> int | None:
+    """Bytes of a file; None if there is none."""
+    try:
+        return tf.io.gfile.stat(path).length
+    except tf.errors.NotFoundError:
+        return None
+
+
 def _parsed(record: tf.Tensor, *names: str) -> dict[str, tf.Tensor]:
     return tf.io.parse_single_example(record, {name: tf.io.FixedLenFeature([], tf.string) for name in names})
 
 
 def path_of(folder: str, name: str) -> str:
     """`os.path.join` knows no other file systems' separators; all of them take `/`."""
-    return f"{os.path.expanduser(folder).rstrip('/')}/{name}"
+    folder = os.path.expanduser(folder)
+    return folder + name if folder.endswith("/") else f"{folder}/{name}"

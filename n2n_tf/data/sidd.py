@@ -6,9 +6,9 @@ the benchmark are in its v5 format. In both, black is 0 and white is 1.
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -22,7 +22,7 @@ from n2n_tf.data.readers import check_pixels
 
 PATTERNS = {"G4": "BGGR", "GP": "BGGR", "IP": "RGGB", "N6": "BGGR", "S6": "GRBG"}  # by phone
 NAME = re.compile(r"(\d+)_(\d+)_([A-Z0-9]{2})_(\d+)_(\d+)_(\d+)_([LNH])")
-NOISY = "*_NOISY_RAW_*.MAT"  # with _GT_ and _METADATA_ beside it
+NOISY = r".*_NOISY_RAW_.*\.MAT"  # with _GT_ and _METADATA_ beside it
 KEY = "x"
 V5, V73 = "MATLAB's v5 format", "MATLAB's v7.3 format (HDF5)"
 SIGNATURES = {b"MATLAB 5.0": V5, b"MATLAB 7.3": V73, b"\x89HDF": V73}  # the last of files that others than MATLAB wrote
@@ -71,7 +71,7 @@ def read_names(path: str | Path) -> list[Instance]:
         UsageError: it cannot be read, or a name is none.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").split()
+        lines = Path(path).read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--block-names {path}: cannot be read: {error}") from error
     return [instance(line) for line in lines]
@@ -89,16 +89,25 @@ def read_image(path: str | Path) -> np.ndarray:
         with h5py.File(path, "r") as file:
             if KEY not in file:
                 raise UnusableImageError(f"it has no variable {KEY!r}, but {', '.join(file) or 'none'}")
-            data = file[KEY]
-            if not isinstance(data, h5py.Dataset) or data.ndim != 2 or data.dtype.kind != "f" or min(data.shape) < 2:
-                raise UnusableImageError(f"its {KEY!r} is {data}; wanted a mosaic of floats, [H, W]")
-            if data.size > MAX_PIXELS:
-                raise UnusableImageError(f"{data.shape[0]}×{data.shape[1]} pixels; at most {MAX_PIXELS} are read")
-            mosaic = np.ascontiguousarray(data[()].astype(np.float32).T)
-    except (OSError, RuntimeError) as error:  # HDF5's own errors
+            mosaic = np.ascontiguousarray(_dataset(file)[()].astype(np.float32).T)
+    except (UnusableImageError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file makes HDF5 raise OSError, KeyError, RuntimeError and more
         raise UnusableImageError(f"cannot be decoded: {error}") from error
     check_pixels(mosaic)
     return mosaic
+
+
+def _dataset(file: h5py.File) -> h5py.Dataset:
+    """The mosaic, if it lies in the file itself and is no larger than it says."""
+    data = file[KEY]
+    if not isinstance(data, h5py.Dataset) or data.ndim != 2 or data.dtype.kind != "f" or min(data.shape) < 3:
+        raise UnusableImageError(f"its {KEY!r} is {data}; wanted a mosaic of floats, [H, W]")
+    if max(data.size, math.prod(data.chunks or ())) > MAX_PIXELS:
+        raise UnusableImageError(f"{data.shape[0]}×{data.shape[1]} pixels; at most {MAX_PIXELS} are read")
+    if data.external or data.is_virtual or not isinstance(file.get(KEY, getlink=True), h5py.HardLink):
+        raise UnusableImageError(f"its {KEY!r} lies in another file")
+    return data
 
 
 def read_blocks(path: str | Path) -> np.ndarray:
@@ -127,23 +136,33 @@ def read_blocks(path: str | Path) -> np.ndarray:
     return blocks
 
 
-def metadata_pattern(path: str | Path) -> str:
-    """The pattern that a metadata file tells, a name of `bayer.RED`.
+def metadata_pattern(path: str | Path) -> str | None:
+    """The pattern that a metadata file tells, a name of `bayer.RED`; None if it tells none.
 
     Raises:
-        UnusableImageError: it tells none.
         OSError: it cannot be opened.
     """
-    _check_version(path, V5, "metadata of SIDD")
+    with open(path, "rb"):
+        pass
     try:
-        tags: Any = scipy.io.loadmat(path)["metadata"][0, 0]["UnknownTags"]
-        values = {int(tag["ID"].item()): tag["Value"].ravel() for tag in tags.ravel()}
-        letters = "".join("RGB"[index] for index in values[CFA_PATTERN])
-    except Exception as error:
-        raise UnusableImageError(f"tells no CFA pattern: {error!r}") from error
-    if letters not in bayer.RED:
-        raise UnusableImageError(f"tells the CFA pattern {letters}; wanted one of {', '.join(bayer.RED)}")
-    return letters
+        tags = dict(_tags(scipy.io.loadmat(path)["metadata"]))
+        letters = "".join("RGB"[index] for index in tags[CFA_PATTERN])
+    except Exception:  # of another form; SciPy raises many kinds of errors
+        return None
+    return letters if letters in bayer.RED else None
+
+
+def _tags(node: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Code and value of the tags of a DNG that MATLAB does not know by name, of its sub-directories too."""
+    for each in node.ravel():
+        if isinstance(each, np.ndarray):  # of a cell
+            yield from _tags(each)
+            continue
+        for name in getattr(getattr(each, "dtype", None), "names", None) or ():
+            if name == "UnknownTags":
+                yield from ((int(tag["ID"].item()), tag["Value"].ravel()) for tag in each[name].ravel())
+            elif isinstance(each[name], np.ndarray):
+                yield from _tags(each[name])
 
 
 def _check_version(path: str | Path, wanted: str, what: str) -> None:

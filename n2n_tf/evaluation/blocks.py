@@ -90,12 +90,19 @@ def block_sets(noisy: str, clean: str, names: str | None, pattern: str | None) -
 
 
 def denoised(denoiser: Denoise, blocks: np.ndarray, patterns: list[str], advance: Callable[[], None]) -> np.ndarray:
-    """Blocks of the same shape, clipped to [0, 1]; `advance` is called after each."""
+    """Blocks of the same shape, clipped to [0, 1]; `advance` is called after each.
+
+    Raises:
+        RunError: the denoiser gives numbers that are not finite.
+    """
     results = np.empty_like(blocks)
     for instance, pattern in enumerate(patterns):
         of_mosaic = on_mosaics(denoiser, pattern)
         for number, block in enumerate(blocks[instance]):
-            results[instance, number] = np.clip(of_mosaic(block[..., None])[..., 0], 0, 1)
+            result = of_mosaic(block[..., None])[..., 0]
+            if not np.isfinite(result).all():
+                raise RunError(f"block {instance + 1}/{number + 1}: the denoiser gives numbers that are not finite")
+            results[instance, number] = np.clip(result, 0, 1)
             advance()
     return results
 

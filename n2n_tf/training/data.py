@@ -61,15 +61,15 @@ def _shards(paths: Sequence[str], split: str, config: Config, flag: str) -> Shar
     if len(paths) > 1:
         raise UsageError(f"{flag}: a folder of shards stands alone; got {' '.join(paths)}")
     shards = open_shards(paths[0], split)
-    if shards.channels != config.channels:
-        raise UsageError(f"--channels {config.channels}: the shards of {paths[0]} have {shards.channels}")
+    if (has := shards.channels) != config.channels:
+        raise UsageError(f"--channels {config.channels}: the shards of {paths[0]} have {has}; say --channels {has}")
     if split == TRAIN and shards.side < config.crop_side:
         wanted = f"{config.crop_side}" + (f" ({config.patch_size} with --no-flips)" if config.channels == 4 else "")
         raise UsageError(
             f"--patch-size {config.patch_size}: wanted crops of {wanted}; those of {paths[0]} have {shards.side}"
         )
-    if flag == "--val-data" and not shards:
-        raise RunError(f"{flag} {paths[0]}: none of its shards is held out")
+    if not shards and (split == TRAIN or flag == "--val-data"):
+        raise RunError(f"{flag} {paths[0]}: none of its shards is {'to train on' if split == TRAIN else 'held out'}")
     return shards
 
 

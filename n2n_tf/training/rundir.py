@@ -18,7 +18,7 @@ from n2n_tf import __version__
 from n2n_tf.config import Config, RunError, UsageError, config_from
 from n2n_tf.data.images import Images
 from n2n_tf.data.readers import Page
-from n2n_tf.data.shards import HeldOut, Shards
+from n2n_tf.data.shards import HeldOut, Shards, reopen_shards
 from n2n_tf.files import write, write_json
 
 logger = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ def _from_json(saved: dict[str, Any], config: Config) -> Any:
     if "held_out_of" in saved:
         return HeldOut(_from_json(saved["held_out_of"], config))
     if "counts" in saved:
-        return Shards(**saved)
+        return reopen_shards(saved)
     return Images([Page(*page) for page in saved["pages"]], config.channels, saved["skipped"])
 
 
