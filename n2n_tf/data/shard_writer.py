@@ -90,7 +90,7 @@ class Writer:
         name = f"{source.split}/{source.shard}.tfrecord"
         path = path_of(self.folder, name)
         held, stamp = self.manifest["shards"].get(name), [_stamp(file) for file in source.files]
-        if held and held["from"] == stamp and size_of(path) == held["bytes"]:
+        if held and held.get("from") == stamp and size_of(path) == held["bytes"]:
             return held["count"]
         noisy, clean = self._checked(*source.read())
         count, size = _write(path, self._records(source, noisy, clean))
