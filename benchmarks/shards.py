@@ -57,7 +57,7 @@ def measured(photo: str, images: int, folder: Path) -> dict[str, float]:
     writer = Writer(str(folder / "shards"), {"side": 256, "channels": 4, "dtype": "float32"}, {}, 128)
     rates = {"prepare": rate(lambda: sum(writer.add(source) for source in sources))}
 
-    config = Config(data=("shards",), noise="none", channels=4, patch_size=128)
+    config = Config(data=("shards",), noise="none", channels=4, patch_size=128, epochs=1)
     shards = open_shards(str(folder / "shards"), TRAIN)
     batches = iter(training_batches(shards, None, config))
     batch = next(batches)
