@@ -35,7 +35,7 @@ def train(*arguments):
         (["--sigma", "-5"], "--sigma -5: wanted one number above 0"),
         (["--sigma", "loud"], "argument --sigma: invalid float value: 'loud'"),
         (["--patch-size", "100"], "--patch-size 100: wanted a multiple of 64"),
-        (["--network", "unit"], "--network: 'unit' is not known; wanted one of dncnn, residual_unet, rrg, unet; did you mean 'unet'?"),
+        (["--network", "unit"], "wanted one of dncnn, residual_unet, rrg, unet; did you mean 'unet'?"),
         (["--init", "zero"], "init: 'zero' is not known; wanted one of authors, default"),
         (["--method", "noise2void"], "--method: 'noise2void' is not known; wanted one of neighbor2neighbor"),
         (["--optimizer", "adamm"], "--optimizer: 'adamm' is not known; wanted one of adam, adamw; did you mean"),
