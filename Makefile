@@ -1,18 +1,23 @@
 # make train   train the quick preset on the sample images
 # make test    run the tests
+# make bench   time it beside PyTorch, about 20 minutes
 # make lint    ruff and mypy
 # Each sets itself up in .venv.
 
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: train test lint clean
+.PHONY: train test bench lint clean
 
 train: .venv/installed
 	$(BIN)/python train.py --noise gaussian --sigma 25 --preset quick
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: .venv/installed
+	$(BIN)/python -c "import torch" || $(BIN)/pip install --quiet torch
+	PYTHONPATH=benchmarks $(BIN)/python benchmarks/speed.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
