@@ -60,7 +60,8 @@ class Neighbor2Neighbor(keras.Model):
             reconstruction and regularizer, float32 scalars; denoised f(y), float32 [B, H, W, C].
         """
         denoised = tf.stop_gradient(tf.cast(self.network(noisy, training=False), tf.float32))
-        noisy1, noisy2 = sub_sample(noisy, choice)
+        with tf.control_dependencies([denoised]):  # one pass after the other: their memory does not add up
+            noisy1, noisy2 = sub_sample(noisy, choice)
         denoised1, denoised2 = sub_sample(denoised, choice)
         difference = tf.cast(self.network(noisy1, training=True), tf.float32) - noisy2
         reconstruction = tf.reduce_mean(tf.square(difference))
