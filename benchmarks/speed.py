@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import platform
 import statistics
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -27,6 +28,7 @@ Call = tuple[str, tuple[Any, ...]]  # a function of `contestants`, and its argum
 AUTHORS, OURS = "PyTorch, as the authors", "ours"
 STEP_FLOP = 68e9 / 256**2  # of a train step, for each pixel of a crop: forward on the whole, both ways on a quarter
 MATRIX = 2048
+LEAST, ENOUGH = 3, 90.0
 COPY, COPIED = "copy of 256 MiB", 2**28
 
 
@@ -82,7 +84,7 @@ class Timing:
 
 
 def compete(calls: Mapping[str, Call], rounds: int) -> dict[str, Timing]:
-    """Let all take turns."""
+    """Let all take turns, so many rounds; at least `LEAST` when they take longer than `ENOUGH` seconds."""
     spawn, timings = multiprocessing.get_context("spawn"), {name: Timing() for name in calls}
     running = {}
     for name, (make, arguments) in calls.items():
@@ -92,7 +94,10 @@ def compete(calls: Mapping[str, Call], rounds: int) -> dict[str, Timing]:
         timings[name].failure = here.recv() or ""
         if not timings[name].failure:
             running[name] = here
-    for _ in range(rounds):
+    began = time.monotonic()
+    for number in range(rounds):
+        if number >= LEAST and time.monotonic() - began > ENOUGH:
+            break
         for name, connection in running.items():
             connection.send(True)
             timings[name].seconds.append(connection.recv())

@@ -1,6 +1,7 @@
 import csv
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -14,10 +15,12 @@ import pytest
 import tensorflow as tf
 
 import n2n_tf
+from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError, build_config
 from n2n_tf.files import write
 from n2n_tf.training import run
 from n2n_tf.training.average import AverageWeights
+from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.rundir import RunDirectory
 
 SMALL = {"features": 4, "patch_size": 64, "batch_size": 2, "epochs": 2, "steps_per_epoch": 6, "checkpoint_steps": 4}
@@ -36,7 +39,8 @@ def state(directory):
     """Every variable of the last checkpoint: weights, optimizer, averages, best score."""
     reader = tf.train.load_checkpoint(str(Path(directory) / "checkpoints"))
     names = reader.get_variable_to_shape_map()
-    return {name: reader.get_tensor(name) for name in names if name.endswith("VARIABLE_VALUE")}
+    names = (name for name in names if name.endswith("VARIABLE_VALUE") and not name.startswith("save_counter"))
+    return {name: reader.get_tensor(name) for name in names}
 
 
 def assert_same_state(one, other):
@@ -147,6 +151,29 @@ def test_killed_and_resumed_equals_uninterrupted(photos, tmp_path, settings):
     for name, value in rows(whole)[-1].items():  # logs only: their sums may round differently
         assert float(rows(killed)[-1][name]) == pytest.approx(float(value), rel=1e-5)
     assert [row["epoch"] for row in rows(killed)] == ["0", "1"]
+
+
+@pytest.mark.parametrize("step", [4, 6, 12], ids=["in an epoch", "at an epoch's end", "at the run's end"])
+def test_sigterm_ends_the_step_saves_and_stops(photos, tmp_path, step, monkeypatch, capsys):
+    """As clusters send it before they take a machine away."""
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    command = ["train", *flags(photos, checkpoint_steps=1000)]
+    assert main([*command, "--output", str(whole)]) == 0
+    before = signal.getsignal(signal.SIGTERM)
+
+    def send(self, batch, logs=None):
+        if self.model.optimizer.iterations.numpy() == step - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(StopAtNaN, "on_train_batch_begin", send)
+    assert main([*command, "--output", str(stopped)]) == 143
+    assert f"stopped by SIGTERM after step {step}, which is saved; go on with" in capsys.readouterr().err
+    assert max(saved_steps(stopped)) == step
+    assert signal.getsignal(signal.SIGTERM) == before
+    monkeypatch.undo()
+    assert main([*command, "--output", str(stopped), "--resume"]) == 0
+    assert_same_state(whole, stopped)
+    assert [row["epoch"] for row in rows(stopped)] == ["0", "1"]
 
 
 def test_killed_while_the_first_checkpoint_is_written(photos, tmp_path):

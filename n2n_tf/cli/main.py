@@ -12,7 +12,7 @@ from typing import NoReturn
 from PIL import Image
 
 from n2n_tf.cli import convert, denoise, evaluate, export, prepare, serve, train
-from n2n_tf.config import RunError, UsageError
+from n2n_tf.config import RunError, StoppedError, UsageError
 
 COMMANDS = {
     "prepare": prepare,
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        Exit status: 0 success, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C.
+        Exit status: 0 success, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
     """
     parser = Parser(prog="n2n-tf", description="Neighbor2Neighbor: train a denoiser from noisy images alone.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -54,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    except StoppedError:
+        return 143  # as a process that SIGTERM ended
     except UsageError as error:
         return _say(args.command, str(error), 2)
     except (RunError, OSError) as error:

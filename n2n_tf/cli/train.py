@@ -8,7 +8,7 @@ from typing import Any
 
 from n2n_tf.cli.flags import add_flags, given
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import PRESETS, Config, UsageError, build_config
+from n2n_tf.config import PRESETS, Config, StoppedError, UsageError, build_config
 
 HELP = "train a denoiser from noisy images alone"
 
@@ -33,9 +33,10 @@ def run(args: argparse.Namespace) -> None:
         from n2n_tf.training import run as training  # loads TensorFlow: only after the settings are checked
     try:
         _print(training.train(config, output) if config else training.resume(output, flags))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StoppedError) as stopped:
         begun = (Path(output) / "config.json").exists()
-        print("\nstopped" + f"; go on with: n2n-tf train --resume --output {output}" * begun, file=sys.stderr)
+        how = str(stopped) or "stopped"
+        print(f"\n{how}" + f"; go on with: n2n-tf train --resume --output {output}" * begun, file=sys.stderr)
         raise
 
 

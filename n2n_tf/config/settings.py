@@ -16,6 +16,10 @@ class RunError(RuntimeError):
     """A run that cannot go on through no fault of its settings."""
 
 
+class StoppedError(RuntimeError):
+    """A run that was asked to stop and has saved its state."""
+
+
 def setting(default: Any, text: str, choices: Iterable[str] = (), metavar: str | None = None) -> Any:
     """A dataclass field that carries what its command line flag needs."""
     return field(default=default, metadata={"help": text, "choices": tuple(choices), "metavar": metavar})

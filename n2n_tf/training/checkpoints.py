@@ -61,16 +61,22 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         if not self._manager.checkpoints:
-            self._save()
+            self.save()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.step.assign(self._epoch_start + batch + 1)
-        if int(self.step) % self.every == 0 and int(self.step) % self.steps_per_epoch:
-            self._save()
+        if int(self.step) % self.every == 0 and not self.at_epochs_end:
+            self.save()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._save()
+        self.save()
         self._epoch_start = (epoch + 1) * self.steps_per_epoch
 
-    def _save(self) -> None:
+    @property
+    def at_epochs_end(self) -> bool:
+        """Whether the last step was that of an epoch."""
+        return int(self.step) % self.steps_per_epoch == 0
+
+    def save(self) -> None:
+        """Save the state after the last step."""
         self._manager.save(checkpoint_number=int(self.step))

@@ -22,6 +22,7 @@ from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.data import find_data
 from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.optimization import GAMMAS, build_optimizer
+from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
 from n2n_tf.training.rundir import RunDirectory, environment
 from n2n_tf.training.validation import Validation
@@ -44,6 +45,7 @@ def train(config: Config, output: str | Path) -> dict[str, Any]:
     Raises:
         UsageError: settings that cannot be right.
         RunError: no usable image, or the training diverged.
+        StoppedError: SIGTERM came; the state is saved.
     """
     directory = RunDirectory(output)
     directory.check_free()
@@ -100,7 +102,7 @@ def _fit(
         directory.forget_from(done // per_epoch)
         logger.info("going on after step %d of %d", done, steps)
 
-    with ProgressBar(done, steps, config.epochs) as progress:
+    with ProgressBar(done, steps, config.epochs) as progress, StopAtSigterm(checkpoints) as sigterm:
         callbacks = [
             StopAtNaN(),
             weights,
@@ -108,7 +110,8 @@ def _fit(
             keras.callbacks.CSVLogger(directory.history, append=True),
             keras.callbacks.TensorBoard(directory.tensorboard, write_graph=False),
             progress,
-            checkpoints,  # last, so that what the others wrote of an epoch is never missing
+            checkpoints,  # behind the others, so that what they wrote of an epoch is never missing
+            sigterm,
         ]
         while done < steps:  # once; twice if resumed in the middle of an epoch, which then is a short one
             epoch, into_epoch = divmod(done, per_epoch)

@@ -1,0 +1,53 @@
+"""SIGTERM, as clusters send it before they take a machine away: finish the step, save, stop."""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+import keras
+
+from n2n_tf.config import StoppedError
+from n2n_tf.training.checkpoints import Checkpoints
+
+
+class StopAtSigterm(keras.callbacks.Callback):
+    """To be used in a `with` statement, and as the last callback. Raises `StoppedError` when the state is saved.
+
+    Python lets only the main thread take signals; elsewhere SIGTERM does what it did before.
+
+    Args:
+        checkpoints: what saves.
+    """
+
+    def __init__(self, checkpoints: Checkpoints):
+        super().__init__()
+        self._checkpoints = checkpoints
+        self._came = False
+        self._before: Any = None
+
+    def __enter__(self) -> "StopAtSigterm":
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._take)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self._came and not self._checkpoints.at_epochs_end:  # there it comes with the epoch's scores
+            self._checkpoints.save()
+            self._stop()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self._came:
+            self._stop()
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self._came = True
+
+    def _stop(self) -> None:
+        raise StoppedError(f"stopped by SIGTERM after step {int(self._checkpoints.step)}, which is saved")
