@@ -24,9 +24,10 @@ with quiet_import():
 
     from n2n_tf.config import Config
     from n2n_tf.data import prepare
+    from n2n_tf.data.manifest import COMPRESSION, TRAIN
     from n2n_tf.data.pipeline import training_batches
     from n2n_tf.data.shard_writer import Writer
-    from n2n_tf.data.shards import COMPRESSION, TRAIN, open_shards
+    from n2n_tf.data.shards import open_shards
     from n2n_tf.training.build import build_model
 
 STEPS, BATCHES = 20, 400

@@ -11,7 +11,8 @@ from test_raw import write_dng
 
 from n2n_tf.cli.main import main
 from n2n_tf.data import raw, readers
-from n2n_tf.data.shards import TRAIN, VAL, open_shards
+from n2n_tf.data.manifest import TRAIN, VAL
+from n2n_tf.data.shards import open_shards
 
 RNG = np.random.default_rng(0)
 SIZE = ["--crop-size", "64", "--step", "32"]

@@ -17,7 +17,8 @@ from n2n_tf.config import UsageError
 from n2n_tf.data import bayer, sidd
 from n2n_tf.data import prepare as prepare_module
 from n2n_tf.data.errors import UnusableImageError
-from n2n_tf.data.shards import VAL, open_shards
+from n2n_tf.data.manifest import VAL
+from n2n_tf.data.shards import open_shards
 
 PHONES = sorted(sidd.PATTERNS)
 COLORS = {"R": 0.2, "G": 0.4, "B": 0.6}

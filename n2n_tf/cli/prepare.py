@@ -55,8 +55,8 @@ def run(args: argparse.Namespace) -> None:
     """
     raw = args.kind == "sidd" or args.channels == bayer.CHANNELS
     with quiet_import():
+        from n2n_tf.data.manifest import SIDES
         from n2n_tf.data.shard_writer import Writer
-        from n2n_tf.data.shards import SIDES
     _check(args, *(side * (2 if raw else 1) for side in SIDES))
     sources, skipped, settings = {"sidd": _sidd, "images": _images}[args.kind](args)
     unit = 2 if raw else 1

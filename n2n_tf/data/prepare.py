@@ -15,9 +15,9 @@ from n2n_tf.config import UsageError
 from n2n_tf.data import bayer, readers, sidd
 from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.images import Images, find_files, find_images, reason
+from n2n_tf.data.manifest import TRAIN, VAL
 from n2n_tf.data.readers import Page
 from n2n_tf.data.shard_writer import Source
-from n2n_tf.data.shards import TRAIN, VAL
 
 logger = logging.getLogger(__name__)
 

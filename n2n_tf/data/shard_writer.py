@@ -16,7 +16,7 @@ import tensorflow as tf
 from n2n_tf.config import MANIFEST, UsageError
 from n2n_tf.data import bayer
 from n2n_tf.data.errors import UnusableImageError
-from n2n_tf.data.shards import COMPRESSION, path_of, read_manifest, shards_at, size_of
+from n2n_tf.data.manifest import COMPRESSION, path_of, read_manifest, shards_at, size_of
 from n2n_tf.files import PARTIAL
 
 LEVEL = 1  # of compression: 8 times faster than the default for 20 % more bytes

@@ -4,7 +4,6 @@ A folder of shards holds `shards.json`, which tells of each shard how many crops
 the split it is, and of all the form of their crops. `prepare.py` writes them.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,15 +13,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from n2n_tf.config import MANIFEST, RunError, UsageError
+from n2n_tf.config import RunError, UsageError
+from n2n_tf.data.manifest import COMPRESSION, path_of, read_manifest, size_of
 from n2n_tf.data.seeds import SHARDS, WINDOWS, derive
 
-COMPRESSION = "GZIP"  # of 10-bit raw: 3.4 times smaller, read at 2/3 of the speed
 CYCLE = 64  # shards read side by side
 WINDOW = 2**26  # bytes of crops that come in a random order, then the next ones; in memory up to four times
 MOST_HELD_OUT = 32  # crops scored after each epoch
-SIDES = (64, 2**13)  # of a crop: the smallest patch, and what is checked before anything is decoded
-TRAIN, VAL = "train", "val"
 
 
 @dataclass
@@ -164,11 +161,6 @@ class HeldOut:
         return found
 
 
-def shards_at(folder: str) -> bool:
-    """Whether a path is a folder of shards."""
-    return tf.io.gfile.exists(path_of(folder, MANIFEST))
-
-
 def open_shards(folder: str, split: str) -> Shards:
     """The shards of one side of the split, in the order of their names.
 
@@ -203,48 +195,5 @@ def reopen_shards(saved: Mapping[str, Any]) -> Shards:
     return shards
 
 
-def read_manifest(folder: str) -> dict[str, Any]:
-    """What shards.json tells.
-
-    Raises:
-        RunError: it is damaged.
-    """
-    path = path_of(folder, MANIFEST)
-    try:
-        with tf.io.gfile.GFile(path) as file:
-            manifest = json.loads(file.read())
-        _check(manifest)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: is damaged: {error!r}; prepare the shards again in another --output") from error
-    return manifest
-
-
-def _check(manifest: Mapping[str, Any]) -> None:
-    if not SIDES[0] <= manifest["side"] <= SIDES[1] or manifest["channels"] not in (1, 3, 4):
-        raise ValueError(f"crops of {manifest['side']} pixels and {manifest['channels']} channels")
-    if manifest["dtype"] not in ("uint8", "uint16", "float32"):
-        raise ValueError(f"{manifest['dtype']} pixels")
-    for name, shard in manifest["shards"].items():
-        inside = not (name.startswith("/") or ".." in name.split("/"))
-        if not inside or shard["split"] not in (TRAIN, VAL) or not isinstance(shard["paired"], bool):
-            raise ValueError(f"shard {name!r}: {shard}")
-        if not (shard["count"] >= 1 and shard["bytes"] >= 1):
-            raise ValueError(f"shard {name!r}: {shard}")
-
-
-def size_of(path: str) -> int | None:
-    """Bytes of a file; None if there is none."""
-    try:
-        return tf.io.gfile.stat(path).length
-    except tf.errors.NotFoundError:
-        return None
-
-
 def _parsed(record: tf.Tensor, *names: str) -> dict[str, tf.Tensor]:
     return tf.io.parse_single_example(record, {name: tf.io.FixedLenFeature([], tf.string) for name in names})
-
-
-def path_of(folder: str, name: str) -> str:
-    """`os.path.join` knows no other file systems' separators; all of them take `/`."""
-    folder = os.path.expanduser(folder)
-    return folder + name if folder.endswith("/") else f"{folder}/{name}"

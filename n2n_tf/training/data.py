@@ -8,7 +8,8 @@ import numpy as np
 from n2n_tf.config import Config, RunError, UsageError
 from n2n_tf.data import samples
 from n2n_tf.data.images import Images, find_images
-from n2n_tf.data.shards import TRAIN, VAL, HeldOut, Shards, open_shards, shards_at
+from n2n_tf.data.manifest import TRAIN, VAL, shards_at
+from n2n_tf.data.shards import HeldOut, Shards, open_shards
 
 logger = logging.getLogger(__name__)
 
