@@ -1,6 +1,6 @@
 # make train   train the quick preset on the sample images
 # make test    run the tests
-# make bench   time it beside PyTorch, about 20 minutes
+# make bench   time it beside PyTorch, which must be there; 12 minutes
 # make lint    ruff and mypy
 # Each sets itself up in .venv.
 
@@ -16,7 +16,7 @@ test: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: .venv/installed
-	$(BIN)/python -c "import torch" || $(BIN)/pip install --quiet torch
+	@$(BIN)/python -c "import torch" 2>/dev/null || (echo "make bench: needs PyTorch: $(BIN)/pip install torch" && false)
 	PYTHONPATH=benchmarks $(BIN)/python benchmarks/speed.py
 
 lint: .venv/installed-dev

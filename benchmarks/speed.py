@@ -2,7 +2,7 @@
 
 Each contestant has a process of its own; they take turns, so that the machine's moods meet all alike. Medians, with
 the range of the middle half; ratios are medians of the ratios of each round. The PyTorch twin is first checked to give
-our loss and gradients. Prints Markdown tables and ends with the targets. About 20 minutes on 2 CPU cores.
+our loss and gradients. Prints Markdown tables and ends with the targets. 12 minutes on 2 CPU cores.
 
     make bench            (or python benchmarks/speed.py [--rounds 9] [--only NAME ...] [--json FILE])
 """
