@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import contestants
-import numpy as np
 import pipelines
+import twin
 
 Call = tuple[str, tuple[Any, ...]]  # a function of `contestants`, and its arguments
 AUTHORS, OURS = "PyTorch, as the authors", "ours"
@@ -176,35 +176,6 @@ def targets(results: Mapping[str, Mapping[str, Timing]], pipeline: Mapping[str, 
     return lines
 
 
-def check_twin() -> str:
-    """The twin's loss terms and a gradient beside ours, with its weights, image and draw."""
-    import tensorflow as tf
-    import torch
-    import twin
-
-    from n2n_tf.methods import Neighbor2Neighbor
-    from n2n_tf.networks.authors import from_authors
-
-    torch.manual_seed(0)
-    network, noisy = twin.UNet(), np.random.default_rng(0).random((2, 64, 128, 3), np.float32)
-    theirs = torch.from_numpy(noisy).permute(0, 3, 1, 2)
-    choice = twin.draw(theirs)
-    terms = twin.loss_terms(network, theirs, choice)
-    sum(terms).backward()
-    model = Neighbor2Neighbor(from_authors({name: value.numpy() for name, value in network.state_dict().items()}))
-    with tf.GradientTape() as tape:
-        *ours, _ = model.loss_terms(tf.constant(noisy), tf.constant(choice.numpy(), tf.int32))
-        loss = ours[0] + ours[1]
-    kernel = model.network.get_layer("enc_conv0").kernel
-    gradient = tape.gradient(loss, kernel.value).numpy().transpose(3, 2, 0, 1)
-    expected = network.enc_conv0.weight.grad.numpy()
-    errors = [abs(float(one) / float(other.detach()) - 1) for one, other in zip(ours, terms, strict=True)]
-    errors.append(float(np.abs(gradient - expected).max() / np.abs(expected).max()))
-    if max(errors) > 1e-4:
-        raise SystemExit(f"the twin differs from ours: {errors}")
-    return f"The twin's loss terms and its first layer's gradient equal ours within {max(errors):.0e}."
-
-
 def main() -> None:
     """Check, measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,7 +188,7 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     versions = ", ".join(f"{name} {version(name)}" for name in ("tensorflow", "keras", "torch"))
     print(f"{_processor()}, {len(os.sched_getaffinity(0))} threads; Python {platform.python_version()}, {versions}.")
-    print(check_twin() + "\n", flush=True)
+    print(twin.check() + "\n", flush=True)
     results = {}
     for title, calls in contests().items():
         if title.startswith(tuple(args.only)):

@@ -4,6 +4,7 @@ As in their code the sub-sampler is two boolean masks over all pixels, applied c
 parameters have their names, so that `n2n_tf.networks.authors` reads them.
 """
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -103,3 +104,30 @@ def train_step(
     loss.backward()
     optimizer.step()
     return float(loss.detach())
+
+
+def check() -> str:
+    """The twin's loss terms and a gradient beside ours, with its weights, image and draw."""
+    import tensorflow as tf
+
+    from n2n_tf.methods import Neighbor2Neighbor
+    from n2n_tf.networks.authors import from_authors
+
+    torch.manual_seed(0)
+    network, noisy = UNet(), np.random.default_rng(0).random((2, 64, 128, 3), np.float32)
+    theirs = torch.from_numpy(noisy).permute(0, 3, 1, 2)
+    choice = draw(theirs)
+    terms = loss_terms(network, theirs, choice)
+    sum(terms).backward()
+    model = Neighbor2Neighbor(from_authors({name: value.numpy() for name, value in network.state_dict().items()}))
+    with tf.GradientTape() as tape:
+        *ours, _ = model.loss_terms(tf.constant(noisy), tf.constant(choice.numpy(), tf.int32))
+        loss = ours[0] + ours[1]
+    kernel = model.network.get_layer("enc_conv0").kernel
+    gradient = tape.gradient(loss, kernel.value).numpy().transpose(3, 2, 0, 1)
+    expected = network.enc_conv0.weight.grad.numpy()
+    errors = [abs(float(one) / float(other.detach()) - 1) for one, other in zip(ours, terms, strict=True)]
+    errors.append(float(np.abs(gradient - expected).max() / np.abs(expected).max()))
+    if max(errors) > 1e-4:
+        raise SystemExit(f"the twin differs from ours: {errors}")
+    return f"The twin's loss terms and its first layer's gradient equal ours within {max(errors):.0e}."

@@ -1,7 +1,7 @@
 """Prepared crops in TFRecord shards, in any place that tf.io.gfile opens: read side by side, shuffled, resumable.
 
 A folder of shards holds `shards.json`, which tells of each shard how many crops and bytes it has and on which side of
-the split it is, and of all the form of their crops. `prepare.py` writes them.
+the split it is, and of all the form of their crops. `shard_writer.py` writes them.
 """
 
 import os
