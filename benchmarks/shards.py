@@ -66,7 +66,7 @@ def measured(photo: str, images: int, folder: Path) -> dict[str, float]:
     paths = [f"{shards.folder}/{name}" for name in shards.counts]
     rates["bare loop over the records"] = rate(lambda: sum(1 for _ in tf.data.TFRecordDataset(paths, COMPRESSION)))
 
-    model = build_model(config, STEPS)
+    model = build_model(config, STEPS, tf.distribute.get_strategy())
     step = tf.function(model.train_step)
     step(batch)
     times = [1 / rate(lambda: step(batch)["loss"].numpy() is not None) for _ in range(STEPS)]

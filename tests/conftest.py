@@ -93,7 +93,10 @@ def models(tmp_path) -> Callable[[str], str]:
 @pytest.fixture
 def photos(tmp_path) -> Path:
     """A folder with 12 smooth RGB images of different sizes and formats."""
-    folder = tmp_path / "photos"
+    return make_photos(tmp_path / "photos")
+
+
+def make_photos(folder: Path) -> Path:
     folder.mkdir()
     for number in range(12):
         height, width = 70 + number, 90 - number

@@ -22,6 +22,7 @@ from n2n_tf.training import run
 from n2n_tf.training.average import AverageWeights
 from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.rundir import RunDirectory
+from n2n_tf.training.workers import Workers
 
 SMALL = {"features": 4, "patch_size": 64, "batch_size": 2, "epochs": 2, "steps_per_epoch": 6, "checkpoint_steps": 4}
 
@@ -333,7 +334,7 @@ def test_strategy_wants_a_batch_that_divides(monkeypatch, photos):
         tf.config, "list_logical_devices", lambda kind: [tf.config.LogicalDevice(f"CPU:{i}", "CPU") for i in range(3)]
     )
     with pytest.raises(UsageError, match="--batch-size 2: wanted a multiple of the 3 devices; try 3"):
-        run.build_strategy(small(photos))
+        Workers(small(photos))
 
 
 def test_history_rows_of_a_lost_epoch_are_forgotten(tmp_path):

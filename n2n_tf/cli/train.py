@@ -18,21 +18,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=sorted(PRESETS), help="a set of defaults; quick without --data")
     parser.add_argument("--config", metavar="FILE.toml", help="settings from a file; flags win over it")
     parser.add_argument("--output", metavar="DIR", help="run directory (default: runs/DATE-TIME)")
-    parser.add_argument("--resume", action="store_true", help="go on with the stopped run in --output")
+    parser.add_argument(
+        "--resume", nargs="?", const="always", choices=("always", "auto"),
+        help="go on with the stopped run in --output; auto: begin it if there is none, for jobs that are restarted",
+    )  # fmt: skip
     add_flags(parser, Config)
 
 
 def run(args: argparse.Namespace) -> None:
     """Check the settings, then train."""
     flags = given(args, Config)
-    if args.resume and (args.output is None or args.preset or args.config):
+    go_on = args.resume == "always"
+    if args.resume and (args.output is None or (go_on and (args.preset or args.config))):
         raise UsageError("--resume: name the run with --output DIR; it keeps its settings, so no --preset or --config")
-    config = None if args.resume else build_config(flags, args.preset, args.config)
+    config = None if go_on else build_config(flags, args.preset, args.config)
     output = args.output or time.strftime("runs/%Y%m%d-%H%M%S")
     with quiet_import():
         from n2n_tf.training import run as training  # loads TensorFlow: only after the settings are checked
     try:
-        _print(training.train(config, output) if config else training.resume(output, flags))
+        _print(training.train(config, output, bool(args.resume)) if config else training.resume(output, flags))
     except (KeyboardInterrupt, StoppedError) as stopped:
         begun = (Path(output) / "config.json").exists()
         how = str(stopped) or "stopped"
@@ -41,6 +45,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print(report: dict[str, Any]) -> None:
+    if not report:
+        return  # another worker has it
     scores, images = report["scores"], f"{report['scored_images']} images"
     if "psnr" in scores:
         print(f"{images}: noisy {scores['noisy_psnr']:.2f} dB, denoised {scores['psnr']:.2f} dB (PSNR)")

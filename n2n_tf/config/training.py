@@ -54,7 +54,9 @@ class Config:
     patch_size: int = setting(256, "side of a crop in pixels; a multiple of 64")
     seed: int = setting(0, "seed of everything random")
     strategy: str = setting(
-        "auto", "tf.distribute strategy; auto: mirrored on several GPUs", ("auto", "none", "mirrored")
+        "auto",
+        "tf.distribute strategy; auto: multiworker where TF_CONFIG names several workers, mirrored on several GPUs",
+        ("auto", "none", "mirrored", "multiworker"),
     )
     mixed_precision: str = setting("off", "compute type", ("off", "bfloat16", "float16"))
     jit_compile: str = setting("auto", "XLA; auto: on for one GPU, off on a CPU", ("auto", "on", "off"))

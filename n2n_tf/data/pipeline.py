@@ -21,19 +21,30 @@ LARGEST_HELD_OUT = 512  # side in pixels, so that a validation is quick whatever
 
 
 def training_batches(
-    images: Images | Shards, noise: Noise | None, config: Config, first_step: int = 0
+    images: Images | Shards,
+    noise: Noise | None,
+    config: Config,
+    first_step: int = 0,
+    context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Endless batches of crops.
+
+    Several workers together make the batches that one makes: of files each takes its rows of them; shards are dealt
+    out, so that no worker reads what another trains on.
 
     Args:
         images: what to crop from.
         noise: added to the images; None if they are noisy already.
         config: its batch_size, patch_size, channels, flips, noise_once and seed are used.
         first_step: number of the first batch, so that a resumed run goes on where it stopped.
+        context: tells which of several workers this is, and how many replicas share a batch; by default one.
 
     Returns:
-        Dataset of (noisy, clean), float32 [B, P, P, C], or of noisy alone if `noise` is None.
+        Dataset of (noisy, clean), float32 [B, P, P, C], or of noisy alone if `noise` is None. B is the batch size of
+        one replica; the replicas of a worker take turns.
     """
+    context = context or tf.distribute.InputContext()
+    worker, workers = context.input_pipeline_id, context.num_input_pipelines
 
     def element(number: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, ...]:
         crop_seed, flip_seed, noise_seed = tf.unstack(
@@ -52,30 +63,37 @@ def training_batches(
         clean = patch(image)
         return noise(clean, noise_seed), clean
 
-    elements, load = (images.elements, images.load) if isinstance(images, Shards) else _files(images)
+    rows = config.batch_size // workers
+    numbers = element_numbers(first_step, config.batch_size, worker, workers)
+    load: Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+    if isinstance(images, Shards):
+        load, references = images.load, images.records(first_step * rows, config.seed, worker, workers)
+    else:
+        load, references = _reader(images), numbers.map(lambda number: shuffled(number, len(images), config.seed))
     return (
-        elements(first_step * config.batch_size, config.seed)
+        tf.data.Dataset.zip(numbers, references)
         .map(element, num_parallel_calls=os.cpu_count(), deterministic=True)
-        .batch(config.batch_size, drop_remainder=True)
-        .prefetch(2)
+        .batch(context.get_per_replica_batch_size(config.batch_size), drop_remainder=True)
+        .prefetch(2 * context.num_replicas_in_sync // workers)
     )
 
 
-def _files(
-    images: Images,
-) -> tuple[Callable[[int, int], tf.data.Dataset], Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
-    """What `Shards.elements` and `Shards.load` are, for files: the reference is the number of an image."""
+def element_numbers(first_step: int, batch_size: int, worker: int, workers: int) -> tf.data.Dataset:
+    """Global numbers of this worker's elements: in each batch its rows, those after the rows of the workers before."""
+    rows = batch_size // workers
+    own = tf.data.Dataset.range(first_step * rows, tf.int64.max)
+    return own.map(lambda number: number // rows * batch_size + worker * rows + number % rows)
 
-    def elements(first: int, seed: int) -> tf.data.Dataset:
-        numbers = tf.data.Dataset.range(first, tf.int64.max)
-        return numbers.map(lambda number: (number, shuffled(number, len(images), seed)))
+
+def _reader(images: Images) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
+    """What `Shards.load` is, for files: the reference is the number of an image."""
 
     def load(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
         image, index = tf.numpy_function(images.read, [index], [tf.float32, tf.int64], stateful=False)
         image.set_shape([None, None, images.channels])
         return image, index
 
-    return elements, load
+    return load
 
 
 def shuffled(number: tf.Tensor, count: int, seed: int) -> tf.Tensor:

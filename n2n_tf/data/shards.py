@@ -53,15 +53,14 @@ class Shards:
         """What tells training images from held-out ones."""
         return list(self.counts)
 
-    def elements(self, first: int, seed: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
-        """Endless crops, from element number `first` of this worker on.
+    def records(self, first: int, seed: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
+        """Endless crops, from number `first` of this worker on.
 
         Each pass over the shards has a new order: they are shuffled, read `CYCLE` side by side to their ends, then the
-        next `CYCLE`; what comes is shuffled in windows. Several workers share the shards, each has its own; the
-        numbers of their elements are different.
+        next `CYCLE`; what comes is shuffled in windows. Several workers share the shards, each has its own.
 
         Returns:
-            Dataset of (element number, serialized crop), int64 and string.
+            Dataset of serialized crops, strings.
 
         Raises:
             UsageError: fewer shards than workers.
@@ -92,9 +91,7 @@ class Shards:
         group = number * groups
         while order and skipped >= sum(order[:CYCLE]):
             skipped, order, group = skipped - sum(order[:CYCLE]), order[CYCLE:], group + 1
-        crops = tf.data.Dataset.range(group, tf.int64.max).flat_map(read).skip(skipped)
-        numbers = tf.data.Dataset.range(first * workers + worker, tf.int64.max, workers)
-        return tf.data.Dataset.zip(numbers, crops)
+        return tf.data.Dataset.range(group, tf.int64.max).flat_map(read).skip(skipped)
 
     def _shuffled(self, crops: tf.data.Dataset, seed: tf.Tensor) -> tf.data.Dataset:
         """In windows: tf.data's own shuffle depends on TensorFlow's global seed too."""

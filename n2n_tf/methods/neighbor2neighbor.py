@@ -80,6 +80,11 @@ class Neighbor2Neighbor(keras.Model):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         return self._log(self._values(data))
 
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        """Keras looks at a batch here to build the model, and cannot look at a pair of several workers."""
+        if not self.built:
+            super()._maybe_symbolic_build(*args, **kwargs)
+
     def _values(self, data: Any) -> dict[str, tf.Tensor]:
         """Everything that is logged of a batch; `loss` is what is minimized."""
         noisy, clean, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -104,7 +109,10 @@ class Neighbor2Neighbor(keras.Model):
     def _log(self, values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         for name, value in values.items():
             self._means[name].update_state(value)
-        return {name: self._means[name].result() for name in values}
+        means = {name: self._means[name].result() for name in values}
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            return {name: mean[None] for name, mean in means.items()}  # Keras reduces their first axis there
+        return means
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

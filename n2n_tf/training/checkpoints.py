@@ -16,18 +16,20 @@ class Checkpoints(keras.callbacks.Callback):
     """Saves at the start, every `every` steps and at each epoch's end; keeps the last three.
 
     A resumed run restores the newest checkpoint that can be read. Because all random numbers are stateless, it then
-    ends with the weights of an uninterrupted run.
+    ends with the weights of an uninterrupted run. What is saved is finite: the last good state is never lost.
 
     Args:
         folder: of the checkpoints.
         every: steps between two.
         steps_per_epoch: to number the steps of a run.
+        writes: False where another worker does; steps are counted all the same.
         state: what is saved, by name: anything `tf.train.Checkpoint` takes, all variables built.
     """
 
-    def __init__(self, folder: Path, every: int, steps_per_epoch: int, **state: Any):
+    def __init__(self, folder: Path, every: int, steps_per_epoch: int, writes: bool = True, **state: Any):
         super().__init__()
         self._folder = folder
+        self._writes = writes
         self.every = every
         self.steps_per_epoch = steps_per_epoch
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)  # steps done
@@ -78,5 +80,15 @@ class Checkpoints(keras.callbacks.Callback):
         return int(self.step) % self.steps_per_epoch == 0
 
     def save(self) -> None:
-        """Save the state after the last step."""
-        self._manager.save(checkpoint_number=int(self.step))
+        """Save the state after the last step.
+
+        Raises:
+            RunError: it is not finite.
+        """
+        if not all(tf.reduce_all(tf.math.is_finite(weight)) for weight in self.model.network.trainable_variables):
+            raise RunError(
+                f"training diverged at step {int(self.step)}: weights that are not finite, which are not saved. "
+                "Start a new run with a lower --learning-rate, or check the images' values"
+            )
+        if self._writes:
+            self._manager.save(checkpoint_number=int(self.step))

@@ -9,20 +9,24 @@ import keras
 
 from n2n_tf.config import StoppedError
 from n2n_tf.training.checkpoints import Checkpoints
+from n2n_tf.training.workers import Workers
 
 
 class StopAtSigterm(keras.callbacks.Callback):
     """To be used in a `with` statement, and as the last callback. Raises `StoppedError` when the state is saved.
 
-    Python lets only the main thread take signals; elsewhere SIGTERM does what it did before.
+    Python lets only the main thread take signals; elsewhere SIGTERM does what it did before. Of several workers one
+    that gets it is enough: all stop after the same step.
 
     Args:
         checkpoints: what saves.
+        workers: of the run.
     """
 
-    def __init__(self, checkpoints: Checkpoints):
+    def __init__(self, checkpoints: Checkpoints, workers: Workers):
         super().__init__()
         self._checkpoints = checkpoints
+        self._workers = workers
         self._came = False
         self._before: Any = None
 
@@ -38,16 +42,20 @@ class StopAtSigterm(keras.callbacks.Callback):
             signal.signal(signal.SIGTERM, self._before)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._came and not self._checkpoints.at_epochs_end:  # there it comes with the epoch's scores
+        if not self._checkpoints.at_epochs_end and self._came_to_any():  # there it comes with the epoch's scores
             self._checkpoints.save()
             self._stop()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self._came:
+        if self._came_to_any():
             self._stop()
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         self._came = True
 
+    def _came_to_any(self) -> bool:
+        return any(self._workers.gather(self._came))
+
     def _stop(self) -> None:
+        self._workers.wait()  # the chief is still saving
         raise StoppedError(f"stopped by SIGTERM after step {int(self._checkpoints.step)}, which is saved")

@@ -1,5 +1,7 @@
 """A training run: the one place where data, noise, network, method and callbacks meet."""
 
+import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Mapping
@@ -17,7 +19,7 @@ from n2n_tf.files import write_json
 from n2n_tf.methods import METHODS
 from n2n_tf.noise import NOISES, Noise
 from n2n_tf.training.average import AverageWeights
-from n2n_tf.training.build import build_model, build_network, build_strategy
+from n2n_tf.training.build import build_model, build_network
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.data import find_data
 from n2n_tf.training.divergence import StopAtNaN
@@ -26,34 +28,45 @@ from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
 from n2n_tf.training.rundir import RunDirectory, environment
 from n2n_tf.training.validation import Validation
+from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 
 LEAST_STEPS = 100  # of an epoch, when --steps-per-epoch is left to us: small sets are passed over several times
 
 
-def train(config: Config, output: str | Path) -> dict[str, Any]:
-    """Begin a run: train, and leave a run directory behind.
+def train(config: Config, output: str | Path, go_on: bool = False) -> dict[str, Any]:
+    """Train, and leave a run directory behind.
 
     Args:
         config: the settings.
-        output: run directory, made here.
+        output: run directory, made here; several workers share it.
+        go_on: if it holds a run, go on with that from its last checkpoint.
 
     Returns:
-        What report.json holds.
+        What report.json holds; nothing on workers other than the chief.
 
     Raises:
-        UsageError: settings that cannot be right.
-        RunError: no usable image, or the training diverged.
+        UsageError: settings that cannot be right, or other ones than those of the run.
+        RunError: no usable image, the training diverged, or another worker has gone.
         StoppedError: SIGTERM came; the state is saved.
     """
     directory = RunDirectory(output)
-    directory.check_free()
+    workers = Workers(config)
+    begin = workers.chief and not (go_on and directory.begun)
+    if begin:
+        directory.check_free()
     noise = _resolve(config)
-    training, held_out = find_data(config)
-    directory.create(config, training, held_out)
-    logger.info("run directory: %s", directory.path)
-    return _fit(config, noise, training, held_out, directory, resume=False)
+    here = environment(config, workers)
+    if begin:
+        training, held_out = find_data(config)
+        directory.create(config, training, held_out, here)
+        logger.info("run directory: %s", directory.path)
+    workers.wait()
+    if not begin:
+        check_same(directory.settings(), dataclasses.asdict(config))
+        training, held_out = directory.open(config, here)
+    return _fit(config, workers, noise, training, held_out, directory)
 
 
 def resume(output: str | Path, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -63,19 +76,22 @@ def resume(output: str | Path, settings: Mapping[str, Any] | None = None) -> dic
         output: its run directory.
         settings: by field name; refused unless they are those of the run.
     """
-    directory = RunDirectory(output)
-    config, training, held_out = directory.open()
-    for name, value in (settings or {}).items():
+    config = RunDirectory(output).settings()
+    check_same(config, settings or {})
+    return train(config, output, go_on=True)
+
+
+def check_same(config: Config, settings: Mapping[str, Any]) -> None:
+    """Raise UsageError unless these settings, by field name, are those of the run."""
+    for name, value in settings.items():
         value = tuple(value) if isinstance(value, list) else value
         if value != getattr(config, name):
             raise UsageError(f"{flag(name)}: the run has {getattr(config, name)!r}; a resumed run keeps its settings")
-    return _fit(config, _resolve(config), training, held_out, directory, resume=True)
 
 
 def _resolve(config: Config) -> Noise | None:
     """Look all names up before any work, for the errors; return the noise."""
     build_network(config)
-    build_strategy(config)
     lookup(METHODS, config.method, "--method")
     lookup(GAMMAS, config.gamma_schedule, "--gamma-schedule")
     build_optimizer(config, 1)
@@ -83,41 +99,42 @@ def _resolve(config: Config) -> Noise | None:
 
 
 def _fit(
-    config: Config, noise: Noise | None, training: Images | Shards, held_out: Images | HeldOut,
-    directory: RunDirectory, resume: bool,
+    config: Config, workers: Workers, noise: Noise | None, training: Images | Shards, held_out: Images | HeldOut,
+    directory: RunDirectory,
 ) -> dict[str, Any]:  # fmt: skip
     began = time.monotonic()
     per_epoch = config.steps_per_epoch or max(LEAST_STEPS, len(training) // config.batch_size)
     steps = config.epochs * per_epoch
-    model = build_model(config, steps)
+    model = build_model(config, steps, workers.strategy)
     weights = AverageWeights(model.network, config.ema)
-    denoiser = build_network(config)
-    validation = Validation(denoiser, weights, held_out, noise, config, directory)
+    validation = Validation(build_network(config), weights, held_out, noise, config, directory)
     checkpoints = Checkpoints(
-        directory.checkpoints, config.checkpoint_steps, per_epoch,
+        directory.checkpoints, config.checkpoint_steps, per_epoch, workers.chief,
         network=model.network, optimizer=model.optimizer, weights=weights.state, best=validation.best,
     )  # fmt: skip
-    done = checkpoints.restore() if resume else 0
-    if resume:
+    done = _restore(checkpoints, workers, steps)
+    if workers.chief:
         directory.forget_from(done // per_epoch)
-        logger.info("going on after step %d of %d", done, steps)
-
-    with ProgressBar(done, steps, config.epochs) as progress, StopAtSigterm(checkpoints) as sigterm:
-        callbacks = [
-            StopAtNaN(),
-            weights,
+    with (
+        workers.together(),
+        ProgressBar(done, steps, config.epochs) as progress,
+        StopAtSigterm(checkpoints, workers) as sigterm,
+    ):
+        records = [
             validation,
             keras.callbacks.CSVLogger(directory.history, append=True),
             keras.callbacks.TensorBoard(directory.tensorboard, write_graph=False),
             progress,
-            checkpoints,  # behind the others, so that what they wrote of an epoch is never missing
-            sigterm,
         ]
+        # checkpoints behind the others, so that what they wrote of an epoch is never missing
+        callbacks = [StopAtNaN(), weights, *(records if workers.chief else []), checkpoints, sigterm]
         while done < steps:  # once; twice if resumed in the middle of an epoch, which then is a short one
             epoch, into_epoch = divmod(done, per_epoch)
             until = epoch + 1 if into_epoch else config.epochs
             checkpoints.start_at(done)
-            batches = training_batches(training, noise, config, first_step=done)
+            batches = workers.strategy.distribute_datasets_from_function(
+                functools.partial(training_batches, training, noise, config, done)
+            )
             try:
                 model.fit(
                     batches, initial_epoch=epoch, epochs=until, steps_per_epoch=per_epoch - into_epoch,
@@ -126,20 +143,36 @@ def _fit(
             except tf.errors.UnknownError as error:  # what TensorFlow makes of an exception of the reader
                 raise (training.failure or error) from error
             done = until * per_epoch
-    return _report(config, training, validation, directory, time.monotonic() - began)
+        report = _report(config, workers, training, validation, directory, time.monotonic() - began)
+        workers.wait()
+    return report
+
+
+def _restore(checkpoints: Checkpoints, workers: Workers, steps: int) -> int:
+    """The number of steps done: that of the last checkpoint."""
+    done = checkpoints.restore()
+    found = workers.gather(done)
+    if len(set(found)) > 1:
+        raise RunError(f"the workers found checkpoints of different steps: {found}; is --output one place for all?")
+    if done:
+        logger.info("going on after step %d of %d", done, steps)
+    return done
 
 
 def _report(
-    config: Config, training: Images | Shards, validation: Validation, directory: RunDirectory, seconds: float
-) -> dict[str, Any]:
+    config: Config, workers: Workers, training: Images | Shards, validation: Validation, directory: RunDirectory,
+    seconds: float,
+) -> dict[str, Any]:  # fmt: skip
+    skipped = {**training.skipped, **validation.images.skipped}
+    if skipped:
+        logger.warning("%d files were skipped:\n%s", len(skipped), listing(skipped))
+    if not workers.chief:
+        return {}
     if not directory.denoiser.exists():
         raise RunError("no epoch's denoiser gave numbers on the held-out images; try a lower --learning-rate")
     validation.use(keras.models.load_model(directory.denoiser))  # the best one, as users will load it
     path = directory.samples / "before_after.png"
     validation.save_picture(path)
-    skipped = {**training.skipped, **validation.images.skipped}
-    if skipped:
-        logger.warning("%d files were skipped:\n%s", len(skipped), listing(skipped))
     report = {
         "scores": validation.scores(),
         "scored_images": "training" if training.pages == validation.images.pages else "held-out",
@@ -150,7 +183,7 @@ def _report(
         "skipped": skipped,
         "seconds": round(seconds, 1),
         "seed": config.seed,
-        "environment": environment(config),
+        "environment": environment(config, workers),
     }
     write_json(directory.report, report)
     return report

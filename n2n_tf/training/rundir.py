@@ -1,5 +1,6 @@
 """The run directory: what a run writes, and nothing half-written."""
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -7,6 +8,7 @@ import json
 import logging
 import os
 import platform
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from n2n_tf.data.images import Images
 from n2n_tf.data.readers import Page
 from n2n_tf.data.shards import HeldOut, Shards, reopen_shards
 from n2n_tf.files import write, write_json
+from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ NUMERIC_VARIABLES = {  # of the environment: they change how TensorFlow rounds
 }  # fmt: skip
 
 
-def environment(config: Config) -> dict[str, Any]:
+def environment(config: Config, workers: Workers) -> dict[str, Any]:
     """What the weights of a run depend on besides its settings."""
     return {
         "n2n_tf": __version__,
@@ -41,6 +44,8 @@ def environment(config: Config) -> dict[str, Any]:
         "gpus": [str(tf.config.experimental.get_device_details(gpu)) for gpu in tf.config.list_physical_devices("GPU")],
         "variables": {name: value for name, value in sorted(os.environ.items()) if name in NUMERIC_VARIABLES},
         "jit_compile": config.jit_compile,
+        "replicas": workers.strategy.num_replicas_in_sync,
+        "workers": workers.count,
     }
 
 
@@ -62,7 +67,14 @@ class RunDirectory:
         self.samples = self.path / "samples"
         self.report = self.path / "report.json"
 
-    def create(self, config: Config, training: Images | Shards, held_out: Images | HeldOut) -> None:
+    @property
+    def begun(self) -> bool:
+        """Whether it holds a run."""
+        return self.config.exists()
+
+    def create(
+        self, config: Config, training: Images | Shards, held_out: Images | HeldOut, environment: Mapping[str, Any]
+    ) -> None:
         """Begin a run.
 
         Raises:
@@ -74,38 +86,54 @@ class RunDirectory:
         lists = {"training": training, "held_out": held_out}
         write_json(self.images, {name: _to_json(images) for name, images in lists.items()})
         # last: config.json is what makes a directory a run
-        write_json(self.config, {"config": json.loads(config.to_json()), "environment": environment(config)})
+        write_json(self.config, {"config": json.loads(config.to_json()), "environment": environment})
 
     def check_free(self) -> None:
         """Raise UsageError if the directory cannot take a new run."""
-        if self.config.exists():
+        if self.begun:
             raise UsageError(f"--output {self.path}: holds a run already; continue it with --resume, or name another")
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--output {self.path}: is a file; name a directory")
 
-    def open(self) -> tuple[Config, Images | Shards, Images | HeldOut]:
-        """Settings, training and held-out images of a run that is to be resumed; warns if the environment changed.
+    def settings(self) -> Config:
+        """Of the run that it holds.
 
         Raises:
-            UsageError: the directory holds no run.
-            RunError: its files are damaged.
+            UsageError: it holds none.
+            RunError: they are damaged.
         """
-        if not self.config.exists():
+        if not self.begun:
             raise UsageError(f"--resume --output {self.path}: holds no run; leave --resume out to begin one")
-        try:
-            saved = json.loads(self.config.read_text(encoding="utf-8"))
-            config = config_from(saved["config"])
+        with self._undamaged():
+            return config_from(self._saved()["config"])
+
+    def open(self, config: Config, environment: Mapping[str, Any]) -> tuple[Images | Shards, Images | HeldOut]:
+        """Training and held-out images of the run that it holds; warns if the environment has changed.
+
+        Raises:
+            RunError: their list is damaged, or they are others now.
+        """
+        with self._undamaged():
+            before = self._saved()["environment"]
             lists = json.loads(self.images.read_text(encoding="utf-8"))
             training, held_out = (_from_json(lists[name], config) for name in ("training", "held_out"))
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise RunError(f"{self.path}: config.json or images.json is damaged: {error!r}") from error
-        for name, now in environment(config).items():
-            if saved["environment"].get(name) != now:
+        for name, now in environment.items():
+            if before.get(name) != now:
                 logger.warning(
                     "%s was %s and is %s: the weights will not equal those of an uninterrupted run bit for bit",
-                    name, saved["environment"].get(name), now,
+                    name, before.get(name), now,
                 )  # fmt: skip
-        return config, training, held_out
+        return training, held_out
+
+    def _saved(self) -> dict[str, Any]:
+        return json.loads(self.config.read_text(encoding="utf-8"))
+
+    @contextlib.contextmanager
+    def _undamaged(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            raise RunError(f"{self.path}: config.json or images.json is damaged: {error!r}") from error
 
     def forget_from(self, epoch: int) -> None:
         """Drop the rows of history.csv that a resumed run will write again."""

@@ -1,5 +1,6 @@
 """Held-out images: after each epoch, how good is the denoiser?"""
 
+import functools
 from pathlib import Path
 
 import keras
@@ -50,11 +51,14 @@ class Validation(keras.callbacks.Callback):
         self.directory = directory
         self.monitor = "val_psnr" if noise or images.paired else "val_reconstruction"
         self.best = tf.Variable(np.inf, dtype=tf.float64, trainable=False)  # lower is better
-        self._writer = tf.summary.create_file_writer(str(directory.tensorboard / "pictures"))
 
     def use(self, denoiser: keras.Model) -> None:
         """Score this network from now on."""
         self.denoiser, self.denoise = denoiser, Denoiser(denoiser)
+
+    @functools.cached_property
+    def _writer(self) -> tf.summary.SummaryWriter:
+        return tf.summary.create_file_writer(str(self.directory.tensorboard / "pictures"))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.weights.copy_to(self.denoiser)

@@ -1,0 +1,314 @@
+"""Several workers: who they are, which rows of a batch each takes, and that together they do what one does."""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+
+from n2n_tf.cli import train
+from n2n_tf.cli.main import main
+from n2n_tf.config import Config, UsageError
+from n2n_tf.data.images import find_images
+from n2n_tf.data.pipeline import element_numbers, training_batches
+from n2n_tf.noise import Gaussian
+from n2n_tf.training.cluster import find_cluster
+from n2n_tf.training.workers import Workers
+from tests.conftest import make_photos
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+SLURM = {
+    "SLURM_JOB_ID": "7", "SLURM_STEP_NUM_TASKS": "3", "SLURM_STEP_TASKS_PER_NODE": "2,1", "SLURM_PROCID": "0",
+    "SLURM_STEP_NODELIST": "node[2,10]", "SLURM_LOCALID": "1", "SLURMD_NODENAME": "node2",
+}  # fmt: skip
+POD = {"JOB_COMPLETION_INDEX": "1", "HOSTNAME": "a-job-1", "N2N_WORKERS": "3", "N2N_SERVICE": "a-service"}
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith(("SLURM", "TF_CONFIG", "JOB_COMPLETION", "N2N")):
+            monkeypatch.delenv(name)
+
+    def put(variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value if isinstance(value, str) else json.dumps(value))
+
+    return put
+
+
+def tf_config(job="worker", index=0, **cluster):
+    cluster = cluster or {"worker": ["a:1", "b:1"]}
+    return {"TF_CONFIG": {"cluster": cluster, "task": {"type": job, "index": index}}}
+
+
+@pytest.mark.parametrize(
+    ("variables", "workers", "number"),
+    [
+        (tf_config(index=1), ["a:1", "b:1"], 1),
+        (tf_config("worker", 0, worker=["b:1"], chief=["a:1"], evaluator=["c:1"]), ["a:1", "b:1"], 1),
+        (tf_config("chief", 0, worker=["b:1"], chief=["a:1"]), ["a:1", "b:1"], 0),
+        (POD, [f"a-job-{number}.a-service:20000" for number in range(3)], 1),
+        # as SLURM 22.05 set them, but for the number of tasks on node2; TensorFlow sorts the nodes
+        (SLURM, ["node10:20007", "node2:20007", "node2:20008"], 2),
+    ],
+    ids=["TF_CONFIG", "a chief apart", "the chief", "Kubernetes", "SLURM"],
+)
+def test_the_environment_names_the_workers(environment, variables, workers, number):
+    environment(variables)
+    cluster = find_cluster()
+    assert cluster.workers == workers
+    assert cluster.number == number
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({}, r"the environment names no workers; wanted TF_CONFIG='\{.*, or a Kubernetes .*, or a step of SLURM"),
+        ({"TF_CONFIG": "{"}, "TF_CONFIG: JSONDecodeError: .*; wanted TF_CONFIG="),
+        ({"TF_CONFIG": "[]"}, "TF_CONFIG: TypeError"),
+        ({"TF_CONFIG": {"cluster": {}}}, "TF_CONFIG: no 'task'"),
+        (tf_config(index=2), "TF_CONFIG: ValueError: no worker 2 among"),
+        (tf_config("evaluator"), "TF_CONFIG: no 'evaluator'"),
+        ({**POD, "N2N_WORKERS": "1"}, "JOB_COMPLETION_INDEX: ValueError: no worker 1"),
+        (
+            {"JOB_COMPLETION_INDEX": "1"},
+            "JOB_COMPLETION_INDEX: no 'N2N_WORKERS'; wanted a Kubernetes indexed Job with N2N_WORKERS",
+        ),
+        ({**SLURM, "SLURM_STEP_TASKS_PER_NODE": "x"}, "SLURM_STEP_NUM_TASKS: ValueError: Invalid tasks-per-node"),
+    ],
+)
+def test_an_environment_that_names_none(environment, variables, message):
+    environment(variables)
+    with pytest.raises(UsageError, match="--strategy multiworker: " + message):
+        find_cluster()
+
+
+def test_one_worker_needs_no_others(environment):
+    environment(tf_config(worker=["a:1"]))
+    workers = Workers(Config(data=("x",), noise="none", strategy="multiworker"))
+    assert (workers.chief, workers.count, workers.gather(5)) == (True, 1, [5])
+
+
+def test_too_late(environment):
+    """Unit tests have used TensorFlow already."""
+    tf.constant(0)
+    environment(tf_config())
+    with pytest.raises(UsageError, match="must be configured at program startup; it must come before other work"):
+        Workers(Config(data=("x",), noise="none"))  # auto, since TF_CONFIG names two
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_rows_of_a_batch(workers):
+    """Worker w takes rows [w·b, (w+1)·b) of each batch: none twice, none lost; resumed or not."""
+    batches = np.stack([list(element_numbers(0, 8, w, workers).take(24 // workers)) for w in range(workers)])
+    batches = batches.reshape(workers, 3, 8 // workers).transpose(1, 0, 2).reshape(3, 8)
+    np.testing.assert_array_equal(batches, np.arange(24).reshape(3, 8))
+    for w in range(workers):
+        resumed = list(element_numbers(2, 8, w, workers).take(8 // workers))
+        np.testing.assert_array_equal(resumed, batches[2].reshape(workers, -1)[w])
+
+
+def test_the_batches_of_workers_are_those_of_one(photos):
+    config = Config(data=("x",), noise="gaussian", patch_size=64, batch_size=8)
+    images = find_images([str(photos)], 3)
+
+    def batches(count, context=None):
+        return [pair[0].numpy() for pair in training_batches(images, Gaussian(0.1), config, 5, context).take(count)]
+
+    whole = np.stack(batches(2))
+    for number in range(2):  # each with two replicas, which take turns
+        mine = batches(4, tf.distribute.InputContext(2, number, 4))
+        np.testing.assert_array_equal(
+            np.reshape(mine, (2, 4, 64, 64, 3)), whole[:, 4 * number : 4 * number + 4], err_msg=str(number)
+        )
+
+
+# Two real processes. Each keeps its weights; worker 1 has a copy of the run directory, to see what it writes there.
+WORKER = """
+    import os, shutil, sys
+    import numpy as np
+    from n2n_tf.cli.main import main
+    from n2n_tf.training import run, workers
+
+    output, own = sys.argv[-1], os.environ.get("OWN_COPY")
+    models, make, wait = [], run.build_model, workers.Workers.wait
+
+    def remember(*args):
+        models.append(make(*args))
+        return models[-1]
+
+    def copy_when_begun(self):
+        wait(self)
+        if not self.chief and not os.path.exists(own):
+            shutil.copytree(output, own)
+
+    run.build_model = remember
+    arguments = sys.argv[1:]
+    if own and os.environ["SLURM_LOCALID"] == "1":
+        workers.Workers.wait = copy_when_begun
+        arguments[-1] = own
+    status = main(arguments)
+    if models and status == 0:
+        file = f"{output}/../weights{os.environ.get('SLURM_LOCALID', '')}.npz"
+        np.savez(file, *models[0].network.get_weights(), iterations=models[0].optimizer.iterations.numpy())
+    sys.exit(status)
+"""
+# What srun does on one node: two tasks with these variables; its status is the highest of theirs.
+SRUN = """
+    #!/bin/bash
+    export SLURM_JOB_ID={job} SLURM_STEP_NUM_TASKS=2 SLURM_STEP_TASKS_PER_NODE=2 SLURM_STEP_NODELIST=localhost
+    export SLURMD_NODENAME=localhost
+    shift  # --kill-on-bad-exit=1
+    for rank in 0 1; do SLURM_PROCID=$rank SLURM_LOCALID=$rank "$@" 2> $LOGS/$rank.log & tasks+=($!); done
+    echo "${{tasks[@]}}" > $LOGS/tasks
+    for task in ${{tasks[@]}}; do wait $task; last=$?; [ $last -gt ${{status:-0}} ] && status=$last; done
+    exit ${{status:-0}}
+"""
+SETTINGS = ["--noise", "gaussian", "--features", "4", "--patch-size", "64", "--batch-size", "4", "--epochs", "2"]
+SETTINGS += ["--steps-per-epoch", "20", "--checkpoint-steps", "8", "--ema", "0.9", "--learning-rate", "1e-4"]
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory):
+    """Stand-ins for SLURM's programs, and photographs."""
+    tools = tmp_path_factory.mktemp("tools")
+    make_photos(tools / "photos")
+    scripts = {
+        "srun": textwrap.dedent(SRUN.format(job=os.getpid() % 5000 * 2)).strip(),
+        "scontrol": f'#!/bin/bash\necho "$@" >> {tools}/scontrol.log',
+        "n2n-tf": f'#!/bin/bash\nexec {sys.executable} {tools}/worker.py "$@"',
+        "worker.py": textwrap.dedent(WORKER),
+    }
+    for name, script in scripts.items():
+        (tools / name).write_text(script + "\n")
+        (tools / name).chmod(0o755)
+    return tools
+
+
+def begin(tools, run, **variables):
+    """deploy/slurm-train.sh with two workers."""
+    run.parent.mkdir(exist_ok=True)
+    (run.parent / "tasks").unlink(missing_ok=True)
+    return subprocess.Popen(
+        [DEPLOY / "slurm-train.sh", "--data", tools / "photos", *SETTINGS, "--output", run],
+        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "LOGS": str(run.parent), **variables},
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def logs(run):
+    return [(run.parent / f"{number}.log").read_text() for number in range(2)]
+
+
+@pytest.fixture(scope="module")
+def whole(tools):
+    """A run of two workers that nothing disturbed; worker 1 sees another directory."""
+    run = tools / "whole" / "run"
+    assert begin(tools, run, OWN_COPY=f"{run}-1").wait(120) == 0, logs(run)
+    return run
+
+
+def weights(run, number):
+    with np.load(run.parent / f"weights{number}.npz") as file:
+        return dict(file)
+
+
+def test_two_processes_end_with_the_weights_of_one(whole, tools):
+    first, second = (weights(whole, number) for number in range(2))
+    assert len(first) == 51
+    assert first["iterations"] == 40
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+    assert main(["train", "--data", str(tools / "photos"), *SETTINGS, "--output", str(tools / "one")]) == 0
+    reader = tf.train.load_checkpoint(str(tools / "one" / "checkpoints"))
+    for number in range(50):
+        one = reader.get_tensor(f"optimizer/_trainable_variables/{number}/.ATTRIBUTES/VARIABLE_VALUE")
+        np.testing.assert_allclose(first[f"arr_{number}"], one, atol=1e-5)
+    reports = [json.loads((path / "report.json").read_text()) for path in (whole, tools / "one")]
+    assert reports[0]["scores"] == pytest.approx(reports[1]["scores"], abs=1e-3)
+
+
+def test_only_the_chief_writes(whole, tools):
+    assert {str(path.relative_to(f"{whole}-1")) for path in Path(f"{whole}-1").rglob("*")} == {
+        "config.json", "images.json", "samples",  # what the chief had written when it was copied
+    }  # fmt: skip
+    assert {path.name for path in whole.iterdir()} == {
+        "config.json", "images.json", "checkpoints", "denoiser.keras", "history.csv", "tensorboard", "samples",
+        "report.json",
+    }  # fmt: skip
+
+
+def test_a_job_that_loses_workers_ends_as_one_left_alone(whole, tools):
+    """SIGTERM to one worker: both save and stop. kill -9 of one: the other ends. SLURM starts the job again."""
+    run = tools / "stopped" / "run"
+    status = stop(tools, run, signal.SIGTERM)
+    assert status == 143
+    steps = [re.search(r"stopped by SIGTERM after step (\d+), which is saved", log)[1] for log in logs(run)]
+    assert steps[0] == steps[1]
+    assert int(steps[0]) in saved_steps(run)
+
+    assert stop(tools, run, signal.SIGKILL) == 137
+    assert f"going on after step {steps[0]} of 40" in logs(run)[0]
+    assert "worker 0 of 2 lost another one; start all of them again, with --resume auto" in logs(run)[0]
+    assert "Traceback" not in logs(run)[0]
+    assert (tools / "scontrol.log").read_text().count("requeue") == 2
+
+    assert begin(tools, run).wait(120) == 0, logs(run)
+    for number in range(2):
+        expected, found = weights(whole, 0), weights(run, number)
+        for name, value in expected.items():
+            np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def stop(tools, run, number):
+    """Begin or go on; when the chief has saved a new step, send worker 1 a signal. Returns the script's status."""
+    before = saved_steps(run) | {0}
+    script = begin(tools, run)
+    deadline = time.monotonic() + 60
+    while saved_steps(run) <= before and script.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(int((run.parent / "tasks").read_text().split()[1]), number)
+    return script.wait(60)
+
+
+def saved_steps(run):
+    return {int(path.stem.removeprefix("step-")) for path in run.glob("checkpoints/step-*.index")}
+
+
+def test_kubernetes_accepts_the_job_and_its_pods_find_each_other(environment):
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    found = list(yaml.safe_load_all((DEPLOY / "kubernetes-train.yaml").read_text()))
+    for manifest in found:
+        kubernetes_validate.validate(manifest, "1.30", strict=True)
+    claim, service, job = found
+    spec, pod = job["spec"], job["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**job, "spec": {**spec, "completion": 2}}, "1.30", strict=True)
+
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    environment({**variables, "JOB_COMPLETION_INDEX": "1", "HOSTNAME": f"{job['metadata']['name']}-1"})
+    cluster = find_cluster()
+    port = container["ports"][0]["containerPort"]
+    assert cluster.workers == [f"n2n-train-{number}.n2n-train:{port}" for number in range(spec["completions"])]
+    assert spec["parallelism"] == spec["completions"]
+    assert pod["spec"]["subdomain"] == service["metadata"]["name"] == variables["N2N_SERVICE"]
+    assert service["spec"]["selector"] == pod["metadata"]["labels"]
+    assert service["spec"]["ports"][0]["port"] == port
+    assert pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    for rule in spec["podFailurePolicy"]["rules"][:2]:
+        assert rule["onExitCodes"]["containerName"] == container["name"]
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    assert parser.parse_args(container["args"][1:]).resume == "auto"
