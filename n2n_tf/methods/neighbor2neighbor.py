@@ -80,10 +80,9 @@ class Neighbor2Neighbor(keras.Model):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         return self._log(self._values(data))
 
-    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
-        """Keras looks at a batch here to build the model, and cannot look at a pair of several workers."""
-        if not self.built:
-            super()._maybe_symbolic_build(*args, **kwargs)
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Keras averages a batch over the workers to build a model from it, and fails on pairs; most need none."""
+        super()._maybe_symbolic_build(iterator=None if self.built else iterator, data_batch=data_batch)
 
     def _values(self, data: Any) -> dict[str, tf.Tensor]:
         """Everything that is logged of a batch; `loss` is what is minimized."""
