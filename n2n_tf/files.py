@@ -19,6 +19,6 @@ def write(path: Path, writer: Callable[[Path], Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
     """As `write`, a JSON file."""
-    write(path, lambda temporary: temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8"))
+    write(path, lambda temporary: temporary.write_text(json.dumps(value, indent=indent) + "\n", encoding="utf-8"))

@@ -2,6 +2,7 @@ import csv
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from n2n_tf.training.average import AverageWeights
 from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.workers import Workers
+from tests.conftest import make_photos
 
 SMALL = {"features": 4, "patch_size": 64, "batch_size": 2, "epochs": 2, "steps_per_epoch": 6, "checkpoint_steps": 4}
 
@@ -82,6 +84,14 @@ def test_a_run_leaves_what_it_promises(photos, tmp_path):
         ("pictures", "noisy"), ("pictures", "denoised"), ("pictures", "clean"), ("train", "epoch_loss"),
         ("validation", "epoch_psnr"),
     } <= tags  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    n2n_tf.train(small(make_photos(folder / "photos")), folder / "run")
+    return folder / "run"
 
 
 @pytest.mark.parametrize(
@@ -260,6 +270,68 @@ def test_a_directory_with_a_run_is_not_touched(photos, tmp_path):
 def test_divergence_stops_at_the_first_step_with_the_values(photos, tmp_path):
     with pytest.raises(RunError, match=r"diverged at step [23]: gamma 1, loss (nan|inf)"):
         n2n_tf.train(small(photos, learning_rate=1e12, optimizer="adam"), tmp_path / "run")
+
+
+def test_what_is_not_finite_is_never_saved(photos, whole, tmp_path, monkeypatch):
+    """A step can leave weights that are no numbers though its loss, from before the step, is one."""
+
+    def spoil(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == 8:
+            self.model.network.weights[0].assign(self.model.network.weights[0] * np.nan)
+
+    monkeypatch.setattr(StopAtNaN, "on_train_batch_end", spoil)
+    with pytest.raises(RunError, match="diverged at step 8: weights that are not finite, which are not saved"):
+        n2n_tf.train(small(photos), tmp_path / "run")
+    assert saved_steps(tmp_path / "run") == {0, 4, 6}
+    monkeypatch.undo()
+    n2n_tf.resume(tmp_path / "run")
+    assert_same_state(whole, tmp_path / "run")
+
+
+def test_a_disk_that_fills_up_and_is_cleared(photos, whole, tmp_path, monkeypatch):
+    """A limit on the size of files stands in for the disk. What was saved before is kept, and a resumed run goes on."""
+    resource = pytest.importorskip("resource", reason="the limit is the operating system's")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == 7:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+
+    monkeypatch.setattr(StopAtNaN, "on_train_batch_begin", fill)
+    try:
+        with pytest.raises(RunError, match=r"step 8 cannot be saved in .*; File too large"):
+            n2n_tf.train(small(photos), tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert saved_steps(tmp_path / "run") == {0, 4, 6}
+    monkeypatch.undo()
+    n2n_tf.resume(tmp_path / "run")
+    assert_same_state(whole, tmp_path / "run")
+
+
+def test_a_run_directory_that_vanishes(photos, tmp_path, monkeypatch):
+    def remove(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == 7:
+            shutil.rmtree(tmp_path / "run")
+
+    monkeypatch.setattr(StopAtNaN, "on_train_batch_begin", remove)
+    with pytest.raises(RunError, match=r"the run directory .*/run has gone"):
+        n2n_tf.train(small(photos), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_that_break_in_the_middle_of_an_epoch_do_not_stop_it(photos, tmp_path, monkeypatch, caplog):
+    def damage(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == 2:
+            (photos / "03.png").write_bytes((photos / "03.png").read_bytes()[:300])
+            (photos / "05.png").unlink()
+
+    monkeypatch.setattr(StopAtNaN, "on_train_batch_begin", damage)
+    with caplog.at_level(logging.WARNING):
+        report = n2n_tf.train(small(photos, steps_per_epoch=20), tmp_path / "run")
+    assert set(report["skipped"]) == {str(photos / "03.png"), str(photos / "05.png")}
+    assert "2 files were skipped" in caplog.text
+    assert np.isfinite(report["scores"]["psnr"])
 
 
 def test_averages_equal_a_loop_and_leave_the_weights_alone():

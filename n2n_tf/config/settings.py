@@ -1,6 +1,7 @@
 """What all settings share: their errors, their fields, their tables."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Any, TypeVar
@@ -40,5 +41,6 @@ def lookup(table: Mapping[str, T], name: str, what: str) -> T:
 
 
 def gist(error: Exception) -> str:
-    """Another library's error in one line."""
-    return f"{type(error).__name__}: {str(error).strip()}".splitlines()[0]
+    """Another library's error in one line, without the place in a graph that TensorFlow tells."""
+    text = re.sub(r"\{\{function_node.*?\}\} | \[Op:\w+\]", "", str(error))
+    return f"{type(error).__name__}: {text.strip()}".splitlines()[0]

@@ -4,9 +4,8 @@ import glob
 import logging
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -128,12 +127,24 @@ def reason(error: Exception) -> str:
 
 
 def _files_in(folder: str) -> list[str]:
-    inside = sorted(str(each) for each in Path(folder).rglob("*") if each.is_file())
-    inside = [each for each in inside if not Path(each).name.startswith(PARTIAL)]  # of an interrupted run
-    images = [each for each in inside if Path(each).suffix.lower() in readers.SUFFIXES]
+    inside = sorted(_walk(folder))
+    images = [each for each in inside if os.path.splitext(each)[1].lower() in readers.SUFFIXES]
     if len(images) < len(inside):
         logger.info("%s: %d files without the suffix of an image passed over", folder, len(inside) - len(images))
     return images
+
+
+def _walk(folder: str) -> Iterator[str]:
+    """Files, and no pipes; as the listing tells their kind this asks the disk nothing more of each."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _walk(entry.path)
+                elif entry.is_file() and not entry.name.startswith(PARTIAL):  # of an interrupted run
+                    yield entry.path
+    except OSError as error:
+        logger.warning("%s: passed over: %s", folder, reason(error))
 
 
 def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:

@@ -1,5 +1,6 @@
 """Image files to arrays: one reader for each format, chosen by the file's first bytes; raw files by their suffix."""
 
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by colour type; a palette is re
 PILLOW_CHANNELS = {"1": 1, "L": 1, "LA": 2, "P": 3, "RGB": 3, "RGBA": 4}  # by mode
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be millions
 class Page:
     """One image of a file, as its header describes it. `channels` counts alpha, if the header tells.
 
@@ -196,7 +197,7 @@ def format_of(path: str | Path) -> str:
         first = file.read(16)
     if not first:
         raise UnusableImageError("the file is empty")
-    if Path(path).suffix.lower() in RAW_SUFFIXES:  # most are TIFFs by their first bytes
+    if os.path.splitext(path)[1].lower() in RAW_SUFFIXES:  # most are TIFFs by their first bytes
         return RAW
     for name, (signatures, _, _) in READERS.items():
         if first.startswith(signatures):

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from n2n_tf.config import RunError
+from n2n_tf.config import RunError, gist
 
 logger = logging.getLogger(__name__)
 
@@ -83,12 +83,18 @@ class Checkpoints(keras.callbacks.Callback):
         """Save the state after the last step.
 
         Raises:
-            RunError: it is not finite.
+            RunError: it is not finite, or cannot be written.
         """
         if not all(tf.reduce_all(tf.math.is_finite(weight)) for weight in self.model.network.trainable_variables):
             raise RunError(
                 f"training diverged at step {int(self.step)}: weights that are not finite, which are not saved. "
                 "Start a new run with a lower --learning-rate, or check the images' values"
             )
-        if self._writes:
+        if not self._writes:
+            return
+        if not self._folder.parent.is_dir():  # TensorFlow would make it again
+            raise RunError(f"the run directory {self._folder.parent} has gone")
+        try:
             self._manager.save(checkpoint_number=int(self.step))
+        except tf.errors.OpError as error:  # Keras takes some of them for the end of the data
+            raise RunError(f"step {int(self.step)} cannot be saved in {self._folder}: {gist(error)}") from error

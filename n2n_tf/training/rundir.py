@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import operator
 import os
 import platform
 from collections.abc import Iterator, Mapping
@@ -84,7 +85,7 @@ class RunDirectory:
         self.check_free()
         self.samples.mkdir(parents=True, exist_ok=True)
         lists = {"training": training, "held_out": held_out}
-        write_json(self.images, {name: _to_json(images) for name, images in lists.items()})
+        write_json(self.images, {name: _to_json(images) for name, images in lists.items()}, indent=None)
         # last: config.json is what makes a directory a run
         write_json(self.config, {"config": json.loads(config.to_json()), "environment": environment})
 
@@ -159,7 +160,8 @@ def _to_json(images: Images | Shards | HeldOut) -> dict[str, Any]:
         return {"held_out_of": _to_json(images.shards)}
     if isinstance(images, Shards):
         return {name: value for name, value in dataclasses.asdict(images).items() if name != "failure"}
-    return {"pages": [list(dataclasses.astuple(page)) for page in images.pages], "skipped": images.skipped}
+    page_of = operator.attrgetter(*(field.name for field in dataclasses.fields(Page)))
+    return {"pages": [page_of(page) for page in images.pages], "skipped": images.skipped}
 
 
 def _from_json(saved: dict[str, Any], config: Config) -> Any:
