@@ -18,6 +18,7 @@ from pathlib import Path
 from n2n_tf.cli.quiet import quiet_import
 
 IN_A_FOLDER = 1000
+LINKS = 50_000  # to one file; some file systems take no more than 65,000
 
 
 def main() -> None:
@@ -43,17 +44,18 @@ def main() -> None:
 
 
 def make(folder: Path, count: int) -> None:
-    """`count` images, of which only the first takes space."""
+    """`count` images, of which few take space."""
     from PIL import Image
 
     for number in range(count):
         place = folder / f"{number // IN_A_FOLDER:05d}"
         place.mkdir(exist_ok=True)
-        if number == 0:
-            first = place / "000.jpg"
+        path = place / f"{number % IN_A_FOLDER:03d}.jpg"
+        if number % LINKS == 0:
+            first = path
             Image.effect_noise((96, 96), 40).convert("RGB").save(first)
         else:
-            os.link(first, place / f"{number % IN_A_FOLDER:03d}.jpg")
+            os.link(first, path)
 
 
 def measured(folder: str) -> dict[str, float]:

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from n2n_tf.cli.main import COMMANDS, _gist, main
-from n2n_tf.config import Config
+from n2n_tf.cli.main import COMMANDS, main
+from n2n_tf.config import Config, gist
 from n2n_tf.training.rundir import RunDirectory
 
 ROOT = Path(__file__).parents[1]
@@ -165,7 +165,7 @@ def test_the_gist_of_a_tensorflow_error():
     for read in (tf.io.read_file, tf.function(tf.io.read_file)):
         with pytest.raises(tf.errors.NotFoundError) as caught:
             read(path)
-        assert _gist(str(caught.value)).startswith("/nowhere/at/all; No such file")
+        assert gist(caught.value).startswith("NotFoundError: /nowhere/at/all; No such file")
 
 
 def test_train_py_is_the_command_and_the_module_works():

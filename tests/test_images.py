@@ -1,3 +1,6 @@
+import logging
+import os
+
 import numpy as np
 import pytest
 import tifffile
@@ -19,6 +22,15 @@ def test_folders_globs_and_files(photos, monkeypatch):
     assert len(find_images([str(photos / "00.jpg"), str(photos / "*.jpg")], 3)) == 6  # each once
     monkeypatch.chdir(photos)
     assert find_images(["00.jpg"], 3).pages[0].path == str(photos / "00.jpg")  # a run can be resumed from anywhere
+
+
+def test_a_bad_entry_hides_no_other(photos, caplog):
+    (photos / "loop.png").symlink_to("loop.png")
+    os.mkfifo(photos / "pipe.png")
+    (photos / "nowhere.png").symlink_to("gone.png")
+    with caplog.at_level(logging.WARNING):
+        assert len(find_images([str(photos)], 3)) == 12
+    assert f"{photos}/loop.png: passed over: Too many levels of symbolic links" in caplog.text
 
 
 def test_what_is_skipped_and_why(photos):

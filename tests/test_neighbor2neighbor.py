@@ -206,8 +206,9 @@ TWO_REPLICAS = """
         def _draw(self, noisy):
             return draw_choice([4, 64, 64], tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)]))
 
-    def losses_and_weights(strategy, method):
+    def losses_and_weights(strategy, method, policy="float32"):
         '''The loss, and the weights after one and after ten steps.'''
+        keras.config.set_dtype_policy(policy)
         with strategy.scope():
             model = method(unet(3, 4, seed=0), seed=1)
             model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=False)
@@ -223,8 +224,9 @@ TWO_REPLICAS = """
     one_loss, one = losses_and_weights(tf.distribute.get_strategy(), Neighbor2Neighbor)
     two_loss, both = losses_and_weights(two, Neighbor2Neighbor)
     _, wrong = losses_and_weights(two, EachItsOwnDraw)
+    half_loss, _ = losses_and_weights(two, Neighbor2Neighbor, "mixed_float16")  # its loss scaling has a strategy's path
     same, control = (abs(one - other).max(axis=1).tolist() for other in (both, wrong))
-    print(json.dumps([same, control, one_loss, two_loss]))
+    print(json.dumps([same, control, one_loss, two_loss, half_loss]))
 """
 
 
@@ -232,11 +234,12 @@ def test_two_replicas_make_the_steps_of_one_device():
     output = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(TWO_REPLICAS)], capture_output=True, text=True, check=True
     ).stdout
-    same, control, one_loss, two_loss = json.loads(output.splitlines()[-1])
+    same, control, one_loss, two_loss, half_loss = json.loads(output.splitlines()[-1])
     assert same[0] < 1e-6
     assert same[1] < 1e-5
     assert min(control) > 1e-4  # another draw is noticed
     assert two_loss == pytest.approx(one_loss, rel=1e-6)  # logged undivided
+    assert half_loss == pytest.approx(one_loss, rel=1e-3)
 
 
 @pytest.mark.parametrize("cls", [*METHODS.values(), GammaRamp])

@@ -245,7 +245,7 @@ def test_resume_after_the_end_changes_nothing_and_damaged_checkpoints_fall_back(
 def test_resume_refuses_other_settings_and_warns_of_another_environment(photos, tmp_path, caplog):
     out = tmp_path / "run"
     n2n_tf.train(small(photos, epochs=1), out)
-    with pytest.raises(UsageError, match=r"--epochs: the run has 1; a resumed run keeps its settings"):
+    with pytest.raises(UsageError, match=r"--epochs: the run has 1; it keeps its settings"):
         n2n_tf.resume(out, {"epochs": 2})
     saved = json.loads((out / "config.json").read_text())
     saved["environment"]["threads"] = 99
@@ -256,6 +256,26 @@ def test_resume_refuses_other_settings_and_warns_of_another_environment(photos, 
     (out / "config.json").write_text("{")
     with pytest.raises(RunError, match="is damaged"):
         n2n_tf.resume(out)
+
+
+def test_resume_auto_begins_or_goes_on_and_keeps_the_settings(photos, tmp_path, capsys):
+    command = ["train", *flags(photos, epochs=1), "--preset", "quick", "--resume", "auto"]
+    command += ["--output", str(tmp_path / "run")]
+    assert main(command) == 0
+    assert "run directory" in capsys.readouterr().err
+    before = state(tmp_path / "run")
+    assert main(command) == 0
+    assert "going on after step 6 of 6" in capsys.readouterr().err
+    for name, value in state(tmp_path / "run").items():
+        np.testing.assert_array_equal(before[name], value)
+    assert main([*command, "--gamma", "1"]) == 2
+    assert "--gamma: the run has 0.5; it keeps its settings" in capsys.readouterr().err
+
+
+def test_checkpoints_of_another_run_are_not_taken(photos, tmp_path):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(UsageError, match="holds checkpoints of another run; remove them, or name another"):
+        n2n_tf.train(small(photos), tmp_path / "run")
 
 
 def test_a_directory_with_a_run_is_not_touched(photos, tmp_path):
@@ -406,7 +426,7 @@ def test_strategy_wants_a_batch_that_divides(monkeypatch, photos):
         tf.config, "list_logical_devices", lambda kind: [tf.config.LogicalDevice(f"CPU:{i}", "CPU") for i in range(3)]
     )
     with pytest.raises(UsageError, match="--batch-size 2: wanted a multiple of the 3 devices; try 3"):
-        Workers(small(photos))
+        Workers(small(photos)).join()
 
 
 def test_history_rows_of_a_lost_epoch_are_forgotten(tmp_path):

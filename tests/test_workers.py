@@ -1,6 +1,8 @@
 """Several workers: who they are, which rows of a batch each takes, and that together they do what one does."""
 
 import argparse
+import contextlib
+import csv
 import json
 import os
 import re
@@ -8,7 +10,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from tests.conftest import make_photos
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 SLURM = {
-    "SLURM_JOB_ID": "7", "SLURM_STEP_NUM_TASKS": "3", "SLURM_STEP_TASKS_PER_NODE": "2,1", "SLURM_PROCID": "0",
+    "SLURM_JOB_ID": "632", "SLURM_STEP_NUM_TASKS": "3", "SLURM_STEP_TASKS_PER_NODE": "2,1", "SLURM_PROCID": "0",
     "SLURM_STEP_NODELIST": "node[2,10]", "SLURM_LOCALID": "1", "SLURMD_NODENAME": "node2",
 }  # fmt: skip
 POD = {"JOB_COMPLETION_INDEX": "1", "HOSTNAME": "a-job-1", "N2N_WORKERS": "3", "N2N_SERVICE": "a-service"}
@@ -60,7 +61,7 @@ def tf_config(job="worker", index=0, **cluster):
         (tf_config("chief", 0, worker=["b:1"], chief=["a:1"]), ["a:1", "b:1"], 0),
         (POD, [f"a-job-{number}.a-service:20000" for number in range(3)], 1),
         # as SLURM 22.05 set them, but for the number of tasks on node2; TensorFlow sorts the nodes
-        (SLURM, ["node10:20007", "node2:20007", "node2:20008"], 2),
+        (SLURM, ["node10:20112", "node2:20112", "node2:20113"], 2),
     ],
     ids=["TF_CONFIG", "a chief apart", "the chief", "Kubernetes", "SLURM"],
 )
@@ -77,6 +78,7 @@ def test_the_environment_names_the_workers(environment, variables, workers, numb
         ({}, r"the environment names no workers; wanted TF_CONFIG='\{.*, or a Kubernetes .*, or a step of SLURM"),
         ({"TF_CONFIG": "{"}, "TF_CONFIG: JSONDecodeError: .*; wanted TF_CONFIG="),
         ({"TF_CONFIG": "[]"}, "TF_CONFIG: TypeError"),
+        (tf_config(worker="a:1"), "TF_CONFIG: TypeError: the workers are {'worker': 'a:1'}; wanted TF_CONFIG="),
         ({"TF_CONFIG": {"cluster": {}}}, "TF_CONFIG: no 'task'"),
         (tf_config(index=2), "TF_CONFIG: ValueError: no worker 2 among"),
         (tf_config("evaluator"), "TF_CONFIG: no 'evaluator'"),
@@ -97,6 +99,7 @@ def test_an_environment_that_names_none(environment, variables, message):
 def test_one_worker_needs_no_others(environment):
     environment(tf_config(worker=["a:1"]))
     workers = Workers(Config(data=("x",), noise="none", strategy="multiworker"))
+    workers.join()
     assert (workers.chief, workers.count, workers.gather(5)) == (True, 1, [5])
 
 
@@ -105,7 +108,34 @@ def test_too_late(environment):
     tf.constant(0)
     environment(tf_config())
     with pytest.raises(UsageError, match="must be configured at program startup; it must come before other work"):
-        Workers(Config(data=("x",), noise="none"))  # auto, since TF_CONFIG names two
+        Workers(Config(data=("x",), noise="none")).join()  # auto, since TF_CONFIG names two
+
+
+def test_xla_cannot_talk_to_other_workers_on_cpus(environment):
+    environment(tf_config())
+    with pytest.raises(UsageError, match="--jit-compile on: XLA has no way"):
+        Workers(Config(data=("x",), noise="none", jit_compile="on")).join()
+
+
+@pytest.mark.parametrize("given", ["", "{}", {"cluster": {}}])
+def test_tf_config_without_a_cluster_is_no_wish(environment, given):
+    environment({"TF_CONFIG": given})
+    assert Workers(Config(data=("x",), noise="none")).count == 1
+
+
+def test_workers_use_their_gpus(environment, monkeypatch):
+    """None is at hand: what the strategy is told of them."""
+    environment(tf_config(index=1))
+    told = []
+
+    def strategy(resolver):
+        told.append((resolver.task_id, resolver.num_accelerators()))
+        return tf.distribute.get_strategy()
+
+    monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", strategy)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["GPU:0", "GPU:1"])
+    Workers(Config(data=("x",), noise="none")).join()
+    assert told == [(1, {"GPU": 2})]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -139,41 +169,48 @@ WORKER = """
     import os, shutil, sys
     import numpy as np
     from n2n_tf.cli.main import main
-    from n2n_tf.training import run, workers
+    from n2n_tf.training import divergence, run, workers
 
-    output, own = sys.argv[-1], os.environ.get("OWN_COPY")
-    models, make, wait = [], run.build_model, workers.Workers.wait
+    output, number = sys.argv[-1], os.environ["SLURM_LOCALID"]
+    own, stop = os.environ.get("OWN_COPY"), os.environ.get("STOP", "").split()
+    models, make, gather = [], run.build_model, workers.Workers.gather
 
     def remember(*args):
         models.append(make(*args))
         return models[-1]
 
-    def copy_when_begun(self):
-        wait(self)
-        if not self.chief and not os.path.exists(own):
+    def copy_when_begun(self, value):
+        values = gather(self, value)
+        if not os.path.exists(own):
             shutil.copytree(output, own)
+        return values
+
+    def send(self, batch, logs=None):
+        worker, step, signal = stop
+        if number == worker and self.model.optimizer.iterations.numpy() == int(step):
+            os.kill(os.getpid(), int(signal))
 
     run.build_model = remember
     arguments = sys.argv[1:]
-    if own and os.environ["SLURM_LOCALID"] == "1":
-        workers.Workers.wait = copy_when_begun
+    if own and number == "1":
+        workers.Workers.gather = copy_when_begun
         arguments[-1] = own
+    if stop:
+        divergence.StopAtNaN.on_train_batch_begin = send
     status = main(arguments)
     if models and status == 0:
-        file = f"{output}/../weights{os.environ.get('SLURM_LOCALID', '')}.npz"
+        file = f"{output}/../weights{number}.npz"
         np.savez(file, *models[0].network.get_weights(), iterations=models[0].optimizer.iterations.numpy())
     sys.exit(status)
 """
 # What srun does on one node: two tasks with these variables; its status is the highest of theirs.
 SRUN = """
     #!/bin/bash
-    export SLURM_JOB_ID={job} SLURM_STEP_NUM_TASKS=2 SLURM_STEP_TASKS_PER_NODE=2 SLURM_STEP_NODELIST=localhost
-    export SLURMD_NODENAME=localhost
-    shift  # --kill-on-bad-exit=1
-    for rank in 0 1; do SLURM_PROCID=$rank SLURM_LOCALID=$rank "$@" 2> $LOGS/$rank.log & tasks+=($!); done
-    echo "${{tasks[@]}}" > $LOGS/tasks
-    for task in ${{tasks[@]}}; do wait $task; last=$?; [ $last -gt ${{status:-0}} ] && status=$last; done
-    exit ${{status:-0}}
+    export SLURM_STEP_NUM_TASKS=2 SLURM_STEP_TASKS_PER_NODE=2 SLURM_STEP_NODELIST=localhost SLURMD_NODENAME=localhost
+    shift  # --cpus-per-task
+    for rank in 0 1; do SLURM_PROCID=$rank SLURM_LOCALID=$rank "$@" 2> $rank.log & tasks+=($!); done
+    for task in ${tasks[@]}; do wait $task; last=$?; [ $last -gt ${status:-0} ] && status=$last; done
+    exit ${status:-0}
 """
 SETTINGS = ["--noise", "gaussian", "--features", "4", "--patch-size", "64", "--batch-size", "4", "--epochs", "2"]
 SETTINGS += ["--steps-per-epoch", "20", "--checkpoint-steps", "8", "--ema", "0.9", "--learning-rate", "1e-4"]
@@ -185,7 +222,7 @@ def tools(tmp_path_factory):
     tools = tmp_path_factory.mktemp("tools")
     make_photos(tools / "photos")
     scripts = {
-        "srun": textwrap.dedent(SRUN.format(job=os.getpid() % 5000 * 2)).strip(),
+        "srun": textwrap.dedent(SRUN).strip(),
         "scontrol": f'#!/bin/bash\necho "$@" >> {tools}/scontrol.log',
         "n2n-tf": f'#!/bin/bash\nexec {sys.executable} {tools}/worker.py "$@"',
         "worker.py": textwrap.dedent(WORKER),
@@ -196,15 +233,24 @@ def tools(tmp_path_factory):
     return tools
 
 
-def begin(tools, run, **variables):
-    """deploy/slurm-train.sh with two workers."""
+def submit(tools, run, *more, **variables):
+    """deploy/slurm-train.sh with two workers; its exit status."""
     run.parent.mkdir(exist_ok=True)
-    (run.parent / "tasks").unlink(missing_ok=True)
-    return subprocess.Popen(
-        [DEPLOY / "slurm-train.sh", "--data", tools / "photos", *SETTINGS, "--output", run],
-        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "LOGS": str(run.parent), **variables},
-        stdout=subprocess.DEVNULL,
-    )
+    script = subprocess.Popen(
+        [DEPLOY / "slurm-train.sh", "--data", tools / "photos", *SETTINGS, *more, "--output", run],
+        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "SLURM_JOB_ID": str(os.getpid()), **variables},
+        cwd=run.parent, stdout=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        return script.wait(120)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(script.pid, signal.SIGKILL)
+
+
+def requeues(tools):
+    log = tools / "scontrol.log"
+    return log.read_text().splitlines() if log.exists() else []
 
 
 def logs(run):
@@ -215,7 +261,7 @@ def logs(run):
 def whole(tools):
     """A run of two workers that nothing disturbed; worker 1 sees another directory."""
     run = tools / "whole" / "run"
-    assert begin(tools, run, OWN_COPY=f"{run}-1").wait(120) == 0, logs(run)
+    assert submit(tools, run, OWN_COPY=f"{run}-1") == 0, logs(run)
     return run
 
 
@@ -235,6 +281,10 @@ def test_two_processes_end_with_the_weights_of_one(whole, tools):
     for number in range(50):
         one = reader.get_tensor(f"optimizer/_trainable_variables/{number}/.ATTRIBUTES/VARIABLE_VALUE")
         np.testing.assert_allclose(first[f"arr_{number}"], one, atol=1e-5)
+    means = [list(csv.DictReader((path / "history.csv").open())) for path in (whole, tools / "one")]
+    for two, one in zip(*means, strict=True):
+        for name, value in one.items():
+            assert float(two[name]) == pytest.approx(float(value), rel=1e-4), name
     reports = [json.loads((path / "report.json").read_text()) for path in (whole, tools / "one")]
     assert reports[0]["scores"] == pytest.approx(reports[1]["scores"], abs=1e-3)
 
@@ -250,40 +300,34 @@ def test_only_the_chief_writes(whole, tools):
 
 
 def test_a_job_that_loses_workers_ends_as_one_left_alone(whole, tools):
-    """SIGTERM to one worker: both save and stop. kill -9 of one: the other ends. SLURM starts the job again."""
+    """SIGTERM to one worker: both save and stop. kill -9 of the chief: the other ends. SLURM starts the job again."""
     run = tools / "stopped" / "run"
-    status = stop(tools, run, signal.SIGTERM)
-    assert status == 143
-    steps = [re.search(r"stopped by SIGTERM after step (\d+), which is saved", log)[1] for log in logs(run)]
-    assert steps[0] == steps[1]
-    assert int(steps[0]) in saved_steps(run)
+    assert submit(tools, run, STOP=f"1 3 {signal.SIGTERM:d}") == 143
+    for log in logs(run):
+        assert "stopped by SIGTERM after step 10, which is saved" in log
+    assert (run / "checkpoints" / "step-10.index").exists()
 
-    assert stop(tools, run, signal.SIGKILL) == 137
-    assert f"going on after step {steps[0]} of 40" in logs(run)[0]
-    assert "worker 0 of 2 lost another one; start all of them again, with --resume auto" in logs(run)[0]
-    assert "Traceback" not in logs(run)[0]
-    assert (tools / "scontrol.log").read_text().count("requeue") == 2
+    assert submit(tools, run, STOP=f"0 29 {signal.SIGKILL:d}") == 137
+    assert "going on after step 10 of 40" in logs(run)[1]
+    assert re.search("worker 1 of 2 lost another one .*; start all of them again, with --resume auto", logs(run)[1])
+    assert "Traceback" not in logs(run)[1]
+    assert requeues(tools) == [f"requeue {os.getpid()}"] * 2
 
-    assert begin(tools, run).wait(120) == 0, logs(run)
+    assert submit(tools, run) == 0, logs(run)
+    assert "going on after step 24 of 40" in logs(run)[0]
     for number in range(2):
         expected, found = weights(whole, 0), weights(run, number)
         for name, value in expected.items():
             np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
-def stop(tools, run, number):
-    """Begin or go on; when the chief has saved a new step, send worker 1 a signal. Returns the script's status."""
-    before = saved_steps(run) | {0}
-    script = begin(tools, run)
-    deadline = time.monotonic() + 60
-    while saved_steps(run) <= before and script.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    os.kill(int((run.parent / "tasks").read_text().split()[1]), number)
-    return script.wait(60)
-
-
-def saved_steps(run):
-    return {int(path.stem.removeprefix("step-")) for path in run.glob("checkpoints/step-*.index")}
+def test_a_job_at_fault_is_not_started_again(whole, tools):
+    before = requeues(tools)
+    assert submit(tools, whole, "--network", "unnet") == 2
+    assert "'unnet' is not known" in logs(whole)[0]
+    assert requeues(tools) == before
+    assert submit(tools, whole) == 0  # ended: nobody waits for the others
+    assert "waiting for the others" not in logs(whole)[1]
 
 
 def test_kubernetes_accepts_the_job_and_its_pods_find_each_other(environment):

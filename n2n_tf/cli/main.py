@@ -3,7 +3,6 @@
 import argparse
 import difflib
 import logging
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import NoReturn
 from PIL import Image
 
 from n2n_tf.cli import convert, denoise, evaluate, export, prepare, serve, train
-from n2n_tf.config import RunError, StoppedError, UsageError
+from n2n_tf.config import LostWorkerError, RunError, StoppedError, UsageError, essence
 
 COMMANDS = {
     "prepare": prepare,
@@ -39,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        Exit status: 0 success, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
+        Exit status: 0 success, 1 failure, 2 wrong usage, 75 another worker has gone, 130 stopped by Ctrl-C, 143 by
+        SIGTERM. After 75 and 143 the same command can go on.
     """
     parser = Parser(prog="n2n-tf", description="Neighbor2Neighbor: train a denoiser from noisy images alone.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -58,12 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 143  # as a process that SIGTERM ended
     except UsageError as error:
         return _say(args.command, str(error), 2)
+    except LostWorkerError as error:
+        return _say(args.command, str(error), 75)  # as BSD's EX_TEMPFAIL
     except (RunError, OSError) as error:
         return _say(args.command, str(error), 1)
     except Exception as error:
         if not _from_the_system(error):
             raise
-        return _say(args.command, _gist(str(error)), 1)
+        return _say(args.command, essence(str(error)), 1)
 
 
 def _flags(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -97,10 +99,3 @@ def _from_the_system(error: Exception) -> bool:
         "Unimplemented", "Unavailable", "Aborted",
     )  # fmt: skip
     return errors is not None and isinstance(error, tuple(getattr(errors, f"{name}Error") for name in names))
-
-
-def _gist(message: str) -> str:
-    """The line of a TensorFlow error that says what happened, without where in the graph it did."""
-    where = ("Graph execution error", "Detected at", "{{node", "<", "(", " ", "\t")
-    lines = [re.sub(r"^\{\{function_node.*?\}\} ", "", line) for line in message.splitlines()]
-    return next((line for line in lines if line and not line.startswith(where)), message)

@@ -29,16 +29,18 @@ def run(args: argparse.Namespace) -> None:
     """Check the settings, then train."""
     flags = given(args, Config)
     go_on = args.resume == "always"
-    if args.resume and (args.output is None or (go_on and (args.preset or args.config))):
-        raise UsageError("--resume: name the run with --output DIR; it keeps its settings, so no --preset or --config")
+    if go_on and (args.preset or args.config):
+        raise UsageError("--resume: the run keeps its settings, so no --preset or --config")
     config = None if go_on else build_config(flags, args.preset, args.config)
+    if args.output is None and (args.resume or flags.get("strategy") == "multiworker"):
+        raise UsageError(f"--{'resume' if args.resume else 'strategy multiworker'}: name the run with --output DIR")
     output = args.output or time.strftime("runs/%Y%m%d-%H%M%S")
     with quiet_import():
         from n2n_tf.training import run as training  # loads TensorFlow: only after the settings are checked
     try:
         _print(training.train(config, output, bool(args.resume)) if config else training.resume(output, flags))
     except (KeyboardInterrupt, StoppedError) as stopped:
-        begun = (Path(output) / "config.json").exists()
+        begun = training.RunDirectory(output).begun
         how = str(stopped) or "stopped"
         print(f"\n{how}" + f"; go on with: n2n-tf train --resume --output {output}" * begun, file=sys.stderr)
         raise

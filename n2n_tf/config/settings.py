@@ -17,6 +17,10 @@ class RunError(RuntimeError):
     """A run that cannot go on through no fault of its settings."""
 
 
+class LostWorkerError(RunError):
+    """Another worker has gone; all of them can be started again."""
+
+
 class StoppedError(RuntimeError):
     """A run that was asked to stop and has saved its state."""
 
@@ -41,6 +45,12 @@ def lookup(table: Mapping[str, T], name: str, what: str) -> T:
 
 
 def gist(error: Exception) -> str:
-    """Another library's error in one line, without the place in a graph that TensorFlow tells."""
-    text = re.sub(r"\{\{function_node.*?\}\} | \[Op:\w+\]", "", str(error))
-    return f"{type(error).__name__}: {text.strip()}".splitlines()[0]
+    """Another library's error in one line."""
+    return f"{type(error).__name__}: {essence(str(error))}"
+
+
+def essence(message: str) -> str:
+    """The line of a message that says what happened, without where in TensorFlow's graph it did."""
+    where = ("Graph execution error", "Detected at", "{{node", "<", "(", " ", "\t")
+    lines = [re.sub(r"^\{\{function_node.*?\}\} | \[Op:\w+\]$", "", line) for line in message.strip().splitlines()]
+    return next((line for line in lines if line and not line.startswith(where)), message)

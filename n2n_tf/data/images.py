@@ -137,14 +137,21 @@ def _files_in(folder: str) -> list[str]:
 def _walk(folder: str) -> Iterator[str]:
     """Files, and no pipes; as the listing tells their kind this asks the disk nothing more of each."""
     try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _walk(entry.path)
-                elif entry.is_file() and not entry.name.startswith(PARTIAL):  # of an interrupted run
-                    yield entry.path
+        with os.scandir(folder) as listing_of:
+            entries = list(listing_of)
     except OSError as error:
         logger.warning("%s: passed over: %s", folder, reason(error))
+        return
+    for entry in entries:
+        try:
+            is_file = entry.is_file() and not entry.name.startswith(PARTIAL)  # of an interrupted run
+        except OSError as error:  # a link in a circle
+            logger.warning("%s: passed over: %s", entry.path, reason(error))
+            continue
+        if is_file:
+            yield entry.path
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path)
 
 
 def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:

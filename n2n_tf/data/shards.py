@@ -53,11 +53,17 @@ class Shards:
         """What tells training images from held-out ones."""
         return list(self.counts)
 
+    def check_workers(self, workers: int) -> None:
+        """Raise UsageError if there are fewer shards than workers."""
+        if len(self.counts) < workers:
+            raise UsageError(f"{self.folder}: {len(self.counts)} shards for {workers} workers; wanted at least as many")
+
     def records(self, first: int, seed: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Endless crops, from number `first` of this worker on.
 
         Each pass over the shards has a new order: they are shuffled, read `CYCLE` side by side to their ends, then the
-        next `CYCLE`; what comes is shuffled in windows. Several workers share the shards, each has its own.
+        next `CYCLE`; what comes is shuffled in windows. Several workers share the shards, each has its own and passes
+        over them at its own pace: as many shards each, of about equal size, are best.
 
         Returns:
             Dataset of serialized crops, strings.
@@ -65,8 +71,7 @@ class Shards:
         Raises:
             UsageError: fewer shards than workers.
         """
-        if len(self.counts) < workers:
-            raise UsageError(f"{self.folder}: {len(self.counts)} shards for {workers} workers; wanted at least as many")
+        self.check_workers(workers)
         names = list(self.counts)[worker::workers]
         counts = [self.counts[name] for name in names]
         paths = tf.constant([path_of(self.folder, name) for name in names])

@@ -109,7 +109,9 @@ class Neighbor2Neighbor(keras.Model):
         for name, value in values.items():
             self._means[name].update_state(value)
         means = {name: self._means[name].result() for name in values}
-        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        strategy = tf.distribute.get_strategy()
+        several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        if several and strategy.extended._in_multi_worker_mode():
             return {name: mean[None] for name, mean in means.items()}  # Keras reduces their first axis there
         return means
 

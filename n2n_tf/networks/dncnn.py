@@ -38,7 +38,9 @@ def dncnn(channels: int = 3, features: int = 64, init: str = "default", seed: in
     x = layers.ReLU(name="act1")(conv(image, "conv1"))
     for number in range(2, DEPTH):
         x = conv(x, f"conv{number}", use_bias=False)
-        x = layers.ReLU(name=f"act{number}")(layers.BatchNormalization(name=f"norm{number}")(x))
+        # over all replicas: the same whatever their number
+        x = layers.BatchNormalization(synchronized=True, name=f"norm{number}")(x)
+        x = layers.ReLU(name=f"act{number}")(x)
     noise = conv(x, f"conv{DEPTH}", channels, dtype="float32")
     return keras.Model(image, layers.Subtract(dtype="float32", name="denoised")([image, noise]), name="dncnn")
 

@@ -1,6 +1,7 @@
 """From settings to a compiled model."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 
 import keras
@@ -10,6 +11,8 @@ from n2n_tf.config import Config, lookup
 from n2n_tf.methods import METHODS
 from n2n_tf.networks import NETWORKS
 from n2n_tf.training.optimization import GAMMAS, build_optimizer
+
+logger = logging.getLogger(__name__)
 
 
 def build_network(config: Config) -> keras.Model:
@@ -33,6 +36,8 @@ def build_model(config: Config, steps: int, strategy: tf.distribute.Strategy) ->
 @contextlib.contextmanager
 def _precision(name: str) -> Iterator[None]:
     """Layers made inside compute in this type; their variables stay float32."""
+    if name == "float16" and not tf.config.list_physical_devices("GPU"):
+        logger.warning("--mixed-precision float16: without a GPU far slower than float32; bfloat16 may be faster")
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32" if name == "off" else f"mixed_{name}")
     try:

@@ -16,7 +16,7 @@ class Checkpoints(keras.callbacks.Callback):
     """Saves at the start, every `every` steps and at each epoch's end; keeps the last three.
 
     A resumed run restores the newest checkpoint that can be read. Because all random numbers are stateless, it then
-    ends with the weights of an uninterrupted run. What is saved is finite: the last good state is never lost.
+    ends with the weights of an uninterrupted run. Weights that are no numbers are not saved.
 
     Args:
         folder: of the checkpoints.

@@ -40,6 +40,14 @@ class Cluster:
         return self.workers.index(self.jobs[self.job][self.index])
 
 
+def names_cluster() -> bool:
+    """Whether TF_CONFIG, which means nothing else, has a cluster."""
+    try:
+        return bool(json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster"))
+    except (ValueError, AttributeError):
+        return True  # `find_cluster` says what is wrong
+
+
 def find_cluster() -> Cluster:
     """The cluster that the environment names.
 
@@ -59,7 +67,9 @@ def find_cluster() -> Cluster:
 
 def _tf_config() -> Cluster:
     given = json.loads(os.environ["TF_CONFIG"])
-    jobs = {job: list(given["cluster"][job]) for job in ("chief", "worker") if job in given["cluster"]}
+    jobs = {job: given["cluster"][job] for job in ("chief", "worker") if job in given["cluster"]}
+    if not all(isinstance(each, list) for each in jobs.values()):
+        raise TypeError(f"the workers are {jobs}")
     return Cluster(jobs, given["task"]["type"], int(given["task"]["index"]))
 
 
@@ -72,7 +82,7 @@ def _kubernetes() -> Cluster:
 
 def _slurm() -> Cluster:
     """Each task of the step is a worker; SLURM itself deals out the GPUs."""
-    port = PORT + int(os.environ["SLURM_JOB_ID"]) % 10000  # jobs on one node keep apart
+    port = PORT + int(os.environ["SLURM_JOB_ID"]) % 625 * 16  # jobs on one node keep apart, with up to 16 tasks there
     tasks = int(os.environ["SLURM_STEP_NUM_TASKS"])
     # "one GPU a task" leads the resolver past nvidia-smi, which CPU nodes do not have
     resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(

@@ -16,6 +16,6 @@ class StopAtNaN(keras.callbacks.Callback):
         if not math.isfinite(float(logs.get("loss", 0.0))):
             values = ", ".join(f"{name} {float(value):g}" for name, value in logs.items())
             raise RunError(
-                f"training diverged at step {int(self.model.optimizer.iterations)}: {values}. "
+                f"training diverged at step {self.model.optimizer.iterations.numpy()}: {values}. "
                 "Start a new run with a lower --learning-rate, or check the images' values"
             )

@@ -11,6 +11,8 @@ from n2n_tf.config import StoppedError
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.workers import Workers
 
+EVERY = 10  # steps, after which several workers ask each other
+
 
 class StopAtSigterm(keras.callbacks.Callback):
     """To be used in a `with` statement, and as the last callback. Raises `StoppedError` when the state is saved.
@@ -42,7 +44,9 @@ class StopAtSigterm(keras.callbacks.Callback):
             signal.signal(signal.SIGTERM, self._before)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if not self._checkpoints.at_epochs_end and self._came_to_any():  # there it comes with the epoch's scores
+        due = self._workers.count == 1 or int(self._checkpoints.step) % EVERY == 0
+        due = due and not self._checkpoints.at_epochs_end  # there it comes with the epoch's scores
+        if due and self._came_to_any():
             self._checkpoints.save()
             self._stop()
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -17,13 +18,14 @@ from n2n_tf.data.pipeline import training_batches
 from n2n_tf.data.shards import HeldOut, Shards
 from n2n_tf.files import write_json
 from n2n_tf.methods import METHODS
+from n2n_tf.networks import NETWORKS
 from n2n_tf.noise import NOISES, Noise
 from n2n_tf.training.average import AverageWeights
 from n2n_tf.training.build import build_model, build_network
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.data import find_data
 from n2n_tf.training.divergence import StopAtNaN
-from n2n_tf.training.optimization import GAMMAS, build_optimizer
+from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, OPTIMIZERS
 from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
 from n2n_tf.training.rundir import RunDirectory, environment
@@ -48,7 +50,8 @@ def train(config: Config, output: str | Path, go_on: bool = False) -> dict[str, 
 
     Raises:
         UsageError: settings that cannot be right, or other ones than those of the run.
-        RunError: no usable image, the training diverged, or another worker has gone.
+        RunError: no usable image, or the training diverged.
+        LostWorkerError: another worker has gone.
         StoppedError: SIGTERM came; the state is saved.
     """
     directory = RunDirectory(output)
@@ -57,16 +60,28 @@ def train(config: Config, output: str | Path, go_on: bool = False) -> dict[str, 
     if begin:
         directory.check_free()
     noise = _resolve(config)
-    here = environment(config, workers)
-    if begin:
-        training, held_out = find_data(config)
-        directory.create(config, training, held_out, here)
-        logger.info("run directory: %s", directory.path)
-    workers.wait()
-    if not begin:
-        check_same(directory.settings(), dataclasses.asdict(config))
-        training, held_out = directory.open(config, here)
-    return _fit(config, workers, noise, training, held_out, directory)
+    if workers.count > 1 and go_on and directory.report.exists():  # the others have ended, and would not come
+        return json.loads(directory.report.read_text(encoding="utf-8")) if workers.chief else {}
+    with workers.together():
+        workers.join()
+        build_network(config)  # for its errors
+        here = environment(config, workers)
+        if begin:
+            training, held_out = find_data(config)
+            if isinstance(training, Shards):
+                training.check_workers(workers.count)
+            directory.create(config, training, held_out, here)
+            logger.info("run directory: %s", directory.path)
+        begun = workers.gather(begin)[0]
+        if not begin:
+            if not directory.begun:
+                raise RunError(
+                    f"--output {directory.path}: worker {workers.number} sees no run there, where the chief "
+                    "has begun one; it must be one place for all"
+                )
+            check_same(directory.settings(), dataclasses.asdict(config))
+            training, held_out = directory.open(config, {} if begun else here)
+        return _fit(config, workers, noise, training, held_out, directory)
 
 
 def resume(output: str | Path, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -76,25 +91,27 @@ def resume(output: str | Path, settings: Mapping[str, Any] | None = None) -> dic
         output: its run directory.
         settings: by field name; refused unless they are those of the run.
     """
-    config = RunDirectory(output).settings()
-    check_same(config, settings or {})
+    config, settings = RunDirectory(output).settings(), dict(settings or {})
+    config = dataclasses.replace(config, strategy=settings.get("strategy", config.strategy))
+    check_same(config, settings)
     return train(config, output, go_on=True)
 
 
 def check_same(config: Config, settings: Mapping[str, Any]) -> None:
-    """Raise UsageError unless these settings, by field name, are those of the run."""
+    """Raise UsageError unless these settings, by field name, are those of the run; the strategy may be another."""
     for name, value in settings.items():
         value = tuple(value) if isinstance(value, list) else value
-        if value != getattr(config, name):
-            raise UsageError(f"{flag(name)}: the run has {getattr(config, name)!r}; a resumed run keeps its settings")
+        if name != "strategy" and value != getattr(config, name):
+            raise UsageError(f"{flag(name)}: the run has {getattr(config, name)!r}; it keeps its settings")
 
 
 def _resolve(config: Config) -> Noise | None:
     """Look all names up before any work, for the errors; return the noise."""
-    build_network(config)
-    lookup(METHODS, config.method, "--method")
-    lookup(GAMMAS, config.gamma_schedule, "--gamma-schedule")
-    build_optimizer(config, 1)
+    for table, name in (
+        (NETWORKS, "network"), (METHODS, "method"), (GAMMAS, "gamma_schedule"), (OPTIMIZERS, "optimizer"),
+        (LEARNING_RATES, "learning_rate_schedule"),
+    ):  # fmt: skip
+        lookup(table, getattr(config, name), flag(name))
     return lookup(NOISES, config.noise or "", "--noise")(config)
 
 
@@ -115,11 +132,7 @@ def _fit(
     done = _restore(checkpoints, workers, steps)
     if workers.chief:
         directory.forget_from(done // per_epoch)
-    with (
-        workers.together(),
-        ProgressBar(done, steps, config.epochs) as progress,
-        StopAtSigterm(checkpoints, workers) as sigterm,
-    ):
+    with ProgressBar(done, steps, config.epochs) as progress, StopAtSigterm(checkpoints, workers) as sigterm:
         records = [
             validation,
             keras.callbacks.CSVLogger(directory.history, append=True),
@@ -153,7 +166,7 @@ def _restore(checkpoints: Checkpoints, workers: Workers, steps: int) -> int:
     done = checkpoints.restore()
     found = workers.gather(done)
     if len(set(found)) > 1:
-        raise RunError(f"the workers found checkpoints of different steps: {found}; is --output one place for all?")
+        raise RunError(f"the workers found checkpoints of different steps: {found}; --output must be one place for all")
     if done:
         logger.info("going on after step %d of %d", done, steps)
     return done

@@ -93,6 +93,8 @@ class RunDirectory:
         """Raise UsageError if the directory cannot take a new run."""
         if self.begun:
             raise UsageError(f"--output {self.path}: holds a run already; continue it with --resume, or name another")
+        if self.checkpoints.exists():
+            raise UsageError(f"--output {self.path}: holds checkpoints of another run; remove them, or name another")
         if self.path.exists() and not self.path.is_dir():
             raise UsageError(f"--output {self.path}: is a file; name a directory")
 
@@ -119,10 +121,10 @@ class RunDirectory:
             lists = json.loads(self.images.read_text(encoding="utf-8"))
             training, held_out = (_from_json(lists[name], config) for name in ("training", "held_out"))
         for name, now in environment.items():
-            if before.get(name) != now:
+            if before.get(name, now) != now:
                 logger.warning(
                     "%s was %s and is %s: the weights will not equal those of an uninterrupted run bit for bit",
-                    name, before.get(name), now,
+                    name, before[name], now,
                 )  # fmt: skip
         return training, held_out
 
