@@ -137,10 +137,9 @@ def _fit(
             validation,
             keras.callbacks.CSVLogger(directory.history, append=True),
             keras.callbacks.TensorBoard(directory.tensorboard, write_graph=False),
-            progress,
         ]
         # checkpoints behind the others, so that what they wrote of an epoch is never missing
-        callbacks = [StopAtNaN(), weights, *(records if workers.chief else []), checkpoints, sigterm]
+        callbacks = [StopAtNaN(), weights, *(records if workers.chief else []), progress, checkpoints, sigterm]
         while done < steps:  # once; twice if resumed in the middle of an epoch, which then is a short one
             epoch, into_epoch = divmod(done, per_epoch)
             until = epoch + 1 if into_epoch else config.epochs

@@ -121,7 +121,7 @@ def _several(cluster: Cluster, gpus: int) -> tf.distribute.Strategy:
             f"--strategy multiworker: {gist(error)}; it must come before other work of TensorFlow"
         ) from error
     finally:
-        if threading.current_thread() is threading.main_thread():
+        if sigterm is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, sigterm)  # TensorFlow puts a handler there that does nothing
 
 

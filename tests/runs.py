@@ -1,0 +1,45 @@
+"""Small runs, and how they are compared."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from n2n_tf.config import build_config
+
+SMALL = {"features": 4, "patch_size": 64, "batch_size": 2, "epochs": 2, "steps_per_epoch": 6, "checkpoint_steps": 4}
+
+
+def small(photos, **settings):
+    return build_config({"data": [str(photos)], "noise": "gaussian", **SMALL, **settings})
+
+
+def flags(photos, **settings):
+    config = {"data": photos, "noise": "gaussian", **SMALL, **settings}
+    return [part for name, value in config.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def state(directory):
+    """Every variable of the last checkpoint: weights, optimizer, averages, best score."""
+    reader = tf.train.load_checkpoint(str(Path(directory) / "checkpoints"))
+    names = reader.get_variable_to_shape_map()
+    names = (name for name in names if name.endswith("VARIABLE_VALUE") and not name.startswith("save_counter"))
+    return {name: reader.get_tensor(name) for name in names}
+
+
+def assert_same_state(one, other):
+    one, other = state(one), state(other)
+    assert one.keys() == other.keys()
+    assert len(one) > 150  # 50 weights, two Adam moments each, and what else is kept
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+def rows(directory):
+    with (Path(directory) / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def saved_steps(directory):
+    return {int(path.stem.removeprefix("step-")) for path in (directory / "checkpoints").glob("step-*.index")}
