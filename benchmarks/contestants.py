@@ -1,6 +1,5 @@
 """What `speed.py` times: each contestant lives in a process of its own and does one piece of work when told."""
 
-import os
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from n2n_tf.cli.quiet import quiet_import
 
 GAMMA, LEARNING_RATE = 1.0, 3e-4
 
@@ -131,9 +132,9 @@ def _twin(size: tuple[int, ...], channels_last: bool) -> tuple[Any, Any]:
 
 def serve(connection: Connection, make: str, arguments: tuple) -> None:
     """Do the work once for each message; answer with seconds, at the end with the peak of memory above the start's."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf  # both libraries, so that what they occupy does not count
-    import torch
+    with quiet_import():
+        import tensorflow as tf  # both libraries, so that what they occupy does not count
+        import torch
 
     torch.manual_seed(0)
     tf.constant(0)

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from n2n_tf.cli.quiet import quiet_import
+
 SLOPE = 0.2
 PAIRS = torch.tensor([(0, 1), (0, 2), (1, 3), (2, 3), (1, 0), (2, 0), (3, 1), (3, 2)])
 
@@ -108,10 +110,11 @@ def train_step(
 
 def check() -> str:
     """The twin's loss terms and a gradient beside ours, with its weights, image and draw."""
-    import tensorflow as tf
+    with quiet_import():
+        import tensorflow as tf
 
-    from n2n_tf.methods import Neighbor2Neighbor
-    from n2n_tf.networks.authors import from_authors
+        from n2n_tf.methods import Neighbor2Neighbor
+        from n2n_tf.networks.authors import from_authors
 
     torch.manual_seed(0)
     network, noisy = UNet(), np.random.default_rng(0).random((2, 64, 128, 3), np.float32)

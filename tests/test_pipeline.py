@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+import tifffile
 from PIL import Image
 
 from n2n_tf.config import Config
 from n2n_tf.data import bayer, seeds
 from n2n_tf.data.images import find_images
-from n2n_tf.data.pipeline import crop, flip, held_out_pair, shuffled, training_batches
+from n2n_tf.data.pipeline import crop, draws_of, flip, held_out_pair, shuffled, training_batches
 from n2n_tf.data.seeds import derive
 from n2n_tf.noise import Gaussian
 
 CONFIG = Config(data=("x",), noise="gaussian", patch_size=64, batch_size=3, seed=7)
 NOISE = Gaussian(0.1)
+RNG = np.random.default_rng(0)
 
 
 @pytest.fixture
@@ -77,6 +79,18 @@ def test_every_pixel_can_be_in_a_crop():
     np.testing.assert_array_equal(values, [0, 1, 5, 6, 10, 11])
     assert abs(counts - 100).max() < 5 * np.sqrt(600 * 1 / 6 * 5 / 6)
     np.testing.assert_array_equal(crop(image[:4, :4], 4, [0, 0]), image[:4, :4])  # exactly the patch
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_window_is_the_crop(dtype, tmp_path):
+    """Read from a file as a window, or whole and cropped after: the same."""
+    pixels = RNG.integers(0, 255, (90, 70)).astype(dtype)
+    tifffile.imwrite(tmp_path / "one.tif", pixels / dtype(255) if dtype is np.float32 else pixels)
+    images = find_images([str(tmp_path)], 1)
+    whole = tf.constant(images.read(0)[0])
+    for number in range(20):
+        window, _ = images.read(0, 64, draws_of([3, number]).numpy())
+        np.testing.assert_array_equal(window, crop(whole, 64, [3, number]))
 
 
 def test_flips_are_the_four_mirror_images():

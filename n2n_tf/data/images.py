@@ -36,11 +36,16 @@ class Images:
     def clean(self, index: int) -> None:
         """No clean partner, as `HeldOut.clean` may have one."""
 
-    def read(self, index: int) -> tuple[np.ndarray, np.int64]:
+    def read(self, index: int, side: int = 0, draws: Sequence[int] = ()) -> tuple[np.ndarray, np.int64]:
         """Image number `index`, float32 [H, W, C] in [0, 1], and the number of the image that was read.
 
         A file that cannot be decoded is put down in `skipped` and its successor is read in its place, so the
         same index always gives the same image.
+
+        Args:
+            index: number of the image.
+            side: of a window of it, which is then all that is given; 0 for the whole.
+            draws: two large random numbers, which place the window.
 
         Raises:
             RunError: not one image can be read.
@@ -49,7 +54,10 @@ class Images:
             number = (int(index) + offset) % len(self)
             page = self.pages[number]
             try:
-                return readers.colors_in_unit_range(readers.read(page), page.colors), np.int64(number)
+                image = readers.read(page)
+                readers.check_pixels(image[..., : page.colors])  # all of it: luck does not decide
+                window = _window(image, side, draws) if side else image
+                return readers.colors_in_unit_range(window, page.colors), np.int64(number)
             except (UnusableImageError, OSError) as error:
                 self.skipped[str(page)] = reason(error)
         self.failure = RunError("none of the images can be read:\n" + listing(self.skipped))
@@ -124,6 +132,11 @@ def listing(skipped: dict[str, str], most: int = 20) -> str:
 def reason(error: Exception) -> str:
     """What to tell of a file that failed."""
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def _window(image: np.ndarray, side: int, draws: Sequence[int]) -> np.ndarray:
+    top, left = (int(draw) % (length - side + 1) for draw, length in zip(draws, image.shape[:2], strict=True))
+    return image[top : top + side, left : left + side]
 
 
 def _files_in(folder: str) -> list[str]:

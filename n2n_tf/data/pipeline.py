@@ -5,7 +5,7 @@ size or where a run was resumed. That is also why noise comes before batching: i
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -50,26 +50,24 @@ def training_batches(
         crop_seed, flip_seed, noise_seed = tf.unstack(
             tf.random.experimental.stateless_split(derive(config.seed, ELEMENT, number), 3)
         )
-        image, index = load(reference)
 
-        def patch(image: tf.Tensor) -> tf.Tensor:
-            part = crop(image, config.crop_side, crop_seed)
+        def flipped(part: tf.Tensor) -> tf.Tensor:
             return flip(part, config.patch_size, flip_seed) if config.flips else part
 
-        if noise is None:
-            return (patch(image),)
-        if config.noise_once:  # before the crop: each pixel of an image has one noise value for ever
-            return patch(noise(image, derive(config.seed, IMAGE, index))), patch(image)
-        clean = patch(image)
-        return noise(clean, noise_seed), clean
+        if noise is not None and config.noise_once:  # before the crop: each pixel has one noise value for ever
+            image, index = load(reference)
+            pair = noise(image, derive(config.seed, IMAGE, index)), image
+            return tuple(flipped(crop(each, config.crop_side, crop_seed)) for each in pair)
+        clean = flipped(load_crop(reference, config.crop_side, crop_seed))
+        return (clean,) if noise is None else (noise(clean, noise_seed), clean)
 
     rows = config.batch_size // workers
     numbers = element_numbers(first_step, config.batch_size, worker, workers)
-    load: Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
     if isinstance(images, Shards):
-        load, references = images.load, images.records(first_step * rows, config.seed, worker, workers)
+        references = images.records(first_step * rows, config.seed, worker, workers)
     else:
-        load, references = _reader(images), numbers.map(lambda number: shuffled(number, len(images), config.seed))
+        references = numbers.map(lambda number: shuffled(number, len(images), config.seed))
+    load, load_crop = _loaders(images)
     return (
         tf.data.Dataset.zip(numbers, references)
         .map(element, num_parallel_calls=os.cpu_count(), deterministic=True)
@@ -85,15 +83,19 @@ def element_numbers(first_step: int, batch_size: int, worker: int, workers: int)
     return own.map(lambda number: number // rows * batch_size + worker * rows + number % rows)
 
 
-def _reader(images: Images) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
-    """What `Shards.load` is, for files: the reference is the number of an image."""
+def _loaders(
+    images: Images | Shards,
+) -> tuple[Callable[[tf.Tensor], tuple[tf.Tensor, ...]], Callable[[tf.Tensor, int, tf.Tensor], tf.Tensor]]:
+    """What loads an image, with its number, and what loads a random crop: of files only that is made floats."""
+    if isinstance(images, Shards):
+        return images.load, lambda record, side, seed: crop(images.load(record)[0], side, seed)
 
-    def load(index: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        image, index = tf.numpy_function(images.read, [index], [tf.float32, tf.int64], stateful=False)
-        image.set_shape([None, None, images.channels])
-        return image, index
+    def load(index: tf.Tensor, side: int = 0, draws: Sequence[tf.Tensor] = ()) -> tuple[tf.Tensor, ...]:
+        read = tf.numpy_function(images.read, [index, side, *([draws] if side else [])], [tf.float32, tf.int64], False)
+        read[0].set_shape([side or None, side or None, images.channels])
+        return tuple(read)
 
-    return load
+    return load, lambda index, side, seed: load(index, side, draws_of(seed))[0]
 
 
 def shuffled(number: tf.Tensor, count: int, seed: int) -> tf.Tensor:
@@ -105,6 +107,11 @@ def shuffled(number: tf.Tensor, count: int, seed: int) -> tf.Tensor:
 def crop(image: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
     """A random side×side window; every pixel of the image can be in it."""
     return tf.image.stateless_random_crop(image, [side, side, image.shape[-1]], seed)
+
+
+def draws_of(seed: tf.Tensor) -> tf.Tensor:
+    """The two numbers whose remainders place that window, for `Images.read`."""
+    return tf.random.stateless_uniform([3], seed, 0, tf.int32.max, tf.int32)[:2]
 
 
 def flip(image: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
