@@ -150,6 +150,7 @@ def test_purposes_have_different_seeds():
 MEMORY = """
     import functools, re, sys
     from n2n_tf.config import Config
+    from n2n_tf.data import readers
     from n2n_tf.data.images import find_images
     from n2n_tf.data.pipeline import training_batches
 
@@ -158,7 +159,7 @@ MEMORY = """
 
     images = find_images([sys.argv[1]], 3)
     if sys.argv[2] == "cached":  # what must not happen
-        images.read = functools.cache(images.read)
+        readers.read = functools.cache(readers.read)
     config = Config(data=("x",), noise="none", patch_size=64, batch_size=8)
     batches = iter(training_batches(images, None, config))
     before = peak()
@@ -173,7 +174,7 @@ def test_memory_stays_bounded(tmp_path):
     """Three passes over 40 images of 12 MB each, 480 MB in all: nothing decoded is kept."""
     if not Path("/proc/self/status").exists():
         pytest.skip("peak memory is read from Linux's /proc")
-    flat = Image.new("RGB", (1024, 1024), "gray")
+    flat = Image.new("RGB", (2048, 2048), "gray")
     for number in range(40):
         flat.save(tmp_path / f"{number}.png")
     grown = {}

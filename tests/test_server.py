@@ -196,7 +196,7 @@ def test_a_corrupt_version_is_told_and_the_old_one_answers(name, serve, served, 
     server = serve()
     shutil.copytree(served[1] / "n2n" / "1", models / "aside")
     data = bytearray((models / "aside" / name).read_bytes())
-    for place in range(len(data) // 4, len(data) // 2):
+    for place in range(len(data) // 2):  # from the first tag on: saved_model.pb has no checksum
         data[place] ^= 255
     (models / "aside" / name).write_bytes(data)
     (models / "aside").rename(models / "n2n" / "2")
