@@ -209,8 +209,8 @@ SRUN = """
     export SLURM_STEP_NUM_TASKS=2 SLURM_STEP_TASKS_PER_NODE=2 SLURM_STEP_NODELIST=localhost SLURMD_NODENAME=localhost
     shift  # --cpus-per-task
     for rank in 0 1; do SLURM_PROCID=$rank SLURM_LOCALID=$rank "$@" 2> $rank.log & tasks+=($!); done
-    for task in ${tasks[@]}; do wait $task; last=$?; [ $last -gt ${status:-0} ] && status=$last; done
-    exit ${status:-0}
+    for task in ${tasks[@]}; do wait $task; echo $? >> statuses; done
+    exit $(tail -n 2 statuses | sort -n | tail -n 1)
 """
 SETTINGS = ["--noise", "gaussian", "--features", "4", "--patch-size", "64", "--batch-size", "4", "--epochs", "2"]
 SETTINGS += ["--steps-per-epoch", "20", "--checkpoint-steps", "8", "--ema", "0.9", "--learning-rate", "1e-4"]
@@ -308,6 +308,7 @@ def test_a_job_that_loses_workers_ends_as_one_left_alone(whole, tools):
     assert (run / "checkpoints" / "step-10.index").exists()
 
     assert submit(tools, run, STOP=f"0 29 {signal.SIGKILL:d}") == 137
+    assert (run.parent / "statuses").read_text().split() == ["143", "143", "137", "75"]
     assert "going on after step 10 of 40" in logs(run)[1]
     assert re.search("worker 1 of 2 lost another one .*; start all of them again, with --resume auto", logs(run)[1])
     assert "Traceback" not in logs(run)[1]

@@ -58,8 +58,8 @@ def training_batches(
             image, index = load(reference)
             pair = noise(image, derive(config.seed, IMAGE, index)), image
             return tuple(flipped(crop(each, config.crop_side, crop_seed)) for each in pair)
-        clean = flipped(load_crop(reference, config.crop_side, crop_seed))
-        return (clean,) if noise is None else (noise(clean, noise_seed), clean)
+        part = flipped(load_crop(reference, config.crop_side, crop_seed))
+        return (part,) if noise is None else (noise(part, noise_seed), part)
 
     rows = config.batch_size // workers
     numbers = element_numbers(first_step, config.batch_size, worker, workers)
