@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import build_config
+from n2n_tf.training.build import build_network
+from n2n_tf.training.rundir import RunDirectory
 
 SMALL = {"features": 4, "patch_size": 64, "batch_size": 2, "epochs": 2, "steps_per_epoch": 6, "checkpoint_steps": 4}
 
@@ -26,6 +28,14 @@ def state(directory):
     names = reader.get_variable_to_shape_map()
     names = (name for name in names if name.endswith("VARIABLE_VALUE") and not name.startswith("save_counter"))
     return {name: reader.get_tensor(name) for name in names}
+
+
+def trained(directory):
+    """The training weights of the last checkpoint."""
+    network = build_network(RunDirectory(directory).settings())
+    checkpoint = tf.train.Checkpoint(network=network)
+    checkpoint.restore(tf.train.latest_checkpoint(str(Path(directory) / "checkpoints"))).expect_partial()
+    return network.get_weights()
 
 
 def assert_same_state(one, other):

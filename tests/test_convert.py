@@ -1,10 +1,13 @@
 import builtins
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from n2n_tf.cli.main import main
+from n2n_tf.inference import load_denoiser, save_denoiser
+from n2n_tf.networks import NETWORKS, unet
 from n2n_tf.networks.authors import from_authors
 
 
@@ -102,3 +105,75 @@ def test_without_pytorch_the_extra_is_named(tmp_path, capsys, monkeypatch):
     assert main(["convert", str(tmp_path / "w.pth"), "--output", str(tmp_path / "x.keras")]) == 1
     assert "pip install n2n-tf[torch]" in capsys.readouterr().err
     assert main(["convert", str(tmp_path / "w.pth"), "--output", str(tmp_path / "x.h5")]) == 2
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_weights_become_a_denoiser_again(name, tmp_path):
+    network = NETWORKS[name](1, features=16, seed=0)
+    save_denoiser(network, tmp_path / "x.keras")
+    target = tmp_path / "new" / "y.keras"
+    assert main(["convert", str(tmp_path / "x.weights.h5"), "--output", str(target)]) == 0
+    image = np.random.default_rng(0).random((1, 32, 64, 1), np.float32)
+    # Keras 2 normalizes batches by another kernel once a network was in a file
+    np.testing.assert_allclose(load_denoiser(target)(image), network(image), rtol=0, atol=1e-5)
+    assert target.with_suffix(".weights.h5").exists()
+
+
+def test_weights_that_do_not_tell_their_network(tmp_path, capsys):
+    network = unet(3, 4, seed=0, residual=True)
+    network.save_weights(tmp_path / "x.weights.h5")
+    command = ["convert", str(tmp_path / "x.weights.h5"), "--output", str(tmp_path / "y.keras")]
+    assert main(command) == 2
+    assert "does not tell its network; say --network unet, residual_unet, rrg, dncnn" in capsys.readouterr().err
+    assert main([*command, "--network", "resnet"]) == 2
+    assert "--network: 'resnet' is not known; wanted one of dncnn, residual_unet" in capsys.readouterr().err
+    assert main([*command, "--network", "dncnn"]) == 2
+    assert "x.weights.h5: does not fit dncnn" in capsys.readouterr().err
+    assert not (tmp_path / "y.keras").exists()
+    assert main([*command, "--network", "residual_unet"]) == 0
+    assert load_denoiser(tmp_path / "y.keras").name == "residual_unet"
+    assert main(command) == 2
+    assert "y.keras exists; --overwrite replaces it" in capsys.readouterr().err
+
+
+def test_weights_of_ones_own_network(tmp_path, capsys):
+    image = keras.Input((None, None, 1))
+    own = keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image), name="mine")
+    save_denoiser(own, tmp_path / "x.keras")
+    assert main(["convert", str(tmp_path / "x.weights.h5"), "--output", str(tmp_path / "y.keras")]) == 2
+    assert "its network 'mine' is none of ours" in capsys.readouterr().err
+    assert main(["convert", str(tmp_path / "x.weights.h5"), "--output", str(tmp_path / "x.keras"), "--overwrite"]) == 2
+    assert "would replace" in capsys.readouterr().err
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def cut(path):
+    unet(1, 2).save_weights(path)
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def dense(path):
+    image = keras.Input((4,))
+    keras.Model(image, keras.layers.Dense(1)(image)).save_weights(path)
+
+
+def large(path):
+    """2 TB, of which nothing is written."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("layers/conv2d/vars/0", (3, 3, 1, 48), "f4")
+        file.create_dataset("layers/conv2d/vars/1", (2**39,), "f4", chunks=(1024,))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(empty, "not a .weights.h5 file"), (cut, "not a .weights.h5 file"), (dense, "not a .weights.h5 file"),
+     (large, "unpacks to 2199.0 GB; at most 2.1 are read")],
+)  # fmt: skip
+def test_files_that_are_no_weights(make, message, tmp_path, capsys):
+    make(tmp_path / "x.weights.h5")
+    assert main(["convert", str(tmp_path / "x.weights.h5"), "--output", str(tmp_path / "y.keras")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "y.keras").exists()

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from n2n_tf.compat import KERAS_2
 from n2n_tf.inference import Denoiser, Footprint, footprint_of
 from n2n_tf.networks import unet
 
@@ -42,12 +43,14 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_reach_is_what_an_impulse_shows(name):
     """With positive weights nothing cancels: an impulse changes exactly the outputs that depend on its pixel."""
+    if name == "operator" and KERAS_2:
+        pytest.skip("Keras 2 does not tell what an operator depends on")
     build, cell, reach = CASES[name]
     network = build()
     found = footprint_of(network)
     assert (found.cell, found.reach) == (cell, reach)
     for weight in network.weights:
-        weight.assign(np.full(weight.shape, 0.0 if "bias" in weight.path else 0.5))
+        weight.assign(np.full(weight.shape, 0.0 if "bias" in weight.name else 0.5))
     start = cell * -(-(reach + 2) // cell)
     length = 2 * start + cell
     impulses = np.repeat(np.eye(length, dtype=np.float32)[:, None, :, None], cell, axis=1)  # one for each image

@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "n2n_tf"
 ORDER = [
     {"config"},
-    {"files", "progress"},
+    {"compat", "files", "progress"},
     {"noise"},
     {"data"},
     {"sampling"},

@@ -5,8 +5,9 @@ import keras
 import numpy as np
 import pytest
 
+from n2n_tf.compat import KERAS_2
 from n2n_tf.config import UsageError
-from n2n_tf.inference import load_denoiser, loading
+from n2n_tf.inference import load_denoiser, loading, save_denoiser
 from n2n_tf.networks import unet
 
 
@@ -101,3 +102,21 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.models, "load_model", None)  # would raise another error
     with pytest.raises(UsageError, match=r"unpacks to 0.0 GB; at most 0.0 are read"):
         load_denoiser(path)
+
+
+@pytest.mark.parametrize("with_weights", [True, False])
+def test_a_file_of_the_other_keras_names_the_way_round(with_weights, tmp_path):
+    save_denoiser(unet(1, 2), tmp_path / "denoiser.keras")
+    other = "3.15.1" if KERAS_2 else "2.15.0"
+    with zipfile.ZipFile(tmp_path / "denoiser.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["metadata.json"] = json.dumps({"keras_version": other}).encode()
+    with zipfile.ZipFile(tmp_path / "denoiser.keras", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    if not with_weights:
+        (tmp_path / "denoiser.weights.h5").unlink()
+    way = f"n2n-tf convert {tmp_path}/denoiser.weights.h5 --output HERE.keras"
+    first = "" if with_weights else r"where it was made, network.save_weights\('denoiser.weights.h5'\); here, "
+    with pytest.raises(UsageError, match=f"written by Keras {other}, and .* does not read it.* weights: {first}{way}"):
+        load_denoiser(tmp_path)

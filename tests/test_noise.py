@@ -80,9 +80,9 @@ def test_a_range_draws_one_level_for_each_image(kind):
 def test_the_seed_decides_everywhere(noise):
     eager = noise(CLEAN, tf.constant([3, 4]))
     np.testing.assert_array_equal(noise(CLEAN, tf.constant([3, 4])), eager)
-    np.testing.assert_array_equal(tf.function(noise)(CLEAN, tf.constant([3, 4])), eager)
     (mapped,) = tf.data.Dataset.from_tensors(CLEAN).map(lambda clean: noise(clean, tf.constant([3, 4])))
-    np.testing.assert_array_equal(mapped, eager)
+    for graph in (tf.function(noise)(CLEAN, tf.constant([3, 4])), mapped):
+        np.testing.assert_allclose(graph, eager, rtol=2e-7)  # to the last bit; TF 2.15 has graphs multiply by 1/lam
     assert np.mean(noise(CLEAN, tf.constant([3, 5])) == eager) < 0.5
 
 

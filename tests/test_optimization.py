@@ -1,12 +1,16 @@
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from n2n_tf.config import Config
-from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, OPTIMIZERS, build_optimizer
+from n2n_tf import compat
+from n2n_tf.config import Config, UsageError
+from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, OPTIMIZERS, build_optimizer, find_optimizer
 
 CONFIG = Config(noise="gaussian", learning_rate=0.1, epochs=10, gamma=2.0)
+IMAGES = np.random.default_rng(0).random((4, 8, 8, 1), np.float32)
 
 
 def rates(name, steps, **settings):
@@ -32,8 +36,71 @@ def test_gamma_schedules():
     assert constant == 2.0
 
 
+class Training:
+    """A convolution that learns to be the identity."""
+
+    def __init__(self, **settings):
+        image = keras.Input((8, 8, 1))
+        start = keras.initializers.Constant(0.05)
+        self.network = keras.Model(image, keras.layers.Conv2D(1, 3, padding="same", kernel_initializer=start)(image))
+        self.optimizer = build_optimizer(dataclasses.replace(CONFIG, learning_rate=0.01, **settings), 100)
+        compat.build(self.optimizer, self.network.trainable_variables)
+        self.checkpoint = tf.train.Checkpoint(network=self.network, optimizer=self.optimizer)
+
+    def steps(self, number):
+        return np.array([self.step() for _ in range(number)])
+
+    @tf.function
+    def step(self):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self.network(IMAGES) - IMAGES))
+        variables = self.network.trainable_variables
+        compat.apply_gradients(self.optimizer, tape.gradient(loss, variables), variables)
+        return loss
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_optimizers_take_the_settings(name):
-    optimizer = build_optimizer(dataclasses.replace(CONFIG, optimizer=name, beta_2=0.9, epsilon=1e-8), 100)
-    assert type(optimizer) is OPTIMIZERS[name]
-    assert (optimizer.beta_2, optimizer.epsilon) == (0.9, 1e-8)
+def test_every_optimizer_learns_and_goes_on_from_a_checkpoint(name, tmp_path):
+    settings = {"optimizer": name, "learning_rate_schedule": "halve"}
+    one, other = Training(**settings), Training(**settings)
+    first = one.steps(8)
+    assert first[-1] < first[0]
+    path = one.checkpoint.write(str(tmp_path / "checkpoint"))
+    rest = one.steps(8)  # Lookahead looks back every 6
+    other.checkpoint.read(path).assert_consumed()
+    np.testing.assert_array_equal(other.steps(8), rest)
+
+
+@pytest.mark.parametrize("name", sorted({"adam", "adamw", "nadam", "rectifiedadam", "ranger"} & set(OPTIMIZERS)))
+def test_settings_reach_the_optimizer(name):
+    """By their effect: at the first step Adam's kind ends up at learning_rate · m / (sqrt(v) + epsilon)."""
+    losses = [Training(optimizer=name, **settings).steps(8) for settings in ({}, {"beta_2": 0.5}, {"epsilon": 1.0})]
+    for changed in losses[1:]:
+        assert not np.allclose(changed, losses[0], rtol=1e-5)
+
+
+def test_what_an_optimizer_does_not_have_is_said(caplog):
+    caplog.set_level("INFO")
+    build_optimizer(dataclasses.replace(CONFIG, optimizer="sgd", epsilon=1e-8), 100)
+    assert "--optimizer sgd has no --beta-2, no --epsilon" in caplog.text
+    caplog.clear()
+    build_optimizer(CONFIG, 100)
+    assert not caplog.text
+
+
+def test_an_unknown_optimizer_names_the_extra():
+    with pytest.raises(UsageError, match=r"--optimizer: 'novel' is not known; wanted one of .*adam") as caught:
+        find_optimizer("novel")
+    told = "pip install n2n-tf[addons], in an environment of its own" in str(caught.value)
+    assert told == ("ranger" not in OPTIMIZERS)
+
+
+@pytest.mark.skipif("ranger" not in OPTIMIZERS, reason="TensorFlow Addons, which is for TensorFlow 2.15, is not there")
+def test_ranger_is_lookahead_over_rectified_adam():
+    """Lookahead (Zhang et al. 2019, algorithm 1): after 6 fast steps the weights are halfway back to the slow ones."""
+    slow, fast = Training(optimizer="ranger"), Training(optimizer="rectifiedadam")
+    start = fast.network.get_weights()
+    for training in (slow, fast):
+        training.steps(6)
+    for begin, inner, outer in zip(start, fast.network.get_weights(), slow.network.get_weights(), strict=True):
+        np.testing.assert_allclose(outer, (begin + inner) / 2, rtol=1e-5, atol=1e-7)

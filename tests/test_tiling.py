@@ -17,7 +17,7 @@ def network():
     """A small U-Net whose far pixels matter: all kernels as large as the signal can bear."""
     network = unet(3, 4, seed=0)
     for weight in network.weights:
-        if "bias" in weight.path:
+        if "bias" in weight.name:
             weight.assign(RNG.normal(0, 0.1, weight.shape))
     network.get_layer("nin_c").kernel.assign(RNG.normal(0, 0.5, (1, 1, 8, 3)))
     return network

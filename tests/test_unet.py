@@ -79,12 +79,12 @@ def test_saved_network_loads_where_n2n_tf_is_not_installed(name, tmp_path):
 
 
 def test_only_the_last_layer_stays_float32_under_mixed_precision():
-    with_policy = keras.config.dtype_policy()
+    with_policy = keras.mixed_precision.global_policy()
     try:
-        keras.config.set_dtype_policy("mixed_bfloat16")
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
         network = unet(3, 4)
     finally:
-        keras.config.set_dtype_policy(with_policy)
+        keras.mixed_precision.set_global_policy(with_policy)
     computing = {layer.compute_dtype for layer in network.layers if layer.weights and layer.name != "nin_c"}
     assert computing == {"bfloat16"}
     assert network.get_layer("nin_c").compute_dtype == network.output.dtype == "float32"

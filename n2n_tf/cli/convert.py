@@ -1,42 +1,77 @@
-"""`n2n-tf convert`: the authors' PyTorch weights to a .keras file."""
+"""`n2n-tf convert`: weights of the authors' PyTorch code, or of the other Keras, to a .keras file."""
 
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import RunError, UsageError, gist
-from n2n_tf.files import write
+from n2n_tf.config import RunError, UsageError, gist, lookup
 
-HELP = "convert the authors' PyTorch weights (.pth) to a .keras file"
+HELP = "convert weights (.pth, .weights.h5) to a .keras file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
     parser.add_argument(
-        "weights", type=os.path.expanduser, metavar="WEIGHTS.pth", help="state dict of the authors' U-Net"
-    )
+        "weights", type=os.path.expanduser, metavar="WEIGHTS",
+        help="a .pth file, the state dict of the authors' U-Net or RRG; or the .weights.h5 file beside a .keras file",
+    )  # fmt: skip
     parser.add_argument(
         "--output", required=True, type=os.path.expanduser, metavar="FILE.keras", help="the file to write"
     )
+    parser.add_argument("--network", help="of a .weights.h5 file, if it does not tell: unet, residual_unet, rrg, dncnn")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE.keras if it exists")
 
 
 def run(args: argparse.Namespace) -> None:
     """Read, check every shape, write."""
     source, target = Path(args.weights), Path(args.output)
+    of_keras = source.name.endswith(".weights.h5")
     if not source.is_file():
         raise UsageError(f"{source}: no such file")
     if target.suffix != ".keras":
         raise UsageError(f"--output {target}: wanted a name that ends in .keras")
-    if target.exists() and not args.overwrite:
-        raise UsageError(f"--output {target}: exists; --overwrite replaces it")
+    if args.network and not of_keras:
+        raise UsageError(f"--network {args.network}: {source} tells its network; leave it out")
+    with quiet_import():
+        from n2n_tf.inference import save_denoiser, weights_beside
+    for file in (target, weights_beside(target)):
+        if file.exists() and not args.overwrite:
+            raise UsageError(f"--output {target}: {file} exists; --overwrite replaces it")
+        if file.exists() and file.samefile(source):
+            raise UsageError(f"--output {target}: would replace {source}; name another")
+    network = _of_keras(source, args.network) if of_keras else _of_the_authors(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_denoiser(network, target)
+    print(f"{target}: {network.count_params():,} parameters, {network.input_shape[-1]} channels")
+
+
+def _of_keras(source: Path, name: str | None) -> Any:
+    from n2n_tf.inference import described
+    from n2n_tf.networks import NETWORKS
+
+    told, channels, features = described(source)
+    if not name and told not in NETWORKS:
+        raise UsageError(
+            f"{source}: {f'its network {told!r} is none of ours' if told else 'does not tell its network'}; say "
+            f"--network {', '.join(NETWORKS)}, or build your own and call its load_weights"
+        )
+    network = lookup(NETWORKS, name or str(told), "--network")(channels, features=features)
+    try:
+        network.load_weights(source)
+    except Exception as error:  # what a damaged file makes h5py and Keras raise is open-ended
+        raise UsageError(f"{source}: does not fit {network.name}: {gist(error)}") from error
+    return network
+
+
+def _of_the_authors(source: Path) -> Any:
     try:
         import torch
     except ImportError as error:
         raise RunError("PyTorch, which reads .pth files, is not installed: pip install n2n-tf[torch]") from error
-    with quiet_import():
-        from n2n_tf.networks.authors import from_authors
+    from n2n_tf.networks.authors import from_authors
+
     try:
         state = torch.load(source, map_location="cpu", weights_only=True)  # executes nothing from the file
     except Exception as error:  # pickle's, zipfile's and PyTorch's errors are many
@@ -45,9 +80,6 @@ def run(args: argparse.Namespace) -> None:
     if not named or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UsageError(f"{source}: holds {type(state).__name__}; wanted a state dict, from names to tensors")
     try:
-        network = from_authors({name: value.detach().to_dense().float().numpy() for name, value in state.items()})
+        return from_authors({name: value.detach().to_dense().float().numpy() for name, value in state.items()})
     except ValueError as error:
         raise RunError(f"{source}: {error}") from error
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write(target, lambda temporary: network.save(temporary))
-    print(f"{target}: {network.count_params():,} parameters, {network.input_shape[-1]} channels")

@@ -39,9 +39,14 @@ class Config:
     )
     features: int = setting(0, "width of the network; 0: its own, 48 for the U-Nets, 64 for rrg and dncnn")
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
-    optimizer: str = setting("adam", "adam or adamw")
+    optimizer: str = setting(
+        "adam",
+        "adam, adamw, adadelta, adafactor, adagrad, adamax, ftrl, lamb, lion, muon, nadam, rmsprop or sgd; with "
+        "TensorFlow Addons also adabelief, cocob, lazyadam, lookahead (over adam), novograd, proximaladagrad, ranger "
+        "(lookahead over rectifiedadam), rectifiedadam and yogi",
+    )
     beta_2: float = setting(0.99, "decay of the optimizer's mean of squared gradients")
-    epsilon: float = setting(1e-7, "epsilon of the optimizer")
+    epsilon: float = setting(0.0, "epsilon of the optimizer; 0: its own, 1e-7 for adam")
     learning_rate: float = setting(1.5e-3, "highest learning rate")
     learning_rate_schedule: str = setting("cosine", "halve (every 20 %% of the epochs) or cosine (to 0)")
     warmup_steps: int = setting(200, "steps of cosine's rise from 0; at most a tenth of the run")
@@ -63,6 +68,7 @@ class Config:
     checkpoint_steps: int = setting(1000, "steps between checkpoints; one is written at each epoch's end too")
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "optimizer", self.optimizer.lower())  # papers write RectifiedAdam
         for problem in _problems(self):
             raise UsageError(problem)
 
@@ -112,10 +118,9 @@ def _problems(c: Config) -> Iterable[str]:
     for name in ("epochs", "batch_size", "checkpoint_steps"):
         if getattr(c, name) < 1:
             yield f"{flag(name)} {getattr(c, name)}: wanted at least 1"
-    for name in ("learning_rate", "epsilon"):
-        if getattr(c, name) <= 0:
-            yield f"{flag(name)} {getattr(c, name)}: wanted a number above 0"
-    for name in ("gamma", "features", "steps_per_epoch", "warmup_steps", "seed"):
+    if c.learning_rate <= 0:
+        yield f"--learning-rate {c.learning_rate}: wanted a number above 0"
+    for name in ("epsilon", "gamma", "features", "steps_per_epoch", "warmup_steps", "seed"):
         if getattr(c, name) < 0:
             yield f"{flag(name)} {getattr(c, name)}: wanted at least 0"
     if not 0 < c.beta_2 < 1:

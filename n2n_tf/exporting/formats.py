@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from n2n_tf.config import FORMATS, RunError, UsageError
+from n2n_tf.compat import STORED
+from n2n_tf.config import FORMATS, RunError, UsageError, gist
 from n2n_tf.files import PARTIAL
 from n2n_tf.inference import Denoiser, load_denoiser
 
@@ -19,21 +20,26 @@ def in_half(network: keras.Model, dtype: str) -> keras.Model:
     """The network with weights and arithmetic in half precision; its last layer and result stay float32.
 
     Raises:
-        UsageError: a network in a network, whose layers would stay as they are.
+        UsageError: a network in a network, whose layers would stay as they are, or a type that Keras cannot store.
     """
+    if dtype not in STORED:
+        raise UsageError(f"--half {dtype}: Keras {keras.__version__} cannot store it; wanted float16")
     nested = [layer.name for layer in network.layers if isinstance(layer, keras.Model)]
     if nested:
         raise UsageError(f"--half: the network holds another one, {nested[0]!r}; wanted one of plain layers")
     last = network.layers[-1].name
 
-    def cloned(layer: keras.Layer) -> keras.Layer:
+    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
-        is_layer = isinstance(layer, keras.Layer) and not isinstance(layer, keras.layers.InputLayer)
+        is_layer = isinstance(layer, keras.layers.Layer) and not isinstance(layer, keras.layers.InputLayer)
         if is_layer and layer.name != last:  # an operator like - follows its inputs
             config["dtype"] = dtype
         return layer.__class__.from_config(config)
 
-    half = keras.models.clone_model(network, clone_function=cloned)
+    try:
+        half = keras.models.clone_model(network, clone_function=cloned)
+    except TypeError as error:  # Keras 2's operators want inputs of one type
+        raise UsageError(f"--half: an operator of the network cannot follow; make it a layer: {gist(error)}") from error
     half.set_weights(network.get_weights())
     return half
 
@@ -92,7 +98,7 @@ def export_core(model: str | Path, output: str | Path, form: str) -> Path:
         with contextlib.redirect_stdout(io.StringIO()):
             network.export(str(aside), format=form, verbose=False)
         aside.replace(output)
-    except ValueError as error:  # an older Keras does not know the format
+    except (TypeError, ValueError) as error:  # an older Keras does not know the format
         raise RunError(f"--format {form}: Keras {keras.__version__} says: {error}") from error
     finally:
         aside.unlink(missing_ok=True)

@@ -1,6 +1,8 @@
 """Write the next version of a served model: whole and checked, or not at all."""
 
+import contextlib
 import errno
+import io
 import logging
 import math
 import os
@@ -16,7 +18,7 @@ from n2n_tf.exporting.formats import cost_of_half, describe, in_half
 from n2n_tf.exporting.signatures import Signature, signatures
 from n2n_tf.exporting.warmup import write_warmup
 from n2n_tf.files import PARTIAL, write_json
-from n2n_tf.inference import footprint_of, load_denoiser
+from n2n_tf.inference import footprint_of, load_denoiser, save_denoiser
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
 
 logger = logging.getLogger(__name__)
@@ -25,8 +27,9 @@ logger = logging.getLogger(__name__)
 def export(model: str | Path, output: str | Path, max_pixels: int, half: str | None = None) -> Path:
     """Export a denoiser for TensorFlow Serving.
 
-    The SavedModel, denoiser.keras, warm-up requests and a model card are written aside, compared with the live network
-    through TensorFlow's C++ loader, and renamed into place: a server that polls the directory never sees half a model.
+    The SavedModel, denoiser.keras with its weights, warm-up requests and a model card are written aside, compared with
+    the live network through TensorFlow's C++ loader, and renamed into place: a server that polls the directory never
+    sees half a model.
 
     Args:
         model: run directory or .keras file.
@@ -57,7 +60,7 @@ def export(model: str | Path, output: str | Path, max_pixels: int, half: str | N
         aside = Path(folder, "version")
         write_saved_model(network, functions, aside)
         write_warmup(functions, aside / "assets.extra" / "tf_serving_warmup_requests")
-        network.save(aside / "denoiser.keras")
+        save_denoiser(network, aside / "denoiser.keras")
         card = model_card(network, made, list(functions), multiple, max_pixels, check(network, aside), cost)
         write_json(aside / "model_card.json", card)
         (aside / "model_card.md").write_text(as_markdown(card), encoding="utf-8")
@@ -86,7 +89,8 @@ def write_saved_model(network: keras.Model, functions: dict[str, Signature], pat
     archive.track(network)
     for name, (function, specifications) in functions.items():
         archive.add_endpoint(name, function, list(specifications))
-    archive.write_out(str(path), verbose=False)
+    with contextlib.redirect_stdout(io.StringIO()):  # not every version can be told to be quiet
+        archive.write_out(str(path))
 
 
 def side_multiple(network: keras.Model) -> int:

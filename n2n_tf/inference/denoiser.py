@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from n2n_tf.compat import output_shape
 from n2n_tf.config import MEMORY
 from n2n_tf.inference.footprint import Footprint, footprint_of
 from n2n_tf.inference.tiling import Span, kept, padded_part, spans, tile_shape
@@ -190,7 +191,7 @@ def channels_of(network: keras.Model) -> int:
             "(None, None, None, channels)"
         )
     probe = (1, 192, 192, shapes[0][-1])
-    result = tuple(network.compute_output_shape(probe))
+    result = output_shape(network, probe)
     if result != probe:
         raise ValueError(f"it makes {result[1]}×{result[2]} pixels of {probe[1]}×{probe[2]}; wanted equal sizes")
     return shapes[0][-1]

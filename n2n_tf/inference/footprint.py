@@ -77,7 +77,7 @@ class _Rule:
     needs: Callable[[int, int], Interval]  # output pixels -> input pixels
 
 
-def _rule(layer: keras.Layer) -> _Rule:
+def _rule(layer: keras.layers.Layer) -> _Rule:
     """How a layer's output depends on its input.
 
     Raises:
@@ -133,7 +133,7 @@ _RULES: dict[str, Callable[[Any], _Rule | None]] = {
 }  # fmt: skip
 
 
-def _most_held(layers: list[keras.Layer], inputs: dict[str, list[Any]], floats: dict[int, float]) -> float:
+def _most_held(layers: list[keras.layers.Layer], inputs: dict[str, list[Any]], floats: dict[int, float]) -> float:
     """Largest sum of tensors that are alive at one time: made already, and still to be used."""
     last_use = {id(tensor): number for number, layer in enumerate(layers) for tensor in inputs[layer.name]}
     alive = set(floats) - {id(layer.output) for layer in layers}

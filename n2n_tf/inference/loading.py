@@ -1,15 +1,16 @@
 """Trained denoisers from files."""
 
+import json
 import os
 import zipfile
 from pathlib import Path
 
 import keras
 
+from n2n_tf.compat import reads_files_of
 from n2n_tf.config import UsageError, gist
 from n2n_tf.inference.denoiser import channels_of
-
-MOST_BYTES = 2**31  # of an unpacked .keras file; the paper's U-Net has 5 MB
+from n2n_tf.inference.saving import MOST_BYTES, weights_beside
 
 
 def load_denoiser(path: str | Path) -> keras.Model:
@@ -18,7 +19,7 @@ def load_denoiser(path: str | Path) -> keras.Model:
     The file is data: nothing in it is executed (`safe_mode`), and its sizes are checked before it is unpacked.
 
     Raises:
-        UsageError: nothing there, no .keras file, or not a denoiser.
+        UsageError: nothing there, no .keras file, not a denoiser, or of Keras 2 under Keras 3 and the other way round.
     """
     file = os.path.join(path, "denoiser.keras") if os.path.isdir(path) else str(path)
     if not os.path.exists(file):
@@ -26,8 +27,16 @@ def load_denoiser(path: str | Path) -> keras.Model:
     try:
         with zipfile.ZipFile(file) as archive:
             size = sum(member.file_size for member in archive.infolist())
-        if size > MOST_BYTES:
-            raise UsageError(f"{file}: unpacks to {size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} are read")
+            if size > MOST_BYTES:
+                raise UsageError(f"{file}: unpacks to {size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} are read")
+            written_by = str(json.loads(archive.read("metadata.json"))["keras_version"])
+        if not reads_files_of(written_by):
+            weights = weights_beside(file)
+            first = "" if weights.exists() else f"where it was made, network.save_weights({weights.name!r}); here, "
+            raise UsageError(
+                f"{file}: written by Keras {written_by}, and Keras {keras.__version__} does not read it. Both read "
+                f"its weights: {first}n2n-tf convert {weights} --output HERE.keras"
+            )
         network = keras.models.load_model(file, compile=False)
         channels_of(network)
         return network

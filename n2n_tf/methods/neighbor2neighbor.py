@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from n2n_tf import compat
 from n2n_tf.methods.gamma import GammaRamp
 from n2n_tf.sampling import draw_choice, shape_of, sub_sample
 
@@ -45,6 +46,7 @@ class Neighbor2Neighbor(keras.Model):
         self.built = network.built  # nothing but the network has weights
         names = ("loss", "reconstruction", "regularizer", "gamma", "psnr")
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
+        compat.log_first(self)
 
     def call(self, noisy: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.network(noisy, training=training)
@@ -72,9 +74,9 @@ class Neighbor2Neighbor(keras.Model):
         with tf.GradientTape() as tape:
             values = self._values(data)
             replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-            loss = self.optimizer.scale_loss(values["loss"] / replicas)  # gradients are summed over replicas
+            loss = compat.scale(self.optimizer, values["loss"] / replicas)  # gradients are summed over replicas
         variables = self.network.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        compat.apply_gradients(self.optimizer, tape.gradient(loss, variables), variables)
         return self._log(values)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -108,12 +110,7 @@ class Neighbor2Neighbor(keras.Model):
     def _log(self, values: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         for name, value in values.items():
             self._means[name].update_state(value)
-        means = {name: self._means[name].result() for name in values}
-        strategy = tf.distribute.get_strategy()
-        several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-        if several and strategy.extended._in_multi_worker_mode():
-            return {name: mean[None] for name, mean in means.items()}  # Keras reduces their first axis there
-        return means
+        return compat.logs({name: self._means[name].result() for name in values})
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

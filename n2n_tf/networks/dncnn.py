@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from n2n_tf.compat import KerasTensor
 from n2n_tf.config import lookup
 
 DEPTH = 17
@@ -28,7 +29,7 @@ def dncnn(channels: int = 3, features: int = 64, init: str = "default", seed: in
     variance = lookup(INITS, init, "init")
     seeds = np.random.default_rng(seed)
 
-    def conv(x: keras.KerasTensor, name: str, filters: int = features, **kwargs: Any) -> keras.KerasTensor:
+    def conv(x: KerasTensor, name: str, filters: int = features, **kwargs: Any) -> KerasTensor:
         start = keras.initializers.VarianceScaling(
             variance, "fan_in", "untruncated_normal", seed=int(seeds.integers(2**31))
         )

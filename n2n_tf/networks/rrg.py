@@ -4,8 +4,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
+from n2n_tf.compat import KerasTensor, ops
 from n2n_tf.config import lookup
 
 GROUPS, BLOCKS = 4, 8  # dual attention blocks in a group
@@ -33,13 +34,11 @@ def rrg(channels: int = 4, features: int = 64, init: str = "default", seed: int 
     seeds = np.random.default_rng(seed)
     prelu = layers.PReLU(keras.initializers.Constant(0.25), shared_axes=[1, 2], name="prelu")
 
-    def conv(
-        x: keras.KerasTensor, name: str, filters: int = features, size: int = 3, **kwargs: Any
-    ) -> keras.KerasTensor:
+    def conv(x: KerasTensor, name: str, filters: int = features, size: int = 3, **kwargs: Any) -> KerasTensor:
         start = keras.initializers.VarianceScaling(variance, "fan_in", "uniform", seed=int(seeds.integers(2**31)))
         return layers.Conv2D(filters, size, padding="same", kernel_initializer=start, name=name, **kwargs)(x)
 
-    def block(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    def block(x: KerasTensor, name: str) -> KerasTensor:
         y = conv(prelu(conv(x, f"{name}_conv1")), f"{name}_conv2")
         extremes = layers.Concatenate()([ops.max(y, axis=-1, keepdims=True), ops.mean(y, axis=-1, keepdims=True)])
         where = conv(extremes, f"{name}_where", 1, use_bias=False, activation="sigmoid")

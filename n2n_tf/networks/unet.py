@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from n2n_tf.compat import KerasTensor
 from n2n_tf.config import lookup
 
 LEVELS = 5  # 2×2 poolings
@@ -37,11 +38,11 @@ def unet(
             variances[kind], "fan_in", "untruncated_normal", seed=int(seeds.integers(2**31))
         )
 
-    def conv(x: keras.KerasTensor, filters: int, name: str, size: int = 3) -> keras.KerasTensor:
+    def conv(x: KerasTensor, filters: int, name: str, size: int = 3) -> KerasTensor:
         x = layers.Conv2D(filters, size, padding="same", kernel_initializer=kernel("conv"), name=name)(x)
         return layers.LeakyReLU(SLOPE, name=f"{name}_act")(x)
 
-    def up(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    def up(x: KerasTensor, name: str) -> KerasTensor:
         return layers.Conv2DTranspose(x.shape[-1], 2, strides=2, kernel_initializer=kernel("up"), name=name)(x)
 
     image = keras.Input((None, None, channels), name="image")
@@ -65,7 +66,7 @@ def unet(
     x = last(x)
     if residual:
         x = layers.Add(dtype="float32", name="denoised")([image, x])
-    return keras.Model(image, x, name="unet")
+    return keras.Model(image, x, name="residual_unet" if residual else "unet")
 
 
 HE = 2 / (1 + SLOPE**2)  # keeps the variance through LeakyReLU (He et al. 2015); variance = HE / fan_in

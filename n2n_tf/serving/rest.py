@@ -8,8 +8,6 @@ from concurrent.futures import Executor
 from pathlib import Path
 from urllib.parse import unquote
 
-from google.protobuf import json_format
-from google.protobuf.message import Message
 from grpc import StatusCode
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -18,6 +16,7 @@ from starlette.routing import Route
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
+from n2n_tf.compat import to_json
 from n2n_tf.config import ServeConfig
 from n2n_tf.serving import metrics
 from n2n_tf.serving.failure import Failure, invalid
@@ -78,10 +77,10 @@ class RestApi:
         if not spec.name:
             raise invalid("Missing model name in request.")
         if not kind:
-            return Response(_json(self._service.status(spec)), media_type="application/json")
+            return Response(to_json(self._service.status(spec)), media_type="application/json")
         found, signatures = self._service.metadata(spec), SignatureDefMap()
         found.metadata[SIGNATURES].Unpack(signatures)
-        parts = f'"model_spec":{_json(found.model_spec)},\n"metadata": {{"signature_def": {_json(signatures)}}}'
+        parts = f'"model_spec":{to_json(found.model_spec)},\n"metadata": {{"signature_def": {to_json(signatures)}}}'
         return Response(f"{{\n{parts}\n}}\n", media_type="application/json")
 
     async def _call(self, request: Request) -> Response:
@@ -159,9 +158,3 @@ async def _wait_until_gone(request: Request, gone: threading.Event) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
     gone.set()
-
-
-def _json(message: Message) -> str:
-    return json_format.MessageToJson(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=1
-    )

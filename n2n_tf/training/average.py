@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from n2n_tf.compat import value_of
+
 
 class AverageWeights(keras.callbacks.Callback):
     """average <- momentum·average + (1 - momentum)·weight after each step; with momentum 0 it is the weights.
@@ -20,7 +22,7 @@ class AverageWeights(keras.callbacks.Callback):
     def __init__(self, network: keras.Model, momentum: float):
         super().__init__()
         self.momentum = momentum
-        self._weights = [variable.value for variable in network.weights]
+        self._weights = [value_of(variable) for variable in network.weights]
         self.average = [tf.Variable(weight, trainable=False) for weight in self._weights] if momentum else []
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.state = tf.train.Checkpoint(average=self.average, steps=self.steps)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
+from n2n_tf import compat
 from n2n_tf.config import Config, lookup
 from n2n_tf.methods import METHODS
 from n2n_tf.networks import NETWORKS
@@ -27,9 +28,9 @@ def build_model(config: Config, steps: int, strategy: tf.distribute.Strategy) ->
     with strategy.scope(), _precision(config.mixed_precision):
         gamma = GAMMAS[config.gamma_schedule](config, steps)
         model = METHODS[config.method](build_network(config), gamma=gamma, seed=config.seed)
-        jit_compile = {"auto": "auto", "on": True, "off": False}[config.jit_compile]
+        jit_compile = {"auto": compat.AUTO_JIT, "on": True, "off": False}[config.jit_compile]
         model.compile(optimizer=build_optimizer(config, steps), jit_compile=jit_compile)
-        model.optimizer.build(model.network.trainable_variables)
+        compat.build(model.optimizer, model.network.trainable_variables)
     return model
 
 
@@ -38,9 +39,9 @@ def _precision(name: str) -> Iterator[None]:
     """Layers made inside compute in this type; their variables stay float32."""
     if name == "float16" and not tf.config.list_physical_devices("GPU"):
         logger.warning("--mixed-precision float16: without a GPU far slower than float32; bfloat16 may be faster")
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32" if name == "off" else f"mixed_{name}")
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("float32" if name == "off" else f"mixed_{name}")
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.mixed_precision.set_global_policy(before)

@@ -34,6 +34,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.steps_per_epoch = steps_per_epoch
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)  # steps done
         self._checkpoint = tf.train.Checkpoint(step=self.step, **state)
+        self._saves = self._checkpoint.save_counter  # made here: not in mid-run by the chief alone
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), 3, checkpoint_name="step")
         self._epoch_start = 0
 

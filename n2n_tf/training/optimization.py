@@ -1,11 +1,16 @@
 """Optimizers and schedules by name."""
 
+import inspect
+import logging
 from collections.abc import Callable
 
 import keras
 
-from n2n_tf.config import Config, lookup
+from n2n_tf.compat import addons_optimizers
+from n2n_tf.config import Config, UsageError, flag, lookup
 from n2n_tf.methods import GammaRamp
+
+logger = logging.getLogger(__name__)
 
 LEARNING_RATES: dict[str, Callable[[Config, int], keras.optimizers.schedules.LearningRateSchedule]] = {
     # paper section 5.1: "half-decayed per 20 epochs" of 100. (The authors' code halves first after epoch 19.)
@@ -27,14 +32,40 @@ GAMMAS: dict[str, Callable[[Config, int], float | GammaRamp]] = {
     "constant": lambda config, steps: config.gamma,
 }
 
-OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
+KERAS = (
+    "Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lamb", "Lion", "Muon", "Nadam", "RMSprop",
+    "SGD",
+)  # fmt: skip
+OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
+    **addons_optimizers(),
+    **{name.lower(): getattr(keras.optimizers, name) for name in KERAS if hasattr(keras.optimizers, name)},
 }
 
 
+def find_optimizer(name: str) -> Callable[..., keras.optimizers.Optimizer]:
+    """An optimizer's class, or what makes one.
+
+    Raises:
+        UsageError: it is not known here.
+    """
+    try:
+        return lookup(OPTIMIZERS, name, "--optimizer")
+    except UsageError as error:
+        if "ranger" in OPTIMIZERS:
+            raise
+        raise UsageError(
+            f"{error}. TensorFlow Addons has more (rectifiedadam, lookahead, ranger, adabelief and others): "
+            "pip install n2n-tf[addons], in an environment of its own with Python 3.10 or 3.11"
+        ) from None
+
+
 def build_optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer of a run of `steps` iterations."""
-    optimizer = lookup(OPTIMIZERS, config.optimizer, "--optimizer")
+    """The optimizer of a run of `steps` iterations; says which of its settings the optimizer does not have."""
     schedule = lookup(LEARNING_RATES, config.learning_rate_schedule, "--learning-rate-schedule")
-    return optimizer(schedule(config, steps), beta_2=config.beta_2, epsilon=config.epsilon)
+    settings = {"learning_rate": schedule(config, steps), "beta_2": config.beta_2, "epsilon": config.epsilon or None}
+    optimizer = find_optimizer(config.optimizer)
+    has = inspect.signature(optimizer).parameters
+    without = [flag(name) for name, value in settings.items() if value is not None and name not in has]
+    if without:
+        logger.info("--optimizer %s has no %s", config.optimizer, ", no ".join(without))
+    return optimizer(**{name: value for name, value in settings.items() if value is not None and name in has})

@@ -25,7 +25,7 @@ from n2n_tf.training.build import build_model, build_network
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.data import find_data
 from n2n_tf.training.divergence import StopAtNaN
-from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, OPTIMIZERS
+from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, find_optimizer
 from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
 from n2n_tf.training.rundir import RunDirectory, environment
@@ -108,10 +108,11 @@ def check_same(config: Config, settings: Mapping[str, Any]) -> None:
 def _resolve(config: Config) -> Noise | None:
     """Look all names up before any work, for the errors; return the noise."""
     for table, name in (
-        (NETWORKS, "network"), (METHODS, "method"), (GAMMAS, "gamma_schedule"), (OPTIMIZERS, "optimizer"),
+        (NETWORKS, "network"), (METHODS, "method"), (GAMMAS, "gamma_schedule"),
         (LEARNING_RATES, "learning_rate_schedule"),
     ):  # fmt: skip
         lookup(table, getattr(config, name), flag(name))
+    find_optimizer(config.optimizer)
     return lookup(NOISES, config.noise or "", "--noise")(config)
 
 

@@ -23,6 +23,7 @@ from n2n_tf.data.images import Images
 from n2n_tf.data.readers import Page
 from n2n_tf.data.shards import HeldOut, Shards, reopen_shards
 from n2n_tf.files import write, write_json
+from n2n_tf.inference import save_denoiser
 from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -153,8 +154,8 @@ class RunDirectory:
         write(self.history, rewrite)
 
     def save_denoiser(self, network: keras.Model) -> None:
-        """Write denoiser.keras: stock layers, loads with plain Keras."""
-        write(self.denoiser, lambda temporary: network.save(temporary))
+        """Write denoiser.keras: stock layers, loads with plain Keras. Its weights beside it are for Keras 2."""
+        save_denoiser(network, self.denoiser)
 
 
 def _to_json(images: Images | Shards | HeldOut) -> dict[str, Any]:

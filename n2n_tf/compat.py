@@ -1,0 +1,109 @@
+"""What differs between Keras 3 and Keras 2.15, and TensorFlow Addons, which runs on the latter alone.
+
+No other file of the package asks which version it runs on.
+"""
+
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import tensorflow as tf
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+try:
+    from keras import KerasTensor, ops
+except ImportError:  # Keras 2
+    KerasTensor, ops = tf.Tensor, SimpleNamespace(max=tf.reduce_max, mean=tf.reduce_mean)
+
+KERAS_2 = keras.__version__.startswith("2.")
+AUTO_JIT = None if KERAS_2 else "auto"  # of `compile`; Keras 2 leaves XLA off
+
+STORED = ("float32", "float16") if KERAS_2 else ("float32", "float16", "bfloat16")  # types of weights in files
+
+
+def reads_files_of(version: str) -> bool:
+    """Whether this Keras reads .keras files and checkpoints of another version: 2 and 3 read neither's."""
+    return version.startswith("2.") == KERAS_2
+
+
+def output_shape(network: keras.Model, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Of a network's result for an input of this shape; Keras 2 cannot tell it where there are operators."""
+    if KERAS_2:
+        return tuple(network(keras.Input(shape[1:], shape[0])).shape)
+    return tuple(network.compute_output_shape(shape))
+
+
+def value_of(variable: Any) -> tf.Variable:
+    """TensorFlow's variable in Keras's."""
+    return variable if KERAS_2 else variable.value
+
+
+def build(optimizer: Any, variables: Sequence[tf.Variable]) -> None:
+    """Make all variables of an optimizer; Addons' are of Keras 2's older kind."""
+    (optimizer.build if hasattr(optimizer, "build") else optimizer._create_all_weights)(variables)
+
+
+def scale(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
+    """The loss times the optimizer's loss scale, which float16 needs; `apply_gradients` divides by it."""
+    if KERAS_2:
+        return optimizer.get_scaled_loss(loss) if hasattr(optimizer, "get_scaled_loss") else loss
+    return optimizer.scale_loss(loss)
+
+
+def apply_gradients(optimizer: Any, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]) -> None:
+    """One step of the optimizer, from gradients of a loss that `scale` gave."""
+    if hasattr(optimizer, "get_unscaled_gradients"):  # Keras 2; Keras 3 does so itself
+        gradients = optimizer.get_unscaled_gradients(gradients)
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+
+def log_first(model: keras.Model) -> None:
+    """Tell Keras 2 that `train_step` returns the same on all replicas; it would add it up."""
+    model.distribute_reduction_method = "first"
+
+
+def logs(means: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """What `train_step` returns: Keras 3 reduces the first axis of logs where there are several workers."""
+    strategy = tf.distribute.get_strategy()
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    if KERAS_2 or not (several and strategy.extended._in_multi_worker_mode()):
+        return means
+    return {name: mean[None] for name, mean in means.items()}
+
+
+def to_json(message: Message) -> str:
+    """A message with all its fields, by their names in the .proto file."""
+    every = "always_print_fields_with_no_presence"  # since protobuf 5.26
+    if every not in inspect.signature(json_format.MessageToJson).parameters:
+        every = "including_default_value_fields"
+    return json_format.MessageToJson(message, preserving_proto_field_name=True, indent=1, **{every: True})
+
+
+def addons_optimizers() -> dict[str, Callable[..., Any]]:
+    """TensorFlow Addons' optimizers by name, and `ranger`; none where it is not installed.
+
+    Left out are those that average weights, which `--ema` does, and those that want more than a learning rate.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it has come to its end
+            from tensorflow_addons import optimizers
+    except ImportError:
+        return {}
+    names = ("AdaBelief", "COCOB", "LAMB", "LazyAdam", "NovoGrad", "ProximalAdagrad", "RectifiedAdam", "Yogi")
+
+    def lookahead(over: Callable[..., Any]) -> Callable[..., Any]:
+        def build(learning_rate: Any, beta_2: float = 0.999, epsilon: float = 1e-7) -> Any:
+            return optimizers.Lookahead(over(learning_rate, beta_2=beta_2, epsilon=epsilon))
+
+        return build
+
+    return {
+        **{name.lower(): getattr(optimizers, name) for name in names},
+        "lookahead": lookahead(keras.optimizers.legacy.Adam),
+        "ranger": lookahead(optimizers.RectifiedAdam),
+    }
