@@ -1,19 +1,30 @@
-# make train   train the quick preset on the sample images
-# make test    run the tests
-# make bench   time it beside PyTorch, which must be there; 12 minutes
-# make lint    ruff and mypy
-# Each sets itself up in .venv.
+# make train         train the quick preset on the sample images
+# make test          run the tests
+# make test-oldest   the same with every dependency at its lower bound
+# make test-addons   the same on TensorFlow 2.15 with TensorFlow Addons; wants Python 3.10 or 3.11
+# make bench         time it beside PyTorch, which must be there; 12 minutes
+# make lint          ruff and mypy
+# Each sets itself up in .venv, test-oldest and test-addons in .venv-oldest and .venv-addons.
+# Another Python: make test PYTHON=python3.10. Some of the tests: make test TESTS=tests/test_unet.py
 
 PYTHON ?= python3
 BIN = .venv/bin
+PYTEST = bin/python -m pytest -n 2 --dist loadfile $(TESTS)
+LOWEST = tensorflow==2.18.0 tensorflow-serving-api==2.18.0 tensorboard==2.18.0 keras==3.10.0
 
-.PHONY: train test bench lint clean
+.PHONY: train test test-oldest test-addons bench lint clean
 
 train: .venv/installed
 	$(BIN)/python train.py --noise gaussian --sigma 25 --preset quick
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	.venv/$(PYTEST)
+
+test-oldest: .venv-oldest/installed
+	.venv-oldest/$(PYTEST)
+
+test-addons: .venv-addons/installed
+	.venv-addons/$(PYTEST)
 
 bench: .venv/installed
 	@$(BIN)/python -c "import torch" 2>/dev/null || (echo "make bench: needs PyTorch: $(BIN)/pip install torch" && false)
@@ -24,8 +35,8 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+%/bin/python:
+	$(PYTHON) -m venv $*
 
 .venv/installed: setup.cfg | .venv/bin/python
 	$(BIN)/pip install --quiet --editable .[test]
@@ -35,5 +46,17 @@ lint: .venv/installed-dev
 	$(BIN)/pip install --quiet --editable .[test,dev]
 	touch $@
 
+# what setup.cfg bounds from below, at that bound; where TensorFlow 2.15 has a lower one, the main range's
+.venv-oldest/installed: setup.cfg | .venv-oldest/bin/python
+	sed -n '/tensor\|keras/d; s/^ *\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg > .venv-oldest/lowest.txt
+	.venv-oldest/bin/pip install --quiet --constraint .venv-oldest/lowest.txt $(LOWEST) --editable .[test]
+	touch $@
+
+.venv-addons/installed: setup.cfg | .venv-addons/bin/python
+	@.venv-addons/bin/python -c "import sys; sys.exit(sys.version_info >= (3, 12))" || \
+		(echo "make test-addons: wants Python 3.10 or 3.11: make test-addons PYTHON=python3.11" && rm -r .venv-addons && false)
+	.venv-addons/bin/pip install --quiet --editable .[addons,test]
+	touch $@
+
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-oldest .venv-addons build *.egg-info

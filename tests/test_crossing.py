@@ -19,4 +19,4 @@ def test_both_read_what_the_other_writes(readers, tmp_path):
         command = [str(python), "-m", "tests.crossing", what, str(tmp_path)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-3000:]
-    assert "read 12 networks" in done.stdout
+    assert "read 6 networks" in done.stdout

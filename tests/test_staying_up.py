@@ -164,6 +164,19 @@ def test_checkpoints_of_another_run_are_not_taken(photos, tmp_path):
         n2n_tf.train(small(photos), tmp_path / "run")
 
 
+def test_checkpoints_of_the_other_keras_are_refused(whole, tmp_path, capsys):
+    shutil.copytree(whole, tmp_path / "run")
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())
+    here = saved["environment"]["keras"]
+    saved["environment"]["keras"] = there = "2.15.0" if here.startswith("3.") else "3.15.1"
+    (tmp_path / "run" / "config.json").write_text(json.dumps(saved))
+    assert main(["train", "--resume", "--output", str(tmp_path / "run")]) == 2
+    told = (
+        f"begun with Keras {there}, whose checkpoints Keras {here} cannot read; go on with the former, or begin a new"
+    )
+    assert told in capsys.readouterr().err
+
+
 def test_divergence_stops_at_the_first_step_with_the_values(photos, tmp_path):
     with pytest.raises(RunError, match=r"diverged at step [23]: (gamma 1, )?loss (nan|inf)"):
         n2n_tf.train(small(photos, learning_rate=1e12, optimizer="adam"), tmp_path / "run")

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf import __version__
+from n2n_tf.compat import reads_files_of
 from n2n_tf.config import Config, RunError, UsageError, config_from
 from n2n_tf.data.images import Images
 from n2n_tf.data.readers import Page
@@ -115,10 +116,16 @@ class RunDirectory:
         """Training and held-out images of the run that it holds; warns if the environment has changed.
 
         Raises:
+            UsageError: it was begun by Keras 2, and this is Keras 3, or the other way round.
             RunError: their list is damaged, or they are others now.
         """
         with self._undamaged():
             before = self._saved()["environment"]
+            if not reads_files_of(before["keras"]):
+                raise UsageError(
+                    f"--output {self.path}: begun with Keras {before['keras']}, whose checkpoints Keras "
+                    f"{keras.__version__} cannot read; go on with the former, or begin a new run"
+                )
             lists = json.loads(self.images.read_text(encoding="utf-8"))
             training, held_out = (_from_json(lists[name], config) for name in ("training", "held_out"))
         for name, now in environment.items():
