@@ -17,6 +17,7 @@ from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.training import run
 from n2n_tf.training.divergence import StopAtNaN
+from n2n_tf.training.optimization import OPTIMIZERS
 from n2n_tf.training.rundir import RunDirectory
 from tests.conftest import make_photos
 from tests.runs import assert_same_state, flags, rows, saved_steps, small, state
@@ -162,6 +163,24 @@ def test_checkpoints_of_another_run_are_not_taken(photos, tmp_path):
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     with pytest.raises(UsageError, match="holds checkpoints of another run; remove them, or name another"):
         n2n_tf.train(small(photos), tmp_path / "run")
+
+
+@pytest.mark.parametrize("optimizer", sorted({"lamb", "ranger"} & set(OPTIMIZERS)))
+def test_any_optimizer_goes_on_as_if_never_stopped(optimizer, photos, tmp_path, monkeypatch):
+    def stop(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == 5:
+            raise KeyboardInterrupt
+
+    settings = small(photos, optimizer=optimizer.upper())
+    n2n_tf.train(settings, tmp_path / "whole")
+    monkeypatch.setattr(StopAtNaN, "on_train_batch_end", stop)
+    with pytest.raises(KeyboardInterrupt):
+        n2n_tf.train(settings, tmp_path / "stopped")
+    monkeypatch.undo()
+    assert saved_steps(tmp_path / "stopped") == {0, 4}
+    assert RunDirectory(tmp_path / "stopped").settings().optimizer == optimizer
+    n2n_tf.resume(tmp_path / "stopped")
+    assert_same_state(tmp_path / "whole", tmp_path / "stopped")
 
 
 def test_checkpoints_of_the_other_keras_are_refused(whole, tmp_path, capsys):

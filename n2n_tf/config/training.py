@@ -41,7 +41,7 @@ class Config:
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
     optimizer: str = setting(
         "adam",
-        "adam, adamw, adadelta, adafactor, adagrad, adamax, ftrl, lamb, lion, muon, nadam, rmsprop or sgd; with "
+        "adam, adamw, adadelta, adafactor, adagrad, adamax, ftrl, lamb, lion, nadam, rmsprop or sgd; with "
         "TensorFlow Addons also adabelief, cocob, lazyadam, lookahead (over adam), novograd, proximaladagrad, ranger "
         "(lookahead over rectifiedadam), rectifiedadam and yogi",
     )

@@ -32,8 +32,8 @@ GAMMAS: dict[str, Callable[[Config, int], float | GammaRamp]] = {
     "constant": lambda config, steps: config.gamma,
 }
 
-KERAS = (
-    "Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lamb", "Lion", "Muon", "Nadam", "RMSprop",
+KERAS = (  # not Muon: but for matrices it is AdamW
+    "Adadelta", "Adafactor", "Adagrad", "Adam", "Adamax", "AdamW", "Ftrl", "Lamb", "Lion", "Nadam", "RMSprop",
     "SGD",
 )  # fmt: skip
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
