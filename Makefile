@@ -35,10 +35,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-%/bin/python:
+%/bin/pip:
 	$(PYTHON) -m venv $*
 
-.venv/installed: setup.cfg | .venv/bin/python
+.venv/installed: setup.cfg | .venv/bin/pip
 	$(BIN)/pip install --quiet --editable .[test]
 	touch $@
 
@@ -47,14 +47,14 @@ lint: .venv/installed-dev
 	touch $@
 
 # what setup.cfg bounds from below, at that bound; where TensorFlow 2.15 has a lower one, the main range's
-.venv-oldest/installed: setup.cfg | .venv-oldest/bin/python
+.venv-oldest/installed: setup.cfg | .venv-oldest/bin/pip
 	sed -n '/tensor\|keras/d; s/^ *\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' setup.cfg > .venv-oldest/lowest.txt
 	.venv-oldest/bin/pip install --quiet --constraint .venv-oldest/lowest.txt $(LOWEST) --editable .[test]
 	touch $@
 
-.venv-addons/installed: setup.cfg | .venv-addons/bin/python
-	@.venv-addons/bin/python -c "import sys; sys.exit(sys.version_info >= (3, 12))" || \
-		(echo "make test-addons: wants Python 3.10 or 3.11: make test-addons PYTHON=python3.11" && rm -r .venv-addons && false)
+.venv-addons/installed: setup.cfg | .venv-addons/bin/pip
+	@.venv-addons/bin/python -c "import sys; sys.exit(sys.version_info >= (3, 12) and \
+		'wants Python 3.10 or 3.11: rm -r .venv-addons, then make test-addons PYTHON=python3.11')"
 	.venv-addons/bin/pip install --quiet --editable .[addons,test]
 	touch $@
 

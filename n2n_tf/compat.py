@@ -21,8 +21,7 @@ except ImportError:  # Keras 2
 
 KERAS_2 = keras.__version__.startswith("2.")
 AUTO_JIT = None if KERAS_2 else "auto"  # of `compile`; Keras 2 leaves XLA off
-
-STORED = ("float32", "float16") if KERAS_2 else ("float32", "float16", "bfloat16")  # types of weights in files
+STORABLE = ("float16",) if KERAS_2 else ("float16", "bfloat16")  # half precision in .keras files
 
 
 def reads_files_of(version: str) -> bool:
@@ -61,9 +60,10 @@ def apply_gradients(optimizer: Any, gradients: Sequence[tf.Tensor], variables: S
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
 
-def log_first(model: keras.Model) -> None:
-    """Tell Keras 2 that `train_step` returns the same on all replicas; it would add it up."""
-    model.distribute_reduction_method = "first"
+def prepare(model: keras.Model) -> None:
+    """Make a compiled model ready for replicas under Keras 2."""
+    model.distribute_reduction_method = "first"  # `train_step` returns the same on all; it would add that up
+    model.optimizer.iterations  # noqa: B018 - Addons' optimizers make it when asked, which a replica may not
 
 
 def logs(means: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -97,10 +97,10 @@ def addons_optimizers() -> dict[str, Callable[..., Any]]:
     names = ("AdaBelief", "COCOB", "LAMB", "LazyAdam", "NovoGrad", "ProximalAdagrad", "RectifiedAdam", "Yogi")
 
     def lookahead(over: Callable[..., Any]) -> Callable[..., Any]:
-        def build(learning_rate: Any, beta_2: float = 0.999, epsilon: float = 1e-7) -> Any:
+        def make(learning_rate: Any, beta_2: float = 0.999, epsilon: float = 1e-7) -> Any:
             return optimizers.Lookahead(over(learning_rate, beta_2=beta_2, epsilon=epsilon))
 
-        return build
+        return make
 
     return {
         **{name.lower(): getattr(optimizers, name) for name in names},

@@ -34,7 +34,9 @@ def trained(directory):
     """The training weights of the last checkpoint."""
     network = build_network(RunDirectory(directory).settings())
     checkpoint = tf.train.Checkpoint(network=network)
-    checkpoint.restore(tf.train.latest_checkpoint(str(Path(directory) / "checkpoints"))).expect_partial()
+    checkpoint.restore(
+        tf.train.latest_checkpoint(str(Path(directory) / "checkpoints"))
+    ).assert_existing_objects_matched()
     return network.get_weights()
 
 

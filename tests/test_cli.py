@@ -38,7 +38,7 @@ def train(*arguments):
         (["--network", "unit"], "wanted one of dncnn, residual_unet, rrg, unet; did you mean 'unet'?"),
         (["--init", "zero"], "init: 'zero' is not known; wanted one of authors, default"),
         (["--method", "noise2void"], "--method: 'noise2void' is not known; wanted one of neighbor2neighbor"),
-        (["--optimizer", "adamm"], "--optimizer: 'adamm' is not known; wanted one of ad"),
+        (["--optimizer", "adamm"], "did you mean 'adam'?"),
         (["--gamma-schedule", "rampe"], "--gamma-schedule: 'rampe' is not known"),
         (["--strategy", "all"], "argument --strategy: invalid choice: 'all'"),
         (["--preset", "slow"], "argument --preset: invalid choice: 'slow'"),

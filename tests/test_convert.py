@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from n2n_tf.cli.main import main
-from n2n_tf.inference import load_denoiser, save_denoiser
+from n2n_tf.inference import layers_of, load_denoiser, save_denoiser
 from n2n_tf.networks import NETWORKS, unet
 from n2n_tf.networks.authors import from_authors
 
@@ -137,13 +137,41 @@ def test_weights_that_do_not_tell_their_network(tmp_path, capsys):
 
 
 def test_weights_of_ones_own_network(tmp_path, capsys):
-    image = keras.Input((None, None, 1))
-    own = keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image), name="mine")
-    save_denoiser(own, tmp_path / "x.keras")
-    assert main(["convert", str(tmp_path / "x.weights.h5"), "--output", str(tmp_path / "y.keras")]) == 2
-    assert "its network 'mine' is none of ours" in capsys.readouterr().err
-    assert main(["convert", str(tmp_path / "x.weights.h5"), "--output", str(tmp_path / "x.keras"), "--overwrite"]) == 2
-    assert "would replace" in capsys.readouterr().err
+    """One of equal weights too: it may differ in what has none."""
+    image = keras.Input((None, None, 3))
+    own = {
+        "conv": keras.Model(image, keras.layers.Conv2D(3, 3, padding="same")(image)),
+        "nested": keras.Model(image, unet(3, 2)(image), name="unet"),
+        "sum": keras.Model(image, keras.layers.Add()([image, unet(3, 4)(image)])),
+        "like": like_unet(),
+    }
+    for name, network in own.items():
+        save_denoiser(network, tmp_path / f"{name}.keras")
+        command = ["convert", str(tmp_path / f"{name}.weights.h5"), "--output", str(tmp_path / f"{name} 2.keras")]
+        assert main(command) == 2, name
+        assert "holds none of our networks; say --network unet" in capsys.readouterr().err
+
+
+def like_unet():
+    """As a residual U-Net was once named."""
+    network = unet(3, 4, residual=True)
+    return keras.Model(network.inputs, keras.layers.Identity(name="else")(network.outputs[0]), name="unet")
+
+
+def test_weights_beside_the_file_to_write_are_left_alone(tmp_path, capsys):
+    network = unet(3, 4, seed=0, residual=True)
+    save_denoiser(network, tmp_path / "x.keras")
+    (tmp_path / "x.keras").unlink()
+    before = (tmp_path / "x.weights.h5").read_bytes()
+    command = ["convert", str(tmp_path / "x.weights.h5"), "--output", str(tmp_path / "x.keras")]
+    assert main(command) == 0
+    assert (tmp_path / "x.weights.h5").read_bytes() == before
+    image = np.random.default_rng(0).random((1, 32, 64, 3), np.float32)
+    np.testing.assert_array_equal(load_denoiser(tmp_path / "x.keras")(image), network(image))
+    assert main(command) == 2
+    assert "x.keras exists; --overwrite replaces it" in capsys.readouterr().err
+    assert main(["convert", str(tmp_path / "x.keras"), "--output", str(tmp_path / "y.keras")]) == 2
+    assert "wanted a .pth file, or the .weights.h5 file beside a .keras file" in capsys.readouterr().err
 
 
 def empty(path):
@@ -160,6 +188,19 @@ def dense(path):
     keras.Model(image, keras.layers.Dense(1)(image)).save_weights(path)
 
 
+def wide(path):
+    """Of which a network of terabytes would be made."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("layers/conv2d/vars/0", (3, 3, 1, 10**6), "f4", chunks=(3, 3, 1, 1000))
+        file.attrs["layers"] = layers_of(unet(1, 4))
+
+
+def no_channels(path):
+    with h5py.File(path, "w") as file:
+        file.create_dataset("layers/conv2d/vars/0", (3, 3, 0, 4), "f4")
+        file.attrs["layers"] = np.zeros(3)
+
+
 def large(path):
     """2 TB, of which nothing is written."""
     with h5py.File(path, "w") as file:
@@ -169,11 +210,19 @@ def large(path):
 
 @pytest.mark.parametrize(
     ("make", "message"),
-    [(empty, "not a .weights.h5 file"), (cut, "not a .weights.h5 file"), (dense, "not a .weights.h5 file"),
-     (large, "unpacks to 2199.0 GB; at most 2.1 are read")],
-)  # fmt: skip
-def test_files_that_are_no_weights(make, message, tmp_path, capsys):
+    [
+        (empty, "not a .weights.h5 file"),
+        (cut, "not a .weights.h5 file"),
+        (dense, "holds none of our networks"),
+        (wide, "holds none of our networks"),
+        (no_channels, "holds none of our networks"),
+        (large, "unpacks to 2199.0 GB; at most 2.1 are read"),
+    ],
+)
+@pytest.mark.parametrize("network", [[], ["--network", "unet"]])
+def test_files_that_are_no_weights(make, message, network, tmp_path, capsys):
     make(tmp_path / "x.weights.h5")
-    assert main(["convert", str(tmp_path / "x.weights.h5"), "--output", str(tmp_path / "y.keras")]) == 2
+    command = ["convert", str(tmp_path / "x.weights.h5"), "--output", str(tmp_path / "y.keras"), *network]
+    assert main(command) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "y.keras").exists()

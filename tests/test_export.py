@@ -18,7 +18,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 import n2n_tf
 from n2n_tf.cli.main import main
-from n2n_tf.compat import KERAS_2, STORED
+from n2n_tf.compat import KERAS_2, STORABLE
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.data import bayer
 from n2n_tf.exporting import check as checking
@@ -342,7 +342,7 @@ def test_half_precision_says_what_it_costs(dtype, tmp_path, caplog):
     caplog.set_level("INFO")
     network = lively(3)
     network.save(tmp_path / "x.keras")
-    if dtype not in STORED:
+    if dtype not in STORABLE:
         with pytest.raises(UsageError, match=r"--half bfloat16: Keras 2\.15\.\d cannot store it; wanted float16"):
             export(tmp_path / "x.keras", tmp_path / "n2n", LIMIT, half=dtype)
         return

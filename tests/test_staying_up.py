@@ -178,7 +178,7 @@ def test_any_optimizer_goes_on_as_if_never_stopped(optimizer, photos, tmp_path, 
         n2n_tf.train(settings, tmp_path / "stopped")
     monkeypatch.undo()
     assert saved_steps(tmp_path / "stopped") == {0, 4}
-    assert RunDirectory(tmp_path / "stopped").settings().optimizer == optimizer
+    assert RunDirectory(tmp_path / "stopped").settings().optimizer == optimizer.upper()
     n2n_tf.resume(tmp_path / "stopped")
     assert_same_state(tmp_path / "whole", tmp_path / "stopped")
 

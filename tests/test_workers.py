@@ -19,6 +19,7 @@ import yaml
 
 from n2n_tf.cli import train
 from n2n_tf.cli.main import main
+from n2n_tf.compat import KERAS_2
 from n2n_tf.config import Config, UsageError
 from n2n_tf.data.images import find_images
 from n2n_tf.data.pipeline import element_numbers, training_batches
@@ -279,7 +280,7 @@ def test_two_processes_end_with_the_weights_of_one(whole, tools):
         np.testing.assert_array_equal(value, second[name], err_msg=name)
     assert main(["train", "--data", str(tools / "photos"), *SETTINGS, "--output", str(tools / "one")]) == 0
     for number, weight in enumerate(trained(tools / "one")):
-        np.testing.assert_allclose(first[f"arr_{number}"], weight, atol=2e-5)
+        np.testing.assert_allclose(first[f"arr_{number}"], weight, atol=2e-5 if KERAS_2 else 1e-5)  # 1.2e-5 seen there
     means = [list(csv.DictReader((path / "history.csv").open())) for path in (whole, tools / "one")]
     for two, one in zip(*means, strict=True):
         for name, value in one.items():

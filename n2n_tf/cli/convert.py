@@ -2,11 +2,13 @@
 
 import argparse
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import RunError, UsageError, gist, lookup
+from n2n_tf.files import write
 
 HELP = "convert weights (.pth, .weights.h5) to a .keras file"
 
@@ -20,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", required=True, type=os.path.expanduser, metavar="FILE.keras", help="the file to write"
     )
-    parser.add_argument("--network", help="of a .weights.h5 file, if it does not tell: unet, residual_unet, rrg, dncnn")
+    parser.add_argument("--network", help="of a .weights.h5 file that does not tell: unet, residual_unet, rrg or dncnn")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE.keras if it exists")
 
 
@@ -30,36 +32,45 @@ def run(args: argparse.Namespace) -> None:
     of_keras = source.name.endswith(".weights.h5")
     if not source.is_file():
         raise UsageError(f"{source}: no such file")
+    if not of_keras and source.suffix in (".keras", ".h5"):
+        raise UsageError(f"{source}: wanted a .pth file, or the .weights.h5 file beside a .keras file")
     if target.suffix != ".keras":
         raise UsageError(f"--output {target}: wanted a name that ends in .keras")
     if args.network and not of_keras:
         raise UsageError(f"--network {args.network}: {source} tells its network; leave it out")
     with quiet_import():
         from n2n_tf.inference import save_denoiser, weights_beside
-    for file in (target, weights_beside(target)):
-        if file.exists() and not args.overwrite:
+    beside = weights_beside(target)
+    in_place = beside.exists() and beside.samefile(source)
+    for file in (target, beside):
+        if file.exists() and not args.overwrite and not (in_place and file is beside):
             raise UsageError(f"--output {target}: {file} exists; --overwrite replaces it")
-        if file.exists() and file.samefile(source):
-            raise UsageError(f"--output {target}: would replace {source}; name another")
     network = _of_keras(source, args.network) if of_keras else _of_the_authors(source)
     target.parent.mkdir(parents=True, exist_ok=True)
-    save_denoiser(network, target)
+    if in_place:
+        write(target, network.save)
+    else:
+        save_denoiser(network, target)
     print(f"{target}: {network.count_params():,} parameters, {network.input_shape[-1]} channels")
 
 
 def _of_keras(source: Path, name: str | None) -> Any:
-    from n2n_tf.inference import described
+    from n2n_tf.inference import layers_of, read_form
     from n2n_tf.networks import NETWORKS
 
-    told, channels, features = described(source)
-    if not name and told not in NETWORKS:
+    layers, channels, features = read_form(source)
+    builds = {name: lookup(NETWORKS, name, "--network")} if name else NETWORKS
+    networks = (build(channels, features=features) for build in builds.values() if channels and features)
+    network = next((each for each in networks if name or layers_of(each) == layers), None)
+    if network is None:
+        told = "holds none of our networks" if layers or not features else "does not tell its network"
         raise UsageError(
-            f"{source}: {f'its network {told!r} is none of ours' if told else 'does not tell its network'}; say "
-            f"--network {', '.join(NETWORKS)}, or build your own and call its load_weights"
+            f"{source}: {told}; say --network {', '.join(NETWORKS)}, or build your own and call its load_weights"
         )
-    network = lookup(NETWORKS, name or str(told), "--network")(channels, features=features)
     try:
-        network.load_weights(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # one for each layer that does not fit, and then the error
+            network.load_weights(source)
     except Exception as error:  # what a damaged file makes h5py and Keras raise is open-ended
         raise UsageError(f"{source}: does not fit {network.name}: {gist(error)}") from error
     return network

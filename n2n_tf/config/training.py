@@ -68,7 +68,6 @@ class Config:
     checkpoint_steps: int = setting(1000, "steps between checkpoints; one is written at each epoch's end too")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "optimizer", self.optimizer.lower())  # papers write RectifiedAdam
         for problem in _problems(self):
             raise UsageError(problem)
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from n2n_tf.compat import STORED
+from n2n_tf.compat import STORABLE
 from n2n_tf.config import FORMATS, RunError, UsageError, gist
 from n2n_tf.files import PARTIAL
 from n2n_tf.inference import Denoiser, load_denoiser
@@ -22,7 +22,7 @@ def in_half(network: keras.Model, dtype: str) -> keras.Model:
     Raises:
         UsageError: a network in a network, whose layers would stay as they are, or a type that Keras cannot store.
     """
-    if dtype not in STORED:
+    if dtype not in STORABLE:
         raise UsageError(f"--half {dtype}: Keras {keras.__version__} cannot store it; wanted float16")
     nested = [layer.name for layer in network.layers if isinstance(layer, keras.Model)]
     if nested:

@@ -49,9 +49,9 @@ def export(model: str | Path, output: str | Path, max_pixels: int, half: str | N
     if output.exists() and not output.is_dir():
         raise UsageError(f"--output {output}: is a file; name a directory")
     output.mkdir(parents=True, exist_ok=True)
-    cost = None
+    cost, full = None, network
     if half:
-        full, network = network, in_half(network, half)
+        network = in_half(full, half)
         cost = {"dtype": half, **cost_of_half(full, network)}
         logger.info(describe(cost))
     multiple = side_multiple(network)
@@ -60,7 +60,7 @@ def export(model: str | Path, output: str | Path, max_pixels: int, half: str | N
         aside = Path(folder, "version")
         write_saved_model(network, functions, aside)
         write_warmup(functions, aside / "assets.extra" / "tf_serving_warmup_requests")
-        save_denoiser(network, aside / "denoiser.keras")
+        save_denoiser(network, aside / "denoiser.keras", full)
         card = model_card(network, made, list(functions), multiple, max_pixels, check(network, aside), cost)
         write_json(aside / "model_card.json", card)
         (aside / "model_card.md").write_text(as_markdown(card), encoding="utf-8")

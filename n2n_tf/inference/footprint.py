@@ -117,7 +117,9 @@ def _enlarging(side: int) -> _Rule:
 
 
 def _pixelwise(layer: Any) -> _Rule | None:
-    return _Rule(Fraction(1), lambda first, last: (first, last)) if getattr(layer, "axis", -1) in (-1, 3) else None
+    axis = getattr(layer, "axis", -1)
+    axes = axis if isinstance(axis, list | tuple) else [axis]
+    return _Rule(Fraction(1), lambda first, last: (first, last)) if {*axes} <= {-1, 3} else None
 
 
 _RULES: dict[str, Callable[[Any], _Rule | None]] = {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import zipfile
 from pathlib import Path
 
@@ -35,13 +36,13 @@ def load_denoiser(path: str | Path) -> keras.Model:
             first = "" if weights.exists() else f"where it was made, network.save_weights({weights.name!r}); here, "
             raise UsageError(
                 f"{file}: written by Keras {written_by}, and Keras {keras.__version__} does not read it. Both read "
-                f"its weights: {first}n2n-tf convert {weights} --output HERE.keras"
+                f"its weights: {first}n2n-tf convert {shlex.quote(str(weights))} --output HERE.keras"
             )
         network = keras.models.load_model(file, compile=False)
         channels_of(network)
         return network
     except zipfile.BadZipFile as error:
-        raise UsageError(f"{file}: not a .keras file; `n2n-tf convert` reads the authors' .pth files") from error
+        raise UsageError(f"{file}: not a .keras file; `n2n-tf convert` reads .weights.h5 and .pth files") from error
     except UsageError:
         raise
     except Exception as error:  # what a foreign or damaged file makes Keras raise is open-ended

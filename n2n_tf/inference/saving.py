@@ -9,19 +9,25 @@ from n2n_tf.config import UsageError, gist
 from n2n_tf.files import write
 
 MOST_BYTES = 2**31  # of an unpacked file; the paper's U-Net has 5 MB
-NAME = "network"  # attribute of a .weights.h5 file: the network's name
+LAYERS = "layers"  # attribute of a .weights.h5 file
 
 
-def save_denoiser(network: keras.Model, path: Path) -> None:
-    """Write a .keras file, and beside it its weights, the one form that Keras 2 and 3 both read."""
+def save_denoiser(network: keras.Model, path: Path, full: keras.Model | None = None) -> None:
+    """Write a .keras file, and beside it its weights, the one form that Keras 2 and 3 both read.
 
-    def save_weights(temporary: Path) -> None:
-        network.save_weights(temporary)
-        with h5py.File(temporary, "r+") as file:
-            file.attrs[NAME] = network.name
+    Args:
+        network: the denoiser.
+        path: of the .keras file.
+        full: the same before it was made half precision, which weights are not stored in.
+    """
 
-    write(weights_beside(path), save_weights)
-    write(path, network.save)
+    def write_both(weights: Path) -> None:
+        (full or network).save_weights(weights)
+        with h5py.File(weights, "r+") as file:
+            file.attrs[LAYERS] = layers_of(network)
+        write(path, network.save)
+
+    write(weights_beside(path), write_both)
 
 
 def weights_beside(path: str | Path) -> Path:
@@ -29,20 +35,33 @@ def weights_beside(path: str | Path) -> Path:
     return Path(path).with_suffix(".weights.h5")
 
 
-def described(path: Path) -> tuple[str | None, int, int]:
-    """The network's name if it is told, its channels and its features: those of the first convolution.
+def layers_of(network: keras.Model) -> str:
+    """The names of its layers that have weights, and of the last: networks of equal weights can differ there."""
+    return "\n".join(layer.name for layer in network.layers if layer.weights or layer is network.layers[-1])
+
+
+def read_form(weights: Path) -> tuple[str, int, int]:
+    """What a .weights.h5 file tells of its network.
+
+    Returns:
+        Its layers, as `layers_of`, empty if it does not tell; channels and features of its first convolution, 0 if it
+        has none.
 
     Raises:
         UsageError: no .weights.h5 file of Keras, or one that unpacks to too much.
     """
     sizes: list[int] = []
     try:
-        with h5py.File(path) as file:
+        with h5py.File(weights) as file:
             file.visititems(lambda name, item: sizes.append(getattr(item, "nbytes", 0)))
-            _, _, channels, features = file["layers/conv2d/vars/0"].shape
-            name = file.attrs.get(NAME)
+            layers = file.attrs.get(LAYERS, "")
+            kernel = file["layers/conv2d/vars/0"].shape if "layers/conv2d/vars/0" in file else (0,) * 4
     except Exception as error:  # what a damaged file makes h5py raise is open-ended
-        raise UsageError(f"{path}: not a .weights.h5 file of a denoiser: {gist(error)}") from error
-    if sum(sizes) > MOST_BYTES:
-        raise UsageError(f"{path}: unpacks to {sum(sizes) / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} are read")
-    return name, channels, features
+        raise UsageError(f"{weights}: not a .weights.h5 file of Keras: {gist(error)}") from error
+    total = sum(sizes)
+    if total > MOST_BYTES:
+        raise UsageError(f"{weights}: unpacks to {total / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} are read")
+    channels, features = kernel[2:] if len(kernel) == 4 else (0, 0)
+    if features**2 > total:  # each of our networks has a convolution from features to features
+        channels = features = 0
+    return layers if isinstance(layers, str) else "", channels, features

@@ -46,7 +46,6 @@ class Neighbor2Neighbor(keras.Model):
         self.built = network.built  # nothing but the network has weights
         names = ("loss", "reconstruction", "regularizer", "gamma", "psnr")
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
-        compat.log_first(self)
 
     def call(self, noisy: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.network(noisy, training=training)
@@ -81,6 +80,10 @@ class Neighbor2Neighbor(keras.Model):
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         return self._log(self._values(data))
+
+    def make_train_function(self, force: bool = False) -> Any:
+        compat.prepare(self)
+        return super().make_train_function(force)
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Keras averages a batch over the workers to build a model from it, and fails on pairs; most need none."""

@@ -43,19 +43,19 @@ OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
 
 
 def find_optimizer(name: str) -> Callable[..., keras.optimizers.Optimizer]:
-    """An optimizer's class, or what makes one.
+    """An optimizer's class, or what makes one; papers write RectifiedAdam, so its case does not matter.
 
     Raises:
         UsageError: it is not known here.
     """
     try:
-        return lookup(OPTIMIZERS, name, "--optimizer")
+        return lookup(OPTIMIZERS, name.lower(), "--optimizer")
     except UsageError as error:
         if "ranger" in OPTIMIZERS:
             raise
         raise UsageError(
-            f"{error}. TensorFlow Addons has more (rectifiedadam, lookahead, ranger, adabelief and others): "
-            "pip install n2n-tf[addons], in an environment of its own with Python 3.10 or 3.11"
+            f"{error}; TensorFlow Addons has more (rectifiedadam, lookahead, ranger, adabelief and others), in an "
+            "environment of its own with Python 3.10 or 3.11: pip install n2n-tf[addons]"
         ) from None
 
 

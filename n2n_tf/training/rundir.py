@@ -55,8 +55,8 @@ def environment(config: Config, workers: Workers) -> dict[str, Any]:
 class RunDirectory:
     """Paths and files of one run.
 
-    config.json · images.json (the frozen lists) · checkpoints/ · denoiser.keras · history.csv · tensorboard/ ·
-    samples/*.png · report.json
+    config.json · images.json (the frozen lists) · checkpoints/ · denoiser.keras and .weights.h5 · history.csv ·
+    tensorboard/ · samples/*.png · report.json
     """
 
     def __init__(self, path: str | Path):
