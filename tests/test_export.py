@@ -24,6 +24,7 @@ from n2n_tf.data import bayer
 from n2n_tf.exporting import check as checking
 from n2n_tf.exporting import export, saved_model
 from n2n_tf.exporting.cpp_loader import CppModel
+from n2n_tf.inference import load_denoiser
 from n2n_tf.networks import unet
 
 RNG = np.random.default_rng(0)
@@ -358,6 +359,10 @@ def test_half_precision_says_what_it_costs(dtype, tmp_path, caplog):
     assert half["largest_error"] / 20 < error < 20 * half["largest_error"]
     weights = keras.models.load_model(version / "denoiser.keras").weights
     assert {tf.as_dtype(weight.dtype).name for weight in weights} >= {dtype}
+    command = ["convert", str(version / "denoiser.weights.h5"), "--output", str(tmp_path / "full.keras")]
+    assert main(command) == 0
+    for one, other in zip(load_denoiser(tmp_path / "full.keras").weights, network.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_half_precision_of_operators_and_of_networks_in_networks(tmp_path):

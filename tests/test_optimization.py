@@ -1,4 +1,8 @@
 import dataclasses
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -93,6 +97,35 @@ def test_an_unknown_optimizer_names_the_extra():
         find_optimizer("novel")
     told = "in an environment of its own with Python 3.10 or 3.11: pip install n2n-tf[addons]" in str(caught.value)
     assert told == ("ranger" not in OPTIMIZERS)
+
+
+REPLICAS = """
+    import sys, keras, n2n_tf, numpy as np, tensorflow as tf
+    from n2n_tf.training.optimization import OPTIMIZERS
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    images = np.random.default_rng(0).random((8, 32, 32, 1), np.float32)
+    kernels = []
+    for strategy in (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy()):
+        with strategy.scope():
+            image = keras.Input((None, None, 1))
+            start = keras.initializers.Constant(0.1)
+            conv = keras.layers.Conv2D(1, 3, padding="same", kernel_initializer=start)
+            model = n2n_tf.Neighbor2Neighbor(keras.Model(image, conv(image)))
+            model.compile(optimizer=OPTIMIZERS[sys.argv[1]](1e-3))
+        model.fit(tf.data.Dataset.from_tensor_slices(images).batch(4), epochs=4, verbose=0)
+        kernels.append(conv.get_weights()[0])
+    assert np.abs(kernels[0] - 0.1).min() > 1e-4
+    np.testing.assert_allclose(*kernels, atol=1e-6)
+"""
+
+
+def test_two_replicas_make_the_steps_of_one_device():
+    name = "ranger" if "ranger" in OPTIMIZERS else "lamb"
+    command = [sys.executable, "-c", textwrap.dedent(REPLICAS), name]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.skipif("ranger" not in OPTIMIZERS, reason="TensorFlow Addons, which is for TensorFlow 2.15, is not there")
