@@ -61,9 +61,8 @@ def apply_gradients(optimizer: Any, gradients: Sequence[tf.Tensor], variables: S
 
 
 def prepare(model: keras.Model) -> None:
-    """Make a compiled model ready for replicas under Keras 2."""
-    model.distribute_reduction_method = "first"  # `train_step` returns the same on all; it would add that up
-    model.optimizer.iterations  # noqa: B018 - Addons' optimizers make it when asked, which a replica may not
+    """Make the step counter of a compiled model: Addons' optimizers make it when asked, which a replica may not."""
+    model.optimizer.iterations  # noqa: B018
 
 
 def logs(means: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

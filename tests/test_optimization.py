@@ -106,7 +106,8 @@ REPLICAS = """
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     images = np.random.default_rng(0).random((8, 32, 32, 1), np.float32)
-    kernels = []
+    batches = tf.data.Dataset.from_tensor_slices(images).batch(4)
+    kernels, losses = [], []
     for strategy in (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy()):
         with strategy.scope():
             image = keras.Input((None, None, 1))
@@ -114,10 +115,12 @@ REPLICAS = """
             conv = keras.layers.Conv2D(1, 3, padding="same", kernel_initializer=start)
             model = n2n_tf.Neighbor2Neighbor(keras.Model(image, conv(image)))
             model.compile(optimizer=OPTIMIZERS[sys.argv[1]](1e-3))
-        model.fit(tf.data.Dataset.from_tensor_slices(images).batch(4), epochs=4, verbose=0)
+        losses.append(model.evaluate(batches, return_dict=True, verbose=0)["loss"])
+        model.fit(batches, epochs=4, verbose=0)
         kernels.append(conv.get_weights()[0])
     assert np.abs(kernels[0] - 0.1).min() > 1e-4
     np.testing.assert_allclose(*kernels, atol=1e-6)
+    np.testing.assert_allclose(*losses, rtol=1e-5)
 """
 
 
