@@ -71,9 +71,9 @@ def main() -> None:
     print_table(table, list(tests))
 
 
-def score(network: keras.Model, folder: str) -> float:
-    """Mean PSNR of a test set."""
-    test = TestSet("", find_images([folder], 3).pages, Gaussian(25 / 255))
+def score(network: keras.Model, folder: str, most: int | None = None) -> float:
+    """Mean PSNR of a test set, or of its first images."""
+    test = TestSet("", find_images([folder], 3).pages[:most], Gaussian(25 / 255))
     cases = evaluate([test], {"": Denoiser(network)}, Paper())
     return float(np.mean([case.scores[""][0] for case in cases]))
 
