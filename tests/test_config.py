@@ -45,6 +45,13 @@ def test_json_gives_the_same_config_back():
     assert config_from(json.loads(config.to_json())) == config
 
 
+@pytest.mark.parametrize(
+    ("preset", "network"), [(None, "residual_unet"), ("quick", "residual_unet"), ("paper", "unet")]
+)
+def test_only_the_paper_preset_has_the_papers_network(preset, network):
+    assert build_config({"data": ["x"], "noise": "gaussian"}, preset=preset).network == network
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_are_valid(preset):
     build_config({"data": ["x"], "noise": "gaussian"}, preset=preset)

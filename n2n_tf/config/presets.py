@@ -32,6 +32,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 4,
         "patch_size": 256,
         "flips": False,
+        "network": "unet",
         "init": "authors",
         "optimizer": "adam",
         "beta_2": 0.999,
@@ -43,9 +44,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma": 2.0,
         "gamma_schedule": "ramp",
     },
-    # taken for raw files, whatever the preset; gamma: paper section 5.1. The plain U-Net needs long for its colours
-    # patch_size is in cells of 2×2 pixels
-    "raw": {"channels": 4, "network": "residual_unet", "gamma": 1.0, "patch_size": 128},
+    # taken for raw files, whatever the preset; gamma: paper section 5.1. patch_size is in cells of 2×2 pixels
+    "raw": {"channels": 4, "gamma": 1.0, "patch_size": 128},
     # a first look: minutes on 2 CPU cores. So few steps leave f(y) a poor guide, hence the small gamma
     "quick": {"patch_size": 128, "epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
 }
@@ -70,7 +70,7 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     given = {**file_settings, **flags}
     raw = dict(PRESETS["raw"]) if given.get("channels") == 4 or _is_raw(given) else {}
     if raw and preset == "paper":
-        raw.update(network="unet", learning_rate=1e-4)  # sections 5.1 and 5.2
+        raw.update(learning_rate=1e-4)  # section 5.1
     settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **raw, **file_settings, **flags}
     if not settings.get("data"):
         settings.setdefault("noise", "gaussian")

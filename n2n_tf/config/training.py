@@ -35,7 +35,9 @@ class Config:
     flips: bool = setting(True, "random flips of the training crops; of mosaics so that they begin with red again")
     method: str = setting("neighbor2neighbor", "training method: neighbor2neighbor")
     network: str = setting(
-        "unet", "network: unet, residual_unet, rrg (stronger, many times slower) or dncnn (the small classic)"
+        "residual_unet",
+        "network: residual_unet (the U-Net plus its input), unet (the paper's), rrg (stronger, many times slower) or "
+        "dncnn (the small classic)",
     )
     features: int = setting(0, "width of the network; 0: its own, 48 for the U-Nets, 64 for rrg and dncnn")
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
