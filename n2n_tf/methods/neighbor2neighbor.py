@@ -69,16 +69,17 @@ class Neighbor2Neighbor(keras.Model):
         if self.network.built:
             compat.build(self.optimizer, self.network.trainable_variables)
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As Keras's; arrays get the checks that files get, before any training.
 
         Raises:
             ValueError: values that are no intensities; batches of a form that the method or the network cannot take.
         """
-        for images in x if isinstance(x, (tuple, list)) else (x,):
+        for images, name in ((x, "noisy"), (y, "clean")):
             if isinstance(images, (np.ndarray, tf.Tensor)):
+                self._check(images, name)  # here too: Keras makes floats of integers
                 check_intensities(np.asarray(images))
-        return super().fit(x, *args, **kwargs)
+        return super().fit(x, y, *args, **kwargs)
 
     def loss_terms(self, noisy: tf.Tensor, choice: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """The two terms of equation 7, and f(y).
@@ -136,11 +137,12 @@ class Neighbor2Neighbor(keras.Model):
             values["psnr"] = tf.minimum(psnr, MOST_PSNR)
         return values
 
-    def _check(self, images: tf.Tensor, name: str) -> None:
+    def _check(self, images: np.ndarray | tf.Tensor, name: str) -> None:
         """Raise ValueError, when a step is traced, if a batch has another form than the method and network take."""
-        shape, wanted = images.shape, self.network.input_shape[-1]
-        if not images.dtype.is_floating:
-            raise ValueError(f"{name} images are {images.dtype.name}; wanted float32 in [0, 1]: divide integers")
+        shape, wanted = tf.TensorShape(images.shape), self.network.input_shape[-1]
+        dtype = tf.as_dtype(images.dtype)
+        if not dtype.is_floating:
+            raise ValueError(f"{name} images are {dtype.name}; wanted float32 in [0, 1]: divide integers")
         if shape.rank != 4 or shape[-1] not in (None, wanted):
             raise ValueError(f"{name} images have shape {tuple(shape)}; wanted [B, H, W, {wanted}]")
         if any(side is not None and side % 2 for side in shape[1:3]):
