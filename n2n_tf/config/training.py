@@ -72,7 +72,8 @@ class Config:
     seed: int = setting(0, "seed of everything random", within=at_least(0))
     strategy: str = setting(
         "auto",
-        "tf.distribute strategy; auto: multiworker where TF_CONFIG names several workers, mirrored on several GPUs",
+        "tf.distribute strategy; auto: multiworker where TF_CONFIG names several workers, mirrored on several GPUs, as "
+        "many as divide the batch",
         ("auto", "none", "mirrored", "multiworker"),
     )
     mixed_precision: str = setting("off", "compute type", ("off", "bfloat16", "float16"))
