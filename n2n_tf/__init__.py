@@ -10,7 +10,10 @@ Public names:
 """
 
 import importlib
+import os
 from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # before Keras reads ~/.keras/keras.json
 
 __version__ = "0.1.0"
 

@@ -4,6 +4,7 @@ No other file of the package asks which version it runs on.
 """
 
 import inspect
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
@@ -14,6 +15,10 @@ import tensorflow as tf
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from n2n_tf.config import UsageError
+
+logger = logging.getLogger(__name__)
+
 try:
     from keras import KerasTensor, ops
 except ImportError:  # Keras 2
@@ -22,6 +27,26 @@ except ImportError:  # Keras 2
 KERAS_2 = keras.__version__.startswith("2.")
 AUTO_JIT = None if KERAS_2 else "auto"  # of `compile`; Keras 2 leaves XLA off
 STORABLE = ("float16",) if KERAS_2 else ("float16", "bfloat16")  # half precision in .keras files
+
+
+def _settle() -> None:
+    """See that Keras computes as this package wants it, whatever ~/.keras/keras.json or the environment say.
+
+    Raises:
+        UsageError: Keras runs on another backend already, which cannot be changed.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError(
+            f"Keras runs on {keras.backend.backend()}; wanted tensorflow: import n2n_tf before keras, and leave "
+            "KERAS_BACKEND unset or set it to tensorflow"
+        )
+    for name, wanted in (("image_data_format", "channels_last"), ("floatx", "float32")):
+        if (found := getattr(keras.backend, name)()) != wanted:
+            logger.warning("Keras is configured for %s %s: set to %s in this process", name, found, wanted)
+            getattr(keras.backend, f"set_{name}")(wanted)
+
+
+_settle()
 
 
 def reads_files_of(version: str) -> bool:

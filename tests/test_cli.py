@@ -32,7 +32,7 @@ def train(*arguments):
             ["--noise", "gausian"],
             "--noise: 'gausian' is not known; wanted one of gaussian, none, poisson; did you",
         ),
-        (["--sigma", "-5"], "--sigma -5: wanted one number above 0"),
+        (["--sigma", "-5"], "--sigma -5.0: wanted above 0 and at most 2550"),
         (["--sigma", "loud"], "argument --sigma: invalid float value: 'loud'"),
         (["--patch-size", "100"], "--patch-size 100: wanted a multiple of 64"),
         (["--network", "unit"], "wanted one of dncnn, residual_unet, rrg, unet; did you mean 'unet'?"),
@@ -172,7 +172,7 @@ def test_train_py_is_the_command_and_the_module_works():
     for command in (["train.py"], ["-m", "n2n_tf", "train"]):
         done = subprocess.run([sys.executable, *command, "--sigma", "-1"], capture_output=True, text=True, cwd=ROOT)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.endswith("--sigma -1: wanted one number above 0, or two in ascending order\n")
+        assert done.stderr.endswith("--sigma -1.0: wanted above 0 and at most 2550\n")
 
 
 def test_every_command_has_help(capsys):

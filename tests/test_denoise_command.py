@@ -190,7 +190,7 @@ def test_an_interrupted_write_leaves_nothing(models, tmp_path, monkeypatch):
         (["identity 3", "a.png", "--output", "."], "would be replaced by its result; give a --suffix"),
         (["identity 3", "nowhere.png", "--output", "out"], "INPUT nowhere.png: no such folder or file"),
         (["identity 3", "empty", "--output", "out"], "no image in empty"),
-        (["identity 3", "a.png", "--output", "out", "--memory", "nan"], "--memory nan: wanted a number of GB above 0"),
+        (["identity 3", "a.png", "--output", "out", "--memory", "nan"], "--memory nan: wanted above 0 and at most"),
         (["identity 3", "a.png", "b/a.png", "--output", "out"], "both results would be"),
         (["identity 3", "a.png", "--suffix", "x/y"], "--suffix x/y: is part of a file name"),
         (["identity 3", "a.png", "--output", "out", "--tile", "100"], "--tile 100: wanted a multiple of 32"),

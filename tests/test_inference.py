@@ -41,6 +41,9 @@ def test_padding_is_reflection_and_cropped_away():
         (np.zeros((0, 4, 3)), "non-empty"),
         (np.zeros((1, 1, 4, 4, 3)), "shape"),
         (np.zeros((4, 4, 3), np.int32), "is int32; wanted uint8, uint16 or float"),
+        (np.full((4, 4, 3), np.nan), "infinite or not a number"),
+        (np.full((4, 4, 3), -np.inf), "infinite or not a number"),
+        (np.full((4, 4, 3), 255.0), "float pixels up to 255; wanted intensities"),
     ],
 )
 def test_arrays_that_do_not_fit(image, message):

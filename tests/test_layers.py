@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "n2n_tf"
 ORDER = [
     {"config"},
-    {"compat", "files", "progress"},
+    {"compat", "files", "intensities", "progress"},
     {"noise"},
     {"data"},
     {"sampling"},

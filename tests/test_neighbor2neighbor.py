@@ -273,3 +273,52 @@ def test_gamma_ramp_follows_the_epochs():
 def test_negative_gamma_is_refused():
     with pytest.raises(ValueError, match="at least 0"):
         Neighbor2Neighbor(scale_network(), gamma=-1.0)
+
+
+@pytest.mark.parametrize("what", ["loss", "metrics", "weighted_metrics", "loss_weights"])
+def test_compile_refuses_what_would_have_no_effect(what):
+    with pytest.raises(ValueError, match=rf"compile\({what}\): has no effect"):
+        Neighbor2Neighbor(scale_network()).compile("adam", **{what: ["mse"]})
+
+
+def zeros(*shape, dtype=np.float32):
+    return np.zeros(shape, dtype)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((2, 8, 8, 1), np.nan, np.float32), "infinite or not a number"),
+        (np.full((2, 8, 8, 1), 255, np.float32), "float pixels up to 255; wanted intensities in .0, 1.: scale"),
+        (zeros(2, 8, 8, 1, dtype=np.uint8), "noisy images are uint8; wanted float32"),
+        (zeros(2, 8, 8, 3), r"noisy images have shape \(2, 8, 8, 3\); wanted \[B, H, W, 1\]"),
+        (zeros(2, 8, 8), r"noisy images have shape \(2, 8, 8\); wanted \[B, H, W, 1\]"),
+        (zeros(2, 7, 8, 1), r"noisy images have sides \(7, 8\); wanted even ones"),
+    ],
+)
+def test_fit_says_what_is_wrong_with_arrays(images, message):
+    model = Neighbor2Neighbor(scale_network())
+    model.compile("adam")
+    with pytest.raises(ValueError, match=message):
+        model.fit(images, verbose=0)
+    model.fit(zeros(2, 8, 8, 1), verbose=0)
+
+
+def test_fit_refuses_sample_weights_and_checks_clean_images():
+    model = Neighbor2Neighbor(scale_network())
+    model.compile("adam")
+    images = zeros(2, 8, 8, 1)
+    with pytest.raises(ValueError, match="sample_weight and class_weight have no effect"):
+        model.fit(images, images, sample_weight=np.ones(2), verbose=0)
+    with pytest.raises(ValueError, match=r"clean images have shape \(2, 8, 8, 3\)"):
+        model.fit(images, zeros(2, 8, 8, 3), verbose=0)
+    with pytest.raises(ValueError, match="infinite or not a number"):
+        model.fit(images, images + np.float32(np.inf), verbose=0)
+
+
+def test_batches_of_a_dataset_are_checked_when_the_step_is_traced():
+    model = Neighbor2Neighbor(scale_network())
+    model.compile("adam")
+    for images, message in ((zeros(2, 8, 8, 1, dtype=np.uint8), "are uint8"), (zeros(2, 7, 8, 1), "wanted even ones")):
+        with pytest.raises(ValueError, match=message):
+            model.fit(tf.data.Dataset.from_tensors(images), verbose=0)

@@ -174,4 +174,24 @@ def test_strategy_wants_a_batch_that_divides(monkeypatch, photos):
         tf.config, "list_logical_devices", lambda kind: [tf.config.LogicalDevice(f"CPU:{i}", "CPU") for i in range(3)]
     )
     with pytest.raises(UsageError, match="--batch-size 2: wanted a multiple of the 3 devices; try 3"):
-        Workers(small(photos)).join()
+        Workers(small(photos, strategy="mirrored")).join()
+
+
+@pytest.mark.parametrize(("batch", "devices"), [(4, 2), (3, 3), (6, 3), (1, 1), (5, 1)])
+def test_auto_takes_as_many_devices_as_divide_the_batch(batch, devices):
+    source = f"""
+    import logging, sys
+    import tensorflow as tf
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 3)
+    from n2n_tf.config import build_config
+    from n2n_tf.training.workers import Workers
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    workers = Workers(build_config({{"batch_size": {batch}}}))
+    workers.join()
+    print(workers.strategy.num_replicas_in_sync)
+    """
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(source)], check=True, capture_output=True, text=True)
+    assert ran.stdout.splitlines()[-1] == str(devices)
+    said = f"--batch-size {batch} does not divide among 3 devices: {devices} of them train; a multiple of 3 takes all"
+    assert (said in ran.stdout) == (devices < 3)

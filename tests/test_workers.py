@@ -291,7 +291,7 @@ def test_two_processes_end_with_the_weights_of_one(whole, tools):
 
 def test_only_the_chief_writes(whole, tools):
     assert {str(path.relative_to(f"{whole}-1")) for path in Path(f"{whole}-1").rglob("*")} == {
-        "config.json", "images.json", "samples",  # what the chief had written when it was copied
+        "config.json", "images.json", "owner.lock", "samples",  # what the chief had written when it was copied
     }  # fmt: skip
     assert {path.name for path in whole.iterdir()} == {
         "config.json", "images.json", "checkpoints", "denoiser.keras", "denoiser.weights.h5", "history.csv",

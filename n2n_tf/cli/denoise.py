@@ -10,8 +10,9 @@ import imagecodecs
 import numpy as np
 import tifffile
 
+from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import MEMORY, RAW_SUFFIXES, RunError, UsageError
+from n2n_tf.config import MEMORIES, MEMORY, RAW_SUFFIXES, TILES, RunError, UsageError
 from n2n_tf.data import bayer, raw, readers
 from n2n_tf.data.images import find_files, listing, reason
 from n2n_tf.data.readers import Page, UnusableImageError
@@ -55,8 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_size_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags for images larger than memory."""
     sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument("--memory", type=float, metavar="GB", help=f"resident memory to use (default: {MEMORY:g})")
-    sizes.add_argument("--tile", type=int, metavar="N", help="side of the tiles instead, in pixels")
+    sizes.add_argument(
+        "--memory",
+        type=float,
+        action=Number,
+        within=MEMORIES,
+        metavar="GB",
+        help=f"resident memory to use (default: {MEMORY:g})",
+    )
+    sizes.add_argument(
+        "--tile", type=int, action=Number, within=TILES, metavar="N", help="side of the tiles instead, in pixels"
+    )
 
 
 def build_denoiser(path: str, args: argparse.Namespace, any_channels: bool = False) -> "Denoiser":

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from n2n_tf.cli.blocks import add_block_arguments, are_blocks, check_blocks, check_channels, submit
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
+from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import Config, RunError, UsageError, build_config, lookup
+from n2n_tf.config import Config, RunError, UsageError, at_least, build_config, lookup
 from n2n_tf.data import bayer
 from n2n_tf.data.images import find_files, find_images, fixed_part, listing, reason
 from n2n_tf.data.pairs import find_pairs
@@ -59,6 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repeats",
         type=int,
+        action=Number,
+        within=at_least(1),
         metavar="N",
         help="noise draws for each image; the paper's on kodak, bsd300, set14, else 1",
     )
@@ -66,7 +69,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", type=path, metavar="DIR", help="tables and pictures (default: evaluations/DATE-TIME)"
     )
     parser.add_argument("--json", type=path, metavar="FILE", help="the scores of the only MODEL, in this file too")
-    parser.add_argument("--pictures", type=int, default=3, metavar="N", help="images of each set to show (default: 3)")
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        action=Number,
+        within=at_least(0),
+        default=3,
+        metavar="N",
+        help="images of each set to show (default: 3)",
+    )
     parser.add_argument("--ensemble", action="store_true", help="mean over 8 flips and rotations, 8 times as long")
     add_size_arguments(parser)
 
@@ -124,8 +135,6 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
         raise UsageError("wanted --data PATH... (clean images) with --noise, or both --noisy DIR and --clean DIR")
     if args.json and len(args.models) > 1:
         raise UsageError("--json: takes one MODEL; --output holds a JSON file for each")
-    if args.repeats is not None and args.repeats < 1:
-        raise UsageError(f"--repeats {args.repeats}: wanted at least 1")
     if args.pictures < 0:
         raise UsageError(f"--pictures {args.pictures}: wanted at least 0")
     if any((output / name).exists() for name in ("table.md", "scores.csv", "pictures.png")):

@@ -3,8 +3,9 @@
 import argparse
 import os
 
+from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import FORMATS, HALVES, LEAST_MAX_PIXELS, MAX_PIXELS, UsageError
+from n2n_tf.config import FORMATS, HALVES, MAX_PIXELS, PIXELS, UsageError
 
 HELP = "export a denoiser as a SavedModel for TensorFlow Serving"
 
@@ -19,6 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-pixels",
         type=int,
+        action=Number,
+        within=PIXELS,
         metavar="N",
         help=f"largest file accepted, sides rounded up to 32 (default: {MAX_PIXELS})",
     )
@@ -31,8 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Export, check, say where."""
     max_pixels = MAX_PIXELS if args.max_pixels is None else args.max_pixels
-    if not LEAST_MAX_PIXELS <= max_pixels < 2**62:
-        raise UsageError(f"--max-pixels {max_pixels}: wanted at least {LEAST_MAX_PIXELS}")
     if args.format and (args.half or args.max_pixels):
         raise UsageError("--half and --max-pixels have no effect with --format: leave them out")
     with quiet_import():

@@ -6,7 +6,21 @@ import types
 import typing
 from typing import Any
 
-from n2n_tf.config import flag
+from n2n_tf.config import Range, flag
+
+
+class Number(argparse.Action):
+    """Stores a number, or some; refuses those outside of `within`."""
+
+    def __init__(self, *args: Any, within: Range, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.within = within
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: Any = None) -> None:
+        """Raise UsageError outside the range."""
+        for value in values if isinstance(values, list) else [values]:
+            self.within.check(value, str(option_string))
+        setattr(namespace, self.dest, values)
 
 
 def add_flags(parser: argparse.ArgumentParser, settings: type) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -46,8 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, command in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=command.HELP, description=command.HELP, allow_abbrev=False)
         command.add_arguments(subparser)
-    args = parser.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        args = parser.parse_args(argv)
+    except UsageError as error:  # a number outside its range
+        return _say(argv[0], str(error), 2)
 
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # a process of our own
     _configure_logging()
     try:
         COMMANDS[args.command].run(args)

@@ -1,12 +1,13 @@
-"""What all settings share: their errors, their fields, their tables."""
+"""What all settings share: their errors, their ranges, their fields, their tables."""
 
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+MOST = 2**31 - 1  # that 32 bits hold: of a count, unless it has a bound of its own
 
 
 class UsageError(ValueError):
@@ -25,9 +26,58 @@ class StoppedError(RuntimeError):
     """A run that was asked to stop and has saved its state."""
 
 
-def setting(default: Any, text: str, choices: Iterable[str] = (), metavar: str | None = None) -> Any:
-    """A dataclass field that carries what its command line flag needs."""
-    return field(default=default, metadata={"help": text, "choices": tuple(choices), "metavar": metavar})
+@dataclass(frozen=True)
+class Range:
+    """From `least` to `most`; with `above` and `below` without these two themselves. NaN lies in none."""
+
+    least: float
+    most: float
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        inside = self.least <= value <= self.most
+        return inside and not (self.above and value == self.least) and not (self.below and value == self.most)
+
+    def __str__(self) -> str:
+        low, high = "above" if self.above else "at least", "below" if self.below else "at most"
+        return f"{low} {self.least} and {high} {self.most}"
+
+    def check(self, value: float, what: str) -> None:
+        """Raise UsageError if the value, of the setting `what`, lies outside."""
+        if value not in self:
+            raise UsageError(f"{what} {value}: wanted {self}")
+
+
+def at_least(least: float, most: float = MOST) -> Range:
+    """What counts something."""
+    return Range(least, most)
+
+
+def above(least: float, most: float) -> Range:
+    """Without `least` itself."""
+    return Range(least, most, above=True)
+
+
+def setting(
+    default: Any,
+    text: str,
+    choices: Iterable[str] = (),
+    metavar: str | None = None,
+    within: Range | None = None,
+) -> Any:
+    """A dataclass field that carries what its command line flag needs, and the range of its number or numbers."""
+    metadata = {"help": text, "choices": tuple(choices), "metavar": metavar, "within": within}
+    return field(default=default, metadata=metadata)
+
+
+def check_ranges(settings: Any) -> None:
+    """Raise UsageError if a number of a settings object lies outside its range."""
+    for each in fields(settings):
+        within, value = each.metadata["within"], getattr(settings, each.name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if within is not None:
+                within.check(number, flag(each.name))
 
 
 def flag(name: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from n2n_tf.config.settings import UsageError, flag, lookup, setting
+from n2n_tf.config.settings import Range, UsageError, above, at_least, check_ranges, flag, lookup, setting
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,12 @@ class Config:
     noise: str | None = setting(
         None, "noise added to the images: none (they are noisy), gaussian or poisson; gaussian for the sample images"
     )
-    sigma: tuple[float, ...] = setting((25.0,), "standard deviation of gaussian noise, 0-255, or a range", metavar="S")
-    lam: tuple[float, ...] = setting((30.0,), "poisson counts at intensity 1, or a range", metavar="L")
+    sigma: tuple[float, ...] = setting(
+        (25.0,), "standard deviation of gaussian noise, 0-255, or a range", metavar="S", within=above(0, 2550)
+    )
+    lam: tuple[float, ...] = setting(
+        (30.0,), "poisson counts at intensity 1, or a range", metavar="L", within=above(0, 1e6)
+    )
     noise_once: bool = setting(
         False, "freeze the noise of each image, as in a real set with one shot of each scene; slower on large images"
     )
@@ -39,7 +43,9 @@ class Config:
         "network: residual_unet (the U-Net plus its input), unet (the paper's), rrg (stronger, many times slower) or "
         "dncnn (the small classic)",
     )
-    features: int = setting(0, "width of the network; 0: its own, 48 for the U-Nets, 64 for rrg and dncnn")
+    features: int = setting(
+        0, "width of the network; 0: its own, 48 for the U-Nets, 64 for rrg and dncnn", within=at_least(0, 2**12)
+    )
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
     optimizer: str = setting(
         "adam",
@@ -47,29 +53,39 @@ class Config:
         "TensorFlow Addons also adabelief, cocob, lazyadam, lookahead (over adam), novograd, proximaladagrad, ranger "
         "(lookahead over rectifiedadam), rectifiedadam and yogi",
     )
-    beta_2: float = setting(0.99, "decay of the optimizer's mean of squared gradients")
-    epsilon: float = setting(0.0, "epsilon of the optimizer; 0: its own, 1e-7 for adam")
-    learning_rate: float = setting(1.5e-3, "highest learning rate")
+    beta_2: float = setting(
+        0.99, "decay of the optimizer's mean of squared gradients", within=Range(0, 1, above=True, below=True)
+    )
+    epsilon: float = setting(0.0, "epsilon of the optimizer; 0: its own, 1e-7 for adam", within=at_least(0, 1))
+    learning_rate: float = setting(1.5e-3, "highest learning rate", within=above(0, 1e6))
     learning_rate_schedule: str = setting("cosine", "halve (every 20 %% of the epochs) or cosine (to 0)")
-    warmup_steps: int = setting(200, "steps of cosine's rise from 0; at most a tenth of the run")
-    ema: float = setting(0.0, "momentum of averaged weights, which are then the denoiser's; 0 is off")
-    gamma: float = setting(2.0, "weight of the regularizer; the paper: 2 synthetic noise, 1 raw")
+    warmup_steps: int = setting(200, "steps of cosine's rise from 0; at most a tenth of the run", within=at_least(0))
+    ema: float = setting(
+        0.0, "momentum of averaged weights, which are then the denoiser's; 0 is off", within=Range(0, 1, below=True)
+    )
+    gamma: float = setting(
+        2.0, "weight of the regularizer; the paper: 2 synthetic noise, 1 raw", within=at_least(0, 1e6)
+    )
     gamma_schedule: str = setting("ramp", "ramp (gamma grows with the epoch) or constant")
-    epochs: int = setting(100, "number of epochs")
-    steps_per_epoch: int = setting(0, "0: one pass over the images, at least 100 steps")
-    batch_size: int = setting(4, "crops in one step, over all replicas")
-    patch_size: int = setting(256, "side of a crop in pixels; a multiple of 64")
-    seed: int = setting(0, "seed of everything random")
+    epochs: int = setting(100, "number of epochs", within=at_least(1, 10**6))
+    steps_per_epoch: int = setting(0, "0: one pass over the images, at least 100 steps", within=at_least(0))
+    batch_size: int = setting(4, "crops in one step, over all replicas", within=at_least(1, 2**16))
+    patch_size: int = setting(256, "side of a crop in pixels; a multiple of 64", within=at_least(64, 2**14))
+    seed: int = setting(0, "seed of everything random", within=at_least(0))
     strategy: str = setting(
         "auto",
-        "tf.distribute strategy; auto: multiworker where TF_CONFIG names several workers, mirrored on several GPUs",
+        "tf.distribute strategy; auto: multiworker where TF_CONFIG names several workers, mirrored on several GPUs, as "
+        "many as divide the batch",
         ("auto", "none", "mirrored", "multiworker"),
     )
     mixed_precision: str = setting("off", "compute type", ("off", "bfloat16", "float16"))
     jit_compile: str = setting("auto", "XLA; auto: on for one GPU, off on a CPU", ("auto", "on", "off"))
-    checkpoint_steps: int = setting(1000, "steps between checkpoints; one is written at each epoch's end too")
+    checkpoint_steps: int = setting(
+        1000, "steps between checkpoints; one is written at each epoch's end too", within=at_least(1)
+    )
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         for problem in _problems(self):
             raise UsageError(problem)
 
@@ -114,24 +130,12 @@ def _problems(c: Config) -> Iterable[str]:
             lookup(dict.fromkeys(choices), value, flag(f.name))
     for name in ("sigma", "lam"):
         values = getattr(c, name)
-        if len(values) not in (1, 2) or min(values) <= 0 or list(values) != sorted(values):
-            yield f"{flag(name)} {_words(values)}: wanted one number above 0, or two in ascending order"
-    for name in ("epochs", "batch_size", "checkpoint_steps"):
-        if getattr(c, name) < 1:
-            yield f"{flag(name)} {getattr(c, name)}: wanted at least 1"
-    if c.learning_rate <= 0:
-        yield f"--learning-rate {c.learning_rate}: wanted a number above 0"
-    for name in ("epsilon", "gamma", "features", "steps_per_epoch", "warmup_steps", "seed"):
-        if getattr(c, name) < 0:
-            yield f"{flag(name)} {getattr(c, name)}: wanted at least 0"
-    if not 0 < c.beta_2 < 1:
-        yield f"--beta-2 {c.beta_2}: wanted above 0 and below 1, for instance 0.99"
-    if not 0 <= c.ema < 1:
-        yield f"--ema {c.ema}: wanted at least 0 and below 1, for instance 0.999"
+        if len(values) not in (1, 2) or list(values) != sorted(values):
+            yield f"{flag(name)} {_words(values)}: wanted one number, or two in ascending order"
     if c.channels not in (1, 3, 4):
         yield f"--channels {c.channels}: wanted 1 (gray), 3 (RGB) or 4 (raw)"
-    if c.patch_size < 64 or c.patch_size % 64:
-        near = max(64, round(c.patch_size / 64) * 64)
+    if c.patch_size % 64:
+        near = round(c.patch_size / 64) * 64
         yield (
             f"--patch-size {c.patch_size}: wanted a multiple of 64, since the sub-sampler halves a crop and the "
             f"network halves it five times more; try {near}"

@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.compat import output_shape
-from n2n_tf.config import MEMORY
+from n2n_tf.config import MEMORIES, MEMORY
 from n2n_tf.inference.footprint import Footprint, footprint_of
 from n2n_tf.inference.tiling import Span, kept, padded_part, spans, tile_shape
+from n2n_tf.intensities import check_intensities
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +52,8 @@ class Denoiser:
         any_channels: bool = False,
     ):
         self.channels = channels_of(network)
-        if not memory > 0:
-            raise ValueError(f"memory {memory:g}: wanted a number of GB above 0")
+        if memory not in MEMORIES:
+            raise ValueError(f"memory {memory:g}: wanted GB {MEMORIES}")
         self.memory, self.tile, self.ensemble, self.any_channels = memory, tile, ensemble, any_channels
         self.footprint = self._footprint(network)
         self.cell = math.lcm(SIDE_MULTIPLE, self.footprint.cell if self.footprint else 1)
@@ -74,7 +75,7 @@ class Denoiser:
             Array of the same shape and dtype; integers are rounded and clipped, floats are not clipped.
 
         Raises:
-            ValueError: a shape, channel count or dtype that does not fit, or too little memory.
+            ValueError: a shape, channel count, dtype or values that do not fit, or too little memory.
         """
         noisy = np.asarray(noisy)
         batch = {2: noisy[None, ..., None], 3: noisy[None], 4: noisy}.get(noisy.ndim)
@@ -85,6 +86,7 @@ class Denoiser:
             )
         if noisy.dtype.newbyteorder("=") not in (np.uint8, np.uint16) and noisy.dtype.kind != "f":
             raise ValueError(f"the image is {noisy.dtype}; wanted uint8, uint16 or float: convert it")
+        check_intensities(noisy)
         denoised = np.empty_like(batch)
         grid = self._grid(batch.shape[1], batch.shape[2], noisy.nbytes)
         for image, result in zip(batch, denoised, strict=True):

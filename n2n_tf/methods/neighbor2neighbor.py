@@ -3,12 +3,15 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from n2n_tf import compat
+from n2n_tf.intensities import check_intensities
 from n2n_tf.methods.gamma import GammaRamp
 from n2n_tf.sampling import draw_choice, shape_of, sub_sample
 
+NO_EFFECT = ("loss", "loss_weights", "metrics", "weighted_metrics")  # of `compile`
 MOST_PSNR = 100.0  # dB; a perfect result would be infinite, and so would the mean
 
 
@@ -49,6 +52,34 @@ class Neighbor2Neighbor(keras.Model):
 
     def call(self, noisy: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.network(noisy, training=training)
+
+    def compile(self, optimizer: Any = "rmsprop", **settings: Any) -> None:
+        """As Keras's, but the method has a loss and metrics of its own.
+
+        Raises:
+            ValueError: others are given, which would have no effect.
+        """
+        if others := [name for name in NO_EFFECT if settings.get(name)]:
+            raise ValueError(f"compile({', '.join(others)}): has no effect, the method has its own; leave it out")
+        super().compile(optimizer=optimizer, **settings)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Of a saved model; Keras leaves it to classes that have a `compile` of their own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.network.built:
+            compat.build(self.optimizer, self.network.trainable_variables)
+
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As Keras's; arrays get the checks that files get, before any training.
+
+        Raises:
+            ValueError: values that are no intensities; batches of a form that the method or the network cannot take.
+        """
+        for images, name in ((x, "noisy"), (y, "clean")):
+            if isinstance(images, (np.ndarray, tf.Tensor)):
+                self._check(images, name)  # here too: Keras makes floats of integers
+                check_intensities(np.asarray(images))
+        return super().fit(x, y, *args, **kwargs)
 
     def loss_terms(self, noisy: tf.Tensor, choice: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """The two terms of equation 7, and f(y).
@@ -91,7 +122,12 @@ class Neighbor2Neighbor(keras.Model):
 
     def _values(self, data: Any) -> dict[str, tf.Tensor]:
         """Everything that is logged of a batch; `loss` is what is minimized."""
-        noisy, clean, _ = keras.utils.unpack_x_y_sample_weight(data)
+        noisy, clean, weight = keras.utils.unpack_x_y_sample_weight(data)
+        if weight is not None:
+            raise ValueError("sample_weight and class_weight have no effect: leave them out")
+        self._check(noisy, "noisy")
+        if clean is not None:
+            self._check(clean, "clean")
         gamma = tf.cast(self.gamma(self.optimizer.iterations) if callable(self.gamma) else self.gamma, tf.float32)
         reconstruction, regularizer, denoised = self.loss_terms(noisy, self._draw(noisy))
         loss = reconstruction + gamma * regularizer
@@ -100,6 +136,17 @@ class Neighbor2Neighbor(keras.Model):
             psnr = tf.image.psnr(tf.clip_by_value(denoised, 0, 1), clean, 1.0)
             values["psnr"] = tf.minimum(psnr, MOST_PSNR)
         return values
+
+    def _check(self, images: np.ndarray | tf.Tensor, name: str) -> None:
+        """Raise ValueError, when a step is traced, if a batch has another form than the method and network take."""
+        shape, wanted = tf.TensorShape(images.shape), self.network.input_shape[-1]
+        dtype = tf.as_dtype(images.dtype)
+        if not dtype.is_floating:
+            raise ValueError(f"{name} images are {dtype.name}; wanted float32 in [0, 1]: divide integers")
+        if shape.rank != 4 or shape[-1] not in (None, wanted):
+            raise ValueError(f"{name} images have shape {tuple(shape)}; wanted [B, H, W, {wanted}]")
+        if any(side is not None and side % 2 for side in shape[1:3]):
+            raise ValueError(f"{name} images have sides {tuple(shape[1:3])}; wanted even ones, which are halved: crop")
 
     def _draw(self, noisy: tf.Tensor) -> tf.Tensor:
         """This replica's rows of the draw for the global batch: replicas together do what one device does."""

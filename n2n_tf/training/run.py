@@ -1,5 +1,6 @@
 """A training run: the one place where data, noise, network, method and callbacks meet."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -26,8 +27,10 @@ from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.data import find_data
 from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, find_optimizer
+from n2n_tf.training.ownership import owned
 from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
+from n2n_tf.training.release import released
 from n2n_tf.training.rundir import RunDirectory, environment
 from n2n_tf.training.validation import Validation
 from n2n_tf.training.workers import Workers
@@ -50,12 +53,20 @@ def train(config: Config, output: str | Path, go_on: bool = False) -> dict[str, 
 
     Raises:
         UsageError: settings that cannot be right, or other ones than those of the run.
-        RunError: no usable image, or the training diverged.
+        RunError: no usable image, the training diverged, or another process trains there.
         LostWorkerError: another worker has gone.
         StoppedError: SIGTERM came; the state is saved.
     """
     directory = RunDirectory(output)
     workers = Workers(config)
+    if directory.path.exists() and not directory.path.is_dir():
+        directory.check_free()  # for its error
+    with owned(directory.path) if workers.chief else contextlib.nullcontext(), released():
+        return _train(config, workers, directory, go_on)
+
+
+def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: bool) -> dict[str, Any]:
+    """As `train`, in a directory that is ours."""
     begin = workers.chief and not (go_on and directory.begun)
     if begin:
         directory.check_free()

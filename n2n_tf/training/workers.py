@@ -64,7 +64,7 @@ class Workers:
                 raise UsageError("--jit-compile on: XLA has no way to talk to other workers on CPUs; leave it out")
             self.strategy = _several(self._cluster, len(gpus))
         else:
-            self.strategy = _one(self._config.strategy)
+            self.strategy = _one(self._config.strategy, self._config.batch_size)
         replicas, batch = self.strategy.num_replicas_in_sync, self._config.batch_size
         if batch % replicas:
             raise UsageError(
@@ -125,9 +125,17 @@ def _several(cluster: Cluster, gpus: int) -> tf.distribute.Strategy:
             signal.signal(signal.SIGTERM, sigterm)  # TensorFlow puts a handler there that does nothing
 
 
-def _one(strategy: str) -> tf.distribute.Strategy:
-    """Of one machine; one device needs none."""
+def _one(strategy: str, batch: int) -> tf.distribute.Strategy:
+    """Of one machine; one device needs none. `auto` takes as many as divide the batch."""
     devices = [d.name for d in tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")]
+    if strategy == "auto":
+        most = max(count for count in range(1, len(devices) + 1) if batch % count == 0)
+        if most < len(devices):
+            logger.info(
+                "--batch-size %d does not divide among %d devices: %d of them train; a multiple of %d takes all",
+                batch, len(devices), most, len(devices),
+            )  # fmt: skip
+        devices = devices[:most]
     if strategy == "mirrored" or (strategy != "none" and len(devices) > 1):
         return tf.distribute.MirroredStrategy(devices)
     return tf.distribute.get_strategy()

@@ -1,0 +1,88 @@
+"""One owner of a run directory at a time."""
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from n2n_tf.config import RunError
+
+logger = logging.getLogger(__name__)
+
+NAME = "owner.lock"
+HELD = (errno.EACCES, errno.EAGAIN)  # POSIX allows either
+WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # a file system that has no locks
+_own: set[Path] = set()  # of this process, to which its own POSIX locks are no hindrance
+
+
+@contextlib.contextmanager
+def owned(directory: Path) -> Iterator[None]:
+    """Own a run directory, which is made, and goes again if nothing was written there.
+
+    A POSIX lock, since NFS servers keep those too, and free them when their process or its machine has gone.
+
+    Raises:
+        RunError: another process owns it, on this machine or, on a network file system, on another.
+    """
+    made = [each for each in (directory, *directory.parents) if not each.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory.resolve() / NAME
+    if path in _own:  # not opened: closing any descriptor of the file would free the lock
+        raise RunError(f"--output {directory}: this process is training there already")
+    _own.add(path)
+    try:
+        file = _locked(path, directory)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # the directory may have gone
+                path.unlink()  # while it is still locked: no other owner's
+            os.close(file)
+    finally:
+        _own.discard(path)
+        with contextlib.suppress(OSError):  # not empty
+            for each in made:
+                each.rmdir()
+
+
+def _locked(path: Path, directory: Path) -> int:
+    """The descriptor of the file, locked, with this process's name in it."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(file, directory)
+            if _is(file, path):
+                os.ftruncate(file, 0)
+                os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())
+                return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)  # its owner removed it between our opening and locking it
+
+
+def _lock(file: int, directory: Path) -> None:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in WITHOUT:
+            logger.warning("%s has no locks (%s): see that no other process trains there", directory, error.strerror)
+        elif error.errno in HELD:
+            owner = os.read(file, 300).decode(errors="replace") or "another process"
+            raise RunError(
+                f"--output {directory}: {owner} is training there; wait for its end, or stop it, or name another"
+            ) from None
+        else:
+            raise
+
+
+def _is(file: int, path: Path) -> bool:
+    """Whether an open file is the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False

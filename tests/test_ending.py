@@ -1,0 +1,115 @@
+"""Runs that end early: their processes go, and a run directory has one owner."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from runs import flags
+
+from n2n_tf.config import RunError
+from n2n_tf.training.ownership import NAME, owned
+
+WITHIN = 20  # seconds to exit in
+
+SLOW = """
+    import sys, time
+    from n2n_tf.data import readers
+    read = readers.read
+    def slow(page):
+        time.sleep(0.3)
+        return read(page)
+    readers.read = slow
+    from n2n_tf.cli.main import main
+    sys.exit(main(sys.argv[1:]))
+"""
+
+
+def start(photos, output, **settings):
+    """A process that trains, on images that are slow to decode."""
+    command = ["train", *flags(photos, epochs=50, steps_per_epoch=100, **settings), "--output", str(output)]
+    source = [sys.executable, "-c", textwrap.dedent(SLOW)]
+    return subprocess.Popen([*source, *command], stderr=subprocess.PIPE, text=True)
+
+
+def until(happened, process, most=90):
+    end = time.monotonic() + most
+    while not happened():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(("signal_", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_process(photos, tmp_path, signal_, status):
+    with start(photos, tmp_path / "run") as process:
+        try:
+            until(lambda: len(list(tmp_path.glob("run/checkpoints/step-*.index"))) > 1, process)
+            process.send_signal(signal_)
+            assert process.wait(WITHIN) == status
+        finally:
+            process.kill()
+
+
+def test_divergence_ends_the_process(photos, tmp_path):
+    with start(photos, tmp_path / "run", learning_rate=1e5, warmup_steps=0, optimizer="sgd") as process:
+        try:
+            lines = iter(process.stderr.readline, "")
+            assert any("training diverged" in line for line in lines)
+            assert process.wait(WITHIN) == 1
+        finally:
+            process.kill()
+
+
+HOLD = """
+    import sys, time
+    from pathlib import Path
+    from n2n_tf.training.ownership import owned
+    with owned(Path(sys.argv[1])):
+        print("mine", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_a_run_directory_has_one_owner_until_its_process_dies(tmp_path):
+    command = [sys.executable, "-c", textwrap.dedent(HOLD), str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "mine\n"
+        said = f"process {process.pid} on {os.uname().nodename} is training there"
+        with pytest.raises(RunError, match=said), owned(tmp_path / "run"):
+            pass
+        assert os.listdir(tmp_path / "run") == [NAME]
+        process.kill()
+        process.wait()
+    said = "this process is training there"
+    with owned(tmp_path / "run"), pytest.raises(RunError, match=said), owned(tmp_path / "run"):
+        pass
+    assert os.listdir(tmp_path / "run") == []
+
+
+def test_what_owning_made_goes_again_unless_something_was_written(tmp_path):
+    with owned(tmp_path / "a" / "b"):
+        pass
+    assert os.listdir(tmp_path) == []
+    with owned(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "b" / "file").touch()
+    assert os.listdir(tmp_path / "a" / "b") == ["file"]
+
+
+def test_a_requeued_job_leaves_the_living_run_alone(photos, tmp_path):
+    run = tmp_path / "run"
+    with start(photos, run) as process:
+        try:
+            until(lambda: len(list(run.glob("checkpoints/step-*.index"))) > 1, process)
+            command = ["train", *flags(photos, epochs=50, steps_per_epoch=100), "--output", str(run)]
+            again = [sys.executable, "-m", "n2n_tf", *command, "--resume", "auto"]
+            second = subprocess.run(again, capture_output=True, text=True, timeout=60)
+            assert second.returncode == 1
+            assert f"process {process.pid} on" in second.stderr
+            assert len(second.stderr.strip().splitlines()) == 1
+            assert process.poll() is None
+        finally:
+            process.kill()
