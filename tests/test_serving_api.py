@@ -152,15 +152,12 @@ ERRORS = [  # path, body, status, text, where TensorFlow Serving's answer is wri
      "the session's own words"),
     (PREDICT, {"instances": []}, 400, "No values in 'instances' array",
      "util/json_tensor.cc, FillPredictRequestFromJson"),
-    (PREDICT, {"instances": 1}, 400, "Excepting 'instances' to be an list/array",
+    (PREDICT, {"instances": 1}, 400, "Expecting 'instances' to be an list/array",
      "util/json_tensor.cc, FillPredictRequestFromJson"),
     (PREDICT, b"", 400, "JSON Parse error: The document is empty", "util/json_tensor.cc, ParseJson"),
     (PREDICT, b"instances = [1, 2]", 400, "JSON Parse error: ", "util/json_tensor.cc, ParseJson"),
     (PREDICT, b"[1]", 400, "Is not object", "util/json_tensor.cc, ParseJson"),
     ("/v1/foo", {}, 400, "Malformed request: POST /v1/foo", "model_servers/http_rest_api_handler.cc, ProcessRequest"),
-    ("/v1/models/n2n/versions/99999999999999999999:predict", {}, 400,
-     "Failed to convert version: 99999999999999999999 to numeric.",
-     "model_servers/http_rest_api_util.cc, ParseModelInfo"),
     ("/v1/foo", None, 400, "Malformed request: GET /v1/foo", "model_servers/http_rest_api_handler.cc, ProcessRequest"),
     ("/v1/models", None, 400, "Missing model name in request.",
      "model_servers/http_rest_api_handler.cc, ProcessModelStatusRequest"),
@@ -171,6 +168,16 @@ ERRORS = [  # path, body, status, text, where TensorFlow Serving's answer is wri
     ("/v1/models/half/metadata", None, 404, NOT_FOUND + "Latest(half)",
      "core/basic_manager.cc, GetUntypedServableHandle"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("digits", ["9223372036854775808", "9" * 20, "9" * 5000])
+@pytest.mark.parametrize("call", ["", ":predict", "/metadata"])
+def test_versions_that_no_int64_holds(api, digits, call):
+    """model_servers/http_rest_api_util.cc, ParseModelInfo: its error is not made JSON; the body is empty."""
+    request = urllib.request.Request(f"{api[0]}/v1/models/n2n/versions/{digits}{call}", b"{}" if ":" in call else None)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=60)
+    assert (caught.value.code, caught.value.read()) == (400, b"")
 
 
 @pytest.mark.parametrize(("path", "body", "status", "text", "source"), ERRORS)

@@ -28,5 +28,5 @@ def from_proto(name: str, proto: TensorProto, limit: int) -> np.ndarray:
         raise invalid(f"tensor parsing error: {name}: its shape is {sizes}; at most {limit} elements are accepted")
     try:
         return tf.make_ndarray(proto)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, KeyError) as error:  # KeyError: of a type NumPy has not
         raise invalid(f"tensor parsing error: {name}") from error
