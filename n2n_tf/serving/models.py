@@ -81,7 +81,7 @@ class Models:
         model = self._models.get(spec.name)
         labels = model.labels if model else {}
         number = spec.version.value if spec.HasField("version") else None
-        if spec.version_label:
+        if spec.WhichOneof("version_choice") == "version_label":  # even if it is empty
             number = labels.get(spec.version_label)
             if number is None:
                 raise invalid(f"Unrecognized servable version label: {spec.version_label}")
