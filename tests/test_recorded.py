@@ -4,6 +4,7 @@ import base64
 import gzip
 import http.client
 import json
+import re
 import socket
 
 import imagecodecs
@@ -16,6 +17,7 @@ from n2n_tf.networks import unet
 from n2n_tf.serving.server import Server
 
 MODELS = {"n2n": 3, "raw": 4, "gray": 1}
+FUNCTION = re.compile(r"(\{\{function_node \w+(?:<lambda>)?)_\d+(?=\}\})")  # numbered by what was built before it
 PARSER = "JSON Parse error: "  # what follows are the JSON parser's own words
 
 
@@ -63,6 +65,7 @@ def answer(port, case):
 
 def plain(text):
     """An answer to compare: numbers as float32, PNGs by their pixels."""
+    text = FUNCTION.sub(r"\1", text)
     try:
         value = json.loads(text)
     except ValueError:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from n2n_tf.serving.failure import Failure, invalid
-from n2n_tf.serving.json_text import shown
+from n2n_tf.serving.json_text import shortened, shown
 from n2n_tf.serving.json_values import Column, is_named, tensor
 
 Info = Mapping[str, Any]  # TensorInfo by name
@@ -78,10 +78,10 @@ def _add_row(number: int, row: Any, named: bool, columns: Mapping[str, Column]) 
     for name, value in row.items() if named else [(next(iter(columns)), row)]:
         try:
             if name not in columns:
-                raise invalid(f"JSON object: does not have named input: {name}")
+                raise invalid(f"JSON object: does not have named input: {shortened(name)}")
             columns[name].add(value)
         except Failure as failure:
-            key = f" key: {name}" if named else ""
+            key = f" key: {shortened(name)}" if named else ""
             place = f"element: {number}{key} of 'instances' list"
             raise invalid(f"Failed to process {place}. Error: {failure.code.name}: {failure}") from failure
     if named and len(row) < len(columns):

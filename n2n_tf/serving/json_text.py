@@ -83,8 +83,10 @@ def _tokens(value: Any, level: int) -> Iterator[str]:
         yield _scalar_shown(value)
 
 
+def shortened(text: str) -> str:
+    """Of a string that may be as long as the request, the beginning."""
+    return text if len(text) <= MOST_OF_STRING else text[:MOST_OF_STRING] + "..."
+
+
 def _scalar_shown(value: Any) -> str:
-    """A string may be as long as the request: its beginning."""
-    if isinstance(value, str) and len(value) > MOST_OF_STRING:
-        value = value[:MOST_OF_STRING] + "..."
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(shortened(value) if isinstance(value, str) else value, ensure_ascii=False)

@@ -53,7 +53,7 @@ class Service:
             if name not in model.signatures:
                 if name in model.all_signatures:
                     raise invalid(f"Failed to get input map for signature: {name}")
-                raise invalid(f'Serving signature name: "{name}" not found in signature def')
+                raise invalid(f'Serving signature name: "{json_text.shortened(name)}" not found in signature def')
             inputs = json_tensors.inputs_of(request, model.signatures[name].inputs)
             return json_tensors.as_json(request, self._run(model, name, inputs))
 
