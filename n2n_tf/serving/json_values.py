@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from n2n_tf.serving.failure import invalid
+from n2n_tf.serving.failure import Failure, invalid
 from n2n_tf.serving.json_text import Constant, shown
 
 KINDS = {dict: "Object", list: "Array", str: "String", type(None): "Null"}  # others are numbers
@@ -29,6 +29,7 @@ class Column:
         """Another row; all have one shape."""
         shape, before = _shape_of(value), len(self._flat)
         _fill(value, 0, shape, self._kind, self._flat)
+        _check_range(self._flat[before:], self._kind)
         if self._shape is None:
             self._shape = shape
         size = math.prod(self._shape)
@@ -59,6 +60,7 @@ def tensor(value: Any, info: Any) -> np.ndarray:
     """Nested lists -> an array of a signature's type."""
     kind, shape, flat = tf.as_dtype(info.dtype), _shape_of(value), list[Any]()
     _fill(value, 0, shape, kind, flat)
+    _check_range(flat, kind)
     return _array(flat, shape, kind)
 
 
@@ -105,7 +107,7 @@ def _fill(value: Any, level: int, shape: Sequence[int], kind: tf.DType, flat: li
         raise invalid(
             f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
         )
-    if level == len(shape) - 1 and set(map(type, value)) <= _numbers(kind) and _in_range(value, kind):
+    if level == len(shape) - 1 and set(map(type, value)) <= _numbers(kind):
         flat.extend(value)
         return
     for each in value:
@@ -113,7 +115,7 @@ def _fill(value: Any, level: int, shape: Sequence[int], kind: tf.DType, flat: li
 
 
 def _scalar(value: Any, kind: tf.DType) -> Any:
-    if type(value) in _numbers(kind) and _in_range([value], kind):
+    if type(value) in _numbers(kind):
         return value
     if kind == tf.string and isinstance(value, str):
         return _bytes(value)
@@ -121,8 +123,7 @@ def _scalar(value: Any, kind: tf.DType) -> Any:
         if is_named(value):
             raise invalid(f"JSON Value: {shown(value)} not formatted correctly for base64 data")
         return _from_base64(value["b64"])
-    name = str(value) if isinstance(value, bool) else KINDS.get(type(value), "Number")
-    raise invalid(f"JSON Value: {shown(value)} Type: {name} is not of expected type: {_name(kind)}")
+    raise _wrong_type(value, kind)
 
 
 def _bytes(text: str) -> bytes:
@@ -150,12 +151,18 @@ def _numbers(kind: tf.DType) -> set[type]:
     return {int, float, Constant} if kind.is_floating else {int} if kind.is_integer else set()
 
 
-def _in_range(values: list[Any], kind: tf.DType) -> bool:
-    """Whether TensorFlow Serving reads these integers at all: those of small types by way of 32 bits."""
+def _check_range(values: list[Any], kind: tf.DType) -> None:
+    """TensorFlow Serving reads integers of small types by way of 32 bits, and wraps these around."""
     if not kind.is_integer or not values:
-        return True
-    bits = max(kind.size * 8, 32)
-    return -(2 ** (bits - 1)) <= min(values) and max(values) < 2 ** (bits - 1)
+        return
+    most = 2 ** (max(kind.size * 8, 32) - 1)
+    if not (-most <= min(values) and max(values) < most):
+        raise _wrong_type(next(each for each in values if not -most <= each < most), kind)
+
+
+def _wrong_type(value: Any, kind: tf.DType) -> Failure:
+    name = str(value) if isinstance(value, bool) else KINDS.get(type(value), "Number")
+    return invalid(f"JSON Value: {shown(value)} Type: {name} is not of expected type: {_name(kind)}")
 
 
 def _name(kind: tf.DType) -> str:
