@@ -6,6 +6,7 @@ PATH or in N2N_TF_SERVING_BIN, the same cases run against it.
 """
 
 import base64
+import http.client
 import json
 import os
 import shutil
@@ -119,8 +120,40 @@ def test_floats_are_written_with_as_few_digits_as_they_need(api):
     assert all("." in number or "e" in number for number in numbers)
 
 
+def test_json_that_python_reads_otherwise(api, served):
+    """Seen in TensorFlow Serving: the first of equal keys, Inf, integers that wrap around, dots as padding, blanks."""
+    expected = n2n_tf.denoise(served[0], IMAGE)
+    numbers, others = json.dumps(IMAGE.tolist()), json.dumps((IMAGE.astype(int) + 256).tolist())
+    for rows in (f'"instances": [{numbers}], "instances": [1]', f'"instances": [{others}]'):
+        status, found = answer(api[0] + PREDICT, f'{{"signature_name": "uint8", {rows}}}'.encode())
+        assert status == 200
+        np.testing.assert_array_equal(found["predictions"][0], expected)
+    for number in ("Inf", "-Inf", "Infinity", "NaN", "1e39"):
+        body = f'{{"instances": [[[[{number}, 0, 0]]]], "Inf": "a \\" Inf"}}'.encode()
+        status, found = answer(api[0] + PREDICT, body)
+        assert (status, np.isnan(found["predictions"]).all()) == (200, True)
+    status, found = answer(
+        api[0] + PREDICT, {"signature_name": "encoded", "instances": [{"b64": B64.replace("=", ".") + "\n "}]}
+    )
+    np.testing.assert_array_equal(decoded(found["predictions"][0]), expected)
+
+
+def test_methods_and_paths_of_no_api(api):
+    """Seen in TensorFlow Serving."""
+    for method, path, status in (
+        ("TRACE", "/v1/models/n2n", 501), ("FOO", "/", 501), ("POST", "/", 404), ("GET", "/v1", 404),
+        ("GET", "/v1/models/%zz", 400), ("GET", "/V1/MODELS/n2n/METADATA", 200),
+        ("POST", "/monitoring/prometheus/metrics", 200), ("PUT", "/v1/models/n2n", 400),
+    ):  # fmt: skip
+        connection = http.client.HTTPConnection(api[0].removeprefix("http://"))
+        connection.request(method, path)
+        assert connection.getresponse().status == status, (method, path)
+        connection.close()
+
+
 NOT_FOUND = "Servable not found for request: "
 ROW = "Failed to process element: 0 of 'instances' list. Error: INVALID_ARGUMENT: "
+SEEN = "recorded from the program itself"
 ERRORS = [  # path, body, status, text, where TensorFlow Serving's answer is written
     ("/v1/models/half:predict", {"instances": [1.0]}, 404, NOT_FOUND + "Latest(half)", "api_rest.md, Example"),
     ("/v1/models/n2n/versions/7:predict", {"instances": [1.0]}, 404, NOT_FOUND + "Specific(n2n, 7)",
@@ -152,15 +185,40 @@ ERRORS = [  # path, body, status, text, where TensorFlow Serving's answer is wri
      "the session's own words"),
     (PREDICT, {"instances": []}, 400, "No values in 'instances' array",
      "util/json_tensor.cc, FillPredictRequestFromJson"),
-    (PREDICT, {"instances": 1}, 400, "Excepting 'instances' to be an list/array",
+    (PREDICT, {"instances": 1}, 400, "Expecting 'instances' to be an list/array",
      "util/json_tensor.cc, FillPredictRequestFromJson"),
     (PREDICT, b"", 400, "JSON Parse error: The document is empty", "util/json_tensor.cc, ParseJson"),
     (PREDICT, b"instances = [1, 2]", 400, "JSON Parse error: ", "util/json_tensor.cc, ParseJson"),
     (PREDICT, b"[1]", 400, "Is not object", "util/json_tensor.cc, ParseJson"),
+    (PREDICT, b'{"instances": [[[[1e309, 0, 0]]]]}', 400,
+     "JSON Parse error: Number too big to be stored in double.", SEEN),
+    (PREDICT, json.dumps({"instances": [1.0]}).encode("utf-16"), 400, "JSON Parse error: ", SEEN),
+    (PREDICT, b'{"signature_name": "x", "signature_name": "uint8"}', 400, 'Serving signature name: "x" not found',
+     SEEN),
+    (PREDICT, {"signature_name": "__saved_model_init_op", "instances": [1]}, 400,
+     "Failed to get input map for signature: __saved_model_init_op",
+     SEEN),
+    (PREDICT, {"instances": [{"x": 1}]}, 400, "Failed to process element: 0 key: x of 'instances' list. Error: "
+     "INVALID_ARGUMENT: JSON object: does not have named input: x", SEEN),
+    (PREDICT, {"instances": [{"image": [[[1, 2, 3]]]}, {}]}, 400, "Failed to process element: 1 of 'instances' list. "
+     "JSON object: {} keys must be equal to: image", SEEN),
+    (PREDICT, {"instances": [[1.0], [1.0, 2.0]]}, 400, "Expecting tensor size: 1 but got: 2",
+     SEEN),
+    (PREDICT, {"instances": [[[1.0], [2.0]], [[1.0, 2.0]]]}, 400, "Expecting shape [2,1] but got: [1,2]",
+     SEEN),
+    (PREDICT, {"signature_name": "uint8", "instances": [[[[2**31, 0, 0]]]]}, 400,
+     "JSON Value: 2147483648 Type: Number is not of expected type: uint8", SEEN),
+    (PREDICT, {"signature_name": "encoded", "instances": [{"b64": "AA="}]}, 400, ROW + "Unable to base64 decode",
+     SEEN),
+    (PREDICT, [[1, 2], [{"x": 1}]], 400, 'JSON Value: [[1, 2], [{\n            "x": 1\n        }]] Is not object',
+     SEEN),
+    (PREDICT + "?x=1", {}, 400, f"Malformed request: POST {PREDICT}?x=1",
+     SEEN),
+    ("/v1/models/n2n?x=1", None, 404, "Could not find any versions of model n2n?x=1",
+     SEEN),
+    ("/v1/models/n2n:PREDICT", {}, 400, "Malformed request: POST /v1/models/n2n:PREDICT",
+     SEEN),
     ("/v1/foo", {}, 400, "Malformed request: POST /v1/foo", "model_servers/http_rest_api_handler.cc, ProcessRequest"),
-    ("/v1/models/n2n/versions/99999999999999999999:predict", {}, 400,
-     "Failed to convert version: 99999999999999999999 to numeric.",
-     "model_servers/http_rest_api_util.cc, ParseModelInfo"),
     ("/v1/foo", None, 400, "Malformed request: GET /v1/foo", "model_servers/http_rest_api_handler.cc, ProcessRequest"),
     ("/v1/models", None, 400, "Missing model name in request.",
      "model_servers/http_rest_api_handler.cc, ProcessModelStatusRequest"),
@@ -171,6 +229,16 @@ ERRORS = [  # path, body, status, text, where TensorFlow Serving's answer is wri
     ("/v1/models/half/metadata", None, 404, NOT_FOUND + "Latest(half)",
      "core/basic_manager.cc, GetUntypedServableHandle"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("digits", ["9223372036854775808", "9" * 20, "9" * 5000])
+@pytest.mark.parametrize("call", ["", ":predict", "/metadata"])
+def test_versions_that_no_int64_holds(api, digits, call):
+    """model_servers/http_rest_api_util.cc, ParseModelInfo: its error is not made JSON; the body is empty."""
+    request = urllib.request.Request(f"{api[0]}/v1/models/n2n/versions/{digits}{call}", b"{}" if ":" in call else None)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=60)
+    assert (caught.value.code, caught.value.read()) == (400, b"")
 
 
 @pytest.mark.parametrize(("path", "body", "status", "text", "source"), ERRORS)
@@ -272,7 +340,10 @@ RPC_ERRORS = [  # request, code, text, where TensorFlow Serving's answer is writ
      "Sent extra: {}. Missing but required: {image}.", "servables/tensorflow/predict_util.cc, VerifyRequestInputsSize"),
     (request_for(image=IMAGE[None], x=1), "INVALID_ARGUMENT", "Sent extra: {x}. Missing but required: {}.",
      "servables/tensorflow/predict_util.cc, VerifyRequestInputsSize"),
-    (request_for(x=1), "INVALID_ARGUMENT", "Signature input alias: image",
+    (with_label(""), "INVALID_ARGUMENT", "Unrecognized servable version label: ",
+     SEEN),
+    (request_for(x=1), "INVALID_ARGUMENT", "Signature input alias: image(feed name: uint8_image:0) not found in "
+     "request and no default value provided. Inputs expected to be in the request {x}, or default input alias set: ",
      "tensorflow/cc/saved_model/util.cc, GetInputValues"),
     (request_for(image=FLOATS[None]), "INVALID_ARGUMENT", "Expects arg[0] to be uint8 but float is provided",
      "the session's own words"),
@@ -280,7 +351,7 @@ RPC_ERRORS = [  # request, code, text, where TensorFlow Serving's answer is writ
      "the session's own words"),
     (with_filter("x"), "INVALID_ARGUMENT", "output tensor alias not found in signature: x",
      "servables/tensorflow/predict_util.cc, PreProcessPrediction"),
-    (with_filter("denoised", "denoised"), "INVALID_ARGUMENT", "duplicate output tensor alias",
+    (with_filter("denoised", "denoised"), "INVALID_ARGUMENT", "duplicate output tensor alias: denoised",
      "servables/tensorflow/predict_util.cc, PreProcessPrediction"),
 ]  # fmt: skip
 

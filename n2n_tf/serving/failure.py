@@ -33,7 +33,7 @@ class Failure(Exception):  # noqa: N818 - most are the client's mistakes
     """
 
     def __init__(self, code: StatusCode, text: str, http: int | None = None):
-        super().__init__(text)
+        super().__init__(text.encode(errors="backslashreplace").decode())  # it quotes what may be no UTF-8
         self.code = code
         self.http = http or HTTP_STATUS[code]
 

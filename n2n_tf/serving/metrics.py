@@ -18,15 +18,15 @@ class Metrics:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, str]] = Counter()  # (model, status)
-        self._buckets: dict[tuple[str, str], list[int]] = {}  # (model, entry point)
-        self._sums: Counter[tuple[str, str]] = Counter()  # microseconds
+        self._buckets: dict[tuple[str, str, str], list[int]] = {}  # (model, API, entry point)
+        self._sums: Counter[tuple[str, str, str]] = Counter()  # microseconds
 
-    def record(self, model: str, entry: str, status: str, seconds: float) -> None:
-        """Count a predict request; its time only if it succeeded.
+    def record(self, model: str, way: tuple[str, str], status: str, seconds: float) -> None:
+        """Count a request; its time only if it succeeded.
 
         Args:
             model: name of a served model.
-            entry: REST or GRPC.
+            way: the API as its door calls it (predict, Predict, or nothing for status and metadata), and REST or GRPC.
             status: name of a gRPC status code.
             seconds: from its arrival to its answer.
         """
@@ -34,9 +34,9 @@ class Metrics:
         with self._lock:
             self._requests[model, status] += 1
             if status == "OK":
-                buckets = self._buckets.setdefault((model, entry), [0] * (len(BOUNDS) + 1))
+                buckets = self._buckets.setdefault((model, *way), [0] * (len(BOUNDS) + 1))
                 buckets[bisect_left(BOUNDS, microseconds)] += 1
-                self._sums[model, entry] += round(microseconds)
+                self._sums[(model, *way)] += round(microseconds)
 
     def page(self) -> str:
         """The text that Prometheus reads."""
@@ -45,13 +45,13 @@ class Metrics:
             for (model, status), count in self._requests.items():
                 lines.append(f'{COUNT}{{model_name="{_escaped(model)}",status="{status}"}} {count}')
             lines.append(f"# TYPE {LATENCY} histogram")
-            for (model, entry), buckets in self._buckets.items():
-                labels = f'model_name="{_escaped(model)}",API="Predict",entrypoint="{entry}"'
+            for (model, api, entry), buckets in self._buckets.items():
+                labels = f'model_name="{_escaped(model)}",API="{api}",entrypoint="{entry}"'
                 total = 0
                 for bound, count in zip([*map("{:g}".format, BOUNDS), "+Inf"], buckets, strict=True):
                     total += count
                     lines.append(f'{LATENCY}_bucket{{{labels},le="{bound}"}} {total}')
-                lines.append(f"{LATENCY}_sum{{{labels}}} {self._sums[model, entry]}")
+                lines.append(f"{LATENCY}_sum{{{labels}}} {self._sums[model, api, entry]}")
                 lines.append(f"{LATENCY}_count{{{labels}}} {total}")
         return "\n".join(lines) + "\n"
 

@@ -81,7 +81,7 @@ class Models:
         model = self._models.get(spec.name)
         labels = model.labels if model else {}
         number = spec.version.value if spec.HasField("version") else None
-        if spec.version_label:
+        if spec.WhichOneof("version_choice") == "version_label":  # even if it is empty
             number = labels.get(spec.version_label)
             if number is None:
                 raise invalid(f"Unrecognized servable version label: {spec.version_label}")
@@ -123,8 +123,7 @@ class Models:
         served, folder = self._models.get(name), Path(config.base_path)
         known = [model for model in (served, self._coming.get(name)) if model and model.folder == folder]
         model = known[0] if known else _model(config)
-        model.policy, model.labels = policy_of(config), dict(config.version_labels)
-        model.poll()
+        stuck = _poll(model, config)
         if served and model is not served and not model.available():
             self._coming[name] = model
             raise RunError(f"no version of it can be loaded from {folder}: {model.failures()}")
@@ -132,6 +131,8 @@ class Models:
             self._leaving.append(served)
         self._models[name] = model
         self._coming.pop(name, None)
+        if stuck:
+            raise RunError(stuck)
 
 
 def configured(sources: Sequence[Path], at_start: bool = True) -> list[configs.ModelConfig]:
@@ -181,6 +182,21 @@ def _model(config: configs.ModelConfig) -> Versions:
     model = Versions(config.name, Path(config.base_path), policy_of(config))
     model.labels = dict(config.version_labels)
     return model
+
+
+def _poll(model: Versions, config: configs.ModelConfig) -> str:
+    """Look for versions; a label moves when its new version answers. What still keeps an old one is told."""
+    policy, wanted, available = policy_of(config), dict(config.version_labels), model.available()
+    moved = {label: old for label, old in model.labels.items() if wanted.get(label, old) != old and old in available}
+    model.policy = lambda numbers: sorted({*policy(numbers), *moved.values()})
+    model.poll()
+    available = model.available()
+    stuck = {label: old for label, old in moved.items() if wanted[label] not in available}
+    model.labels = wanted | stuck
+    return "; ".join(
+        f"label {label} stays on version {old}: version {wanted[label]} is not available"
+        for label, old in stuck.items()
+    )
 
 
 def _read(path: Path) -> list[configs.ModelConfig]:

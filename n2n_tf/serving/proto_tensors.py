@@ -24,9 +24,11 @@ def from_proto(name: str, proto: TensorProto, limit: int) -> np.ndarray:
     held = len(proto.string_val)
     if any(size < 0 for size in sizes) or proto.tensor_shape.unknown_rank:
         raise invalid(f"tensor parsing error: {name}")
-    if math.prod(sizes) > limit or (proto.dtype == tf.string.as_datatype_enum and math.prod(sizes) != held):
+    if proto.dtype == tf.string.as_datatype_enum and math.prod(sizes) != held:
+        raise invalid(f"tensor parsing error: {name}: its shape is {sizes}, the strings in string_val are {held}")
+    if math.prod(sizes) > limit:
         raise invalid(f"tensor parsing error: {name}: its shape is {sizes}; at most {limit} elements are accepted")
     try:
         return tf.make_ndarray(proto)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, KeyError) as error:  # KeyError: of a type NumPy has not
         raise invalid(f"tensor parsing error: {name}") from error

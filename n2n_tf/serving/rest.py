@@ -4,7 +4,9 @@ import asyncio
 import html
 import re
 import threading
+import zlib
 from concurrent.futures import Executor
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,7 +14,8 @@ from grpc import StatusCode
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
 from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
@@ -23,13 +26,15 @@ from n2n_tf.serving.failure import Failure, invalid
 from n2n_tf.serving.service import SIGNATURES, Service
 
 MODEL = "/v1/models(?:/([^/:]+))?(?:/versions/([0-9]+)|/labels/([^/:]+))?"
-CALL = re.compile(MODEL + ":(classify|regress|predict)", re.IGNORECASE)
+CALL = re.compile(MODEL + ":(.*)", re.IGNORECASE)
 LOOK = re.compile(MODEL + "(?:/(metadata))?", re.IGNORECASE)
 DRAINED = 2**26  # bytes of a body that are read although it is too large: who is still sending hears no answer
 PAGE = Path(__file__).parent / "page.html"
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob: data:; connect-src 'self'"
 )
+NO_PATH = re.compile("%(?![0-9a-fA-F]{2})|[^!-~]")
+MOST_DIGITS = 19  # of a version, which is an int64
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -48,8 +53,8 @@ class RestApi:
             routes=[
                 Route("/", self._page),
                 Route("/healthz", self._health),
-                Route(metrics.PATH, self._metrics),
-                Route("/v1/{rest:path}", self._v1, methods=METHODS),
+                Route(metrics.PATH, self._metrics, methods=["GET", "POST"]),
+                Mount("", self._other),
             ]
         )
 
@@ -66,17 +71,35 @@ class RestApi:
     async def _metrics(self, request: Request) -> Response:
         return PlainTextResponse(self._service.metrics.page())
 
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if request.method not in METHODS:
+            response: Response = _page_of(501)
+        elif not (path := _path(request)).lower().startswith("/v1/"):
+            response = _page_of(404)
+        elif NO_PATH.search(path):
+            response = _page_of(400)
+        else:
+            response = await self._v1(request)
+        await response(scope, receive, send)
+
     async def _v1(self, request: Request) -> Response:
         try:
             return await (self._call(request) if request.method == "POST" else self._look(request))
         except Failure as failure:
+            if not str(failure):
+                return Response(status_code=failure.http, media_type="application/json")
             return JSONResponse({"error": str(failure)}, failure.http)
 
     async def _look(self, request: Request) -> Response:
         spec, kind = _spec(LOOK, request)
         if not spec.name:
             raise invalid("Missing model name in request.")
-        if not kind:
+        with self._service.recorded(spec.name, "REST", ""):
+            return self._seen(spec, kind)
+
+    def _seen(self, spec: ModelSpec, kind: str | None) -> Response:
+        if kind != "metadata":  # in another case it is the status
             return Response(to_json(self._service.status(spec)), media_type="application/json")
         found, signatures = self._service.metadata(spec), SignatureDefMap()
         found.metadata[SIGNATURES].Unpack(signatures)
@@ -85,9 +108,13 @@ class RestApi:
 
     async def _call(self, request: Request) -> Response:
         spec, kind = _spec(CALL, request)
-        if kind != "predict":
-            raise Failure(StatusCode.UNIMPLEMENTED, f"{kind} is not offered here; a denoiser is called by predict")
-        with self._service.recorded(spec.name, "REST"), self._service.gate.place():
+        if kind in ("classify", "regress"):
+            raise invalid(
+                f"{kind} is not offered here: a denoiser is called by predict"
+            )  # 400, as for a model without it
+        if kind != "predict" or not spec.name:
+            raise _malformed(request)
+        with self._service.recorded(spec.name, "REST", "predict"), self._service.gate.place():
             body = await self._body(request)
             gone = threading.Event()
             watch = asyncio.create_task(_wait_until_gone(request, gone))
@@ -106,8 +133,8 @@ class RestApi:
     async def _body(self, request: Request) -> bytes:
         """The request's body, within its limits of size and time."""
         limit, encoding = self._config.max_body, request.headers.get("content-encoding", "identity")
-        if encoding != "identity":
-            raise invalid(f"Content-Encoding {encoding} is not offered here: send the body as it is")
+        if encoding not in ("identity", "gzip"):
+            raise invalid(f"Content-Encoding {encoding} is not offered here: send the body as it is, or gzip")
         too_large = Failure(
             StatusCode.RESOURCE_EXHAUSTED, f"the request has more than {limit} bytes (--max-body)", http=413
         )
@@ -134,24 +161,58 @@ class RestApi:
             raise Failure(StatusCode.DEADLINE_EXCEEDED, text, http=408) from error
         except ClientDisconnect as error:
             raise Failure(StatusCode.CANCELLED, "the client is gone") from error
-        return b"".join(parts)
+        if encoding == "identity":
+            return b"".join(parts)
+        body = _unpacked(b"".join(parts), limit + 1)
+        if len(body) > limit:
+            raise too_large
+        return body
+
+
+def _page_of(status: int) -> Response:
+    """What TensorFlow Serving answers to what is none of its API."""
+    said = HTTPStatus(status).phrase
+    page = f"<HTML><HEAD>\n<TITLE>{status} {said}</TITLE>\n</HEAD><BODY>\n<H1>{said}</H1>\n</BODY></HTML>\n"
+    return Response(page, status, media_type="text/html")
+
+
+def _path(request: Request) -> str:
+    """As it was sent, the query with it: TensorFlow Serving knows none."""
+    query = request.scope["query_string"]
+    return (request.scope["raw_path"] + (b"?" + query if query else b"")).decode("latin-1")
+
+
+def _malformed(request: Request) -> Failure:
+    return invalid(f"Malformed request: {request.method} {_path(request)}")
 
 
 def _spec(form: re.Pattern[str], request: Request) -> tuple[ModelSpec, str | None]:
     """Which model a path names, and what of it."""
-    path = request.scope["raw_path"].decode("latin-1")
-    found = form.fullmatch(path)
+    found = form.fullmatch(_path(request))
     if not found or request.method not in ("GET", "POST"):
-        raise invalid(f"Malformed request: {request.method} {path}")
+        raise _malformed(request)
     name, version, label, kind = found.groups()
     spec = ModelSpec(name=unquote(name or ""))
     if version:
-        if int(version) >= 2**63:
-            raise invalid(f"Failed to convert version: {version} to numeric.")
-        spec.version.value = int(version)
+        digits = version.lstrip("0") or "0"
+        if len(digits) > MOST_DIGITS or int(digits) >= 2**63:
+            raise invalid("")  # as TensorFlow Serving answers it
+        spec.version.value = int(digits)
     if label:
         spec.version_label = unquote(label)
-    return spec, kind and kind.lower()
+    return spec, kind
+
+
+def _unpacked(body: bytes, most: int) -> bytes:
+    """A body in gzip, of which no more than this many bytes are unpacked."""
+    try:
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        result = unpacker.decompress(body, most)
+        if not unpacker.eof and len(result) < most:
+            raise zlib.error("it ends early")
+        return result
+    except zlib.error as error:
+        raise invalid(f"the body is no gzip: {error}") from error
 
 
 async def _wait_until_gone(request: Request, gone: threading.Event) -> None:

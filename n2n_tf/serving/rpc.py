@@ -36,7 +36,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def _predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:
         left = context.time_remaining()
         with (
-            self._service.recorded(request.model_spec.name, "GRPC"),
+            self._service.recorded(request.model_spec.name, "GRPC", "Predict"),
             self._service.gate.place(),
             self._service.gate.slot(context.is_active, math.inf if left is None else left),
         ):

@@ -17,7 +17,7 @@ from n2n_tf.config import ServeConfig
 from n2n_tf.exporting.cpp_loader import CppModel, SessionError
 from n2n_tf.exporting.signatures import JPEG, PNG
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
-from n2n_tf.serving import json_tensors
+from n2n_tf.serving import json_tensors, json_text
 from n2n_tf.serving.failure import CODES, Failure, invalid
 from n2n_tf.serving.gate import Gate
 from n2n_tf.serving.metrics import Metrics
@@ -47,13 +47,15 @@ class Service:
         Raises:
             Failure: it is wrong, or the model fails.
         """
-        request = json_tensors.parsed(body)
-        spec.signature_name = json_tensors.signature_of(request)
+        request = json_text.parsed(body)
+        name = json_tensors.signature_of(request)
         with self.models.use(spec) as (_, model):
-            if spec.signature_name not in model.signatures:
-                raise invalid(f'Serving signature name: "{spec.signature_name}" not found in signature def')
-            inputs = json_tensors.inputs_of(request, model.signatures[spec.signature_name].inputs)
-            return json_tensors.as_json(request, self._run(model, spec.signature_name, inputs))
+            if name not in model.signatures:
+                if name in model.all_signatures:
+                    raise invalid(f"Failed to get input map for signature: {name}")
+                raise invalid(f'Serving signature name: "{json_text.shortened(name)}" not found in signature def')
+            inputs = json_tensors.inputs_of(request, model.signatures[name].inputs)
+            return json_tensors.as_json(request, self._run(model, name, inputs))
 
     def predict_proto(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         """Answer a predict request of the gRPC API.
@@ -66,15 +68,15 @@ class Service:
             if name not in model.signatures:
                 raise Failure(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
             signature = model.signatures[name]
-            _check_names(set(request.inputs), set(signature.inputs))
-            for alias in request.output_filter:
+            _check_names(set(request.inputs), signature.inputs)
+            for number, alias in enumerate(request.output_filter):
                 if alias not in signature.outputs:
                     raise invalid(
                         f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
                         f"{{{','.join(sorted(signature.outputs))}}}."
                     )
-            if len(set(request.output_filter)) < len(request.output_filter):
-                raise invalid("duplicate output tensor alias")
+                if alias in request.output_filter[:number]:
+                    raise invalid(f"duplicate output tensor alias: {alias}")
             limit = self.max_pixels * CHANNELS
             inputs = {key: from_proto(key, value, limit) for key, value in request.inputs.items()}
             outputs = self._run(model, name, inputs, request.output_filter)
@@ -128,8 +130,8 @@ class Service:
         return response
 
     @contextlib.contextmanager
-    def recorded(self, name: str, entry: str) -> Iterator[None]:
-        """Count a predict request and its end; what was not foreseen is logged here and tells the client nothing.
+    def recorded(self, name: str, entry: str, api: str) -> Iterator[None]:
+        """Count a request and its end; what was not foreseen is logged here and tells the client nothing.
 
         Raises:
             Failure: whatever happens.
@@ -143,11 +145,11 @@ class Service:
             raise
         except Exception as error:
             code = StatusCode.INTERNAL
-            logger.exception("a predict request for %s failed", name)
+            logger.exception("a %s request for %s failed", api or "status", name)
             raise Failure(code, "internal error; the server's log says more") from error
         finally:
             served = name if name in self.models.names else "unknown"  # requests cannot make up metrics
-            self.metrics.record(served, entry, code.name, time.perf_counter() - begin)
+            self.metrics.record(served, (api, entry), code.name, time.perf_counter() - begin)
 
     def _run(
         self, model: CppModel, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = ()
@@ -179,21 +181,23 @@ def _padded(side: int) -> int:
 def _sides(file: bytes) -> tuple[int, ...]:
     """By its header; 0 where the model will refuse it anyway."""
     if file.startswith(PNG):
-        return struct.unpack(">II", file[16:24].ljust(8, b"\0"))
+        return struct.unpack(">II", file[16:24].ljust(8, b"\0")) if file[12:16] == b"IHDR" else (0,)
     try:
         return tuple(tf.image.extract_jpeg_shape(file).numpy()[:2].tolist()) if file.startswith(JPEG) else (0,)
     except tf.errors.InvalidArgumentError:
         return (0,)
 
 
-def _check_names(sent: set[str], wanted: set[str]) -> None:
+def _check_names(sent: set[str], inputs: json_tensors.Info) -> None:
+    wanted = set(inputs)
     if sent == wanted:
         return
     if len(sent) == len(wanted):
         missing = sorted(wanted - sent)[0]
         raise invalid(
-            f"Signature input alias: {missing} not found in request and no default value provided. "
-            f"Inputs expected to be in the request {{{','.join(sorted(sent))}}}"
+            f"Signature input alias: {missing}(feed name: {inputs[missing].name}) not found in request and no default "
+            f"value provided. Inputs expected to be in the request {{{','.join(sorted(sent))}}}, "
+            "or default input alias set: "
         )
     lists = [",".join(sorted(names)) for names in (sent, wanted, sent - wanted, wanted - sent)]
     raise invalid(
