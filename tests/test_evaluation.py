@@ -342,3 +342,35 @@ def test_any_callable_is_a_denoiser(sets, caplog):
     denoisers = {"mean": lambda image: np.full_like(image, image.mean()), "identity": Denoiser(identity(3))}
     scores = next(evaluate([TestSet("mine", pages, Gaussian(0.1))], denoisers, Float())).scores
     assert scores["identity"][0] > scores["mean"][0]
+
+
+@pytest.mark.parametrize("protocol", ["paper", "float"])
+def test_affine_scores_what_is_left_after_a_line_fitted_by_least_squares(protocol, sets, models, capsys):
+    """The noisy images are darker than the clean ones; against polyfit, on floats, rounded only then."""
+    noisy, clean = sets / "mine", sets / "brighter"
+    clean.mkdir()
+    expected = []
+    for path in sorted(noisy.iterdir()):
+        dark = np.asarray(Image.open(path)).astype(float)
+        bright = np.clip(np.round(30 + 0.8 * dark + RNG.normal(0, 6, dark.shape)), 0, 255).astype(np.uint8)
+        Image.fromarray(bright).save(clean / path.name)
+        fitted = np.clip(np.polyval(np.polyfit(dark.ravel(), bright.ravel() / 255, 1), dark), 0, 1)
+        fitted = np.round(fitted * 255) / 255 if protocol == "paper" else fitted
+        expected.append(peak_signal_noise_ratio(bright / 255, fitted, data_range=1))
+    arguments = ["--noisy", noisy, "--clean", clean, "--protocol", protocol, "--output", sets / "out"]
+    assert run(models("identity 3"), models("negative 3"), *arguments, "--affine") == 0
+    assert "| PSNR of a·x + b, dB | SSIM of a·x + b |" in (sets / "out" / "table.md").read_text()
+    with (sets / "out" / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for denoiser in ("noisy", "identity3", "negative3"):  # a line turns the negative back
+        scores = [float(row["psnr"]) for row in rows if row["denoiser"] == denoiser]
+        assert scores == pytest.approx(expected, abs=0.01)
+    saved = json.loads((sets / "out" / "identity3.json").read_text())
+    assert saved["settings"]["affine"] is True
+
+
+def test_affine_hides_the_papers_scores_and_leaves_a_constant_result_its_mean(sets):
+    pages = find_images([str(sets / "mine")], 3).pages
+    tests = [TestSet("mine", pages, Gaussian(0.1))]
+    for case in evaluate(tests, {"flat": lambda image: image * 0 + 0.3}, Float(), affine=True):
+        assert case.scores["flat"][0] == pytest.approx(-10 * np.log10(case.clean.var(dtype=float)), abs=1e-3)

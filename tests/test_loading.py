@@ -79,7 +79,7 @@ def damaged_json(path):
         (truncated, "not a .keras file"),
         (classifier, "wanted a network that takes and gives"),
         (other_zip, "cannot be used as a denoiser"),
-        (lambda_layer, "cannot be used as a denoiser"),
+        (lambda_layer, "cannot be used as a denoiser: it holds a Lambda layer, which runs code"),
         (foreign_layer, "cannot be used as a denoiser"),
         (damaged_json, "cannot be used as a denoiser"),
     ],
@@ -120,3 +120,25 @@ def test_a_file_of_the_other_keras_names_the_way_round(with_weights, tmp_path):
     first = "" if with_weights else r"where it was made, network.save_weights\('denoiser.weights.h5'\); here, "
     with pytest.raises(UsageError, match=f"written by Keras {other}, and .* does not read it.* weights: {first}{way}"):
         load_denoiser(tmp_path)
+
+
+@pytest.mark.parametrize("change", [(b'"filters": 5', b'"filters": 20000000'), (b'"groups": 1', b'"groups": 0')])
+def test_a_file_that_declares_more_than_it_holds_is_refused_before_it_is_built(change, tmp_path, monkeypatch):
+    image = keras.Input((None, None, 1))
+    hidden = keras.layers.Conv2D(5, 3, padding="same")(image)
+    keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(hidden)).save(tmp_path / "model.keras")
+    held = 1 * 9 * 5 + 5 + 5 * 9 * 1 + 1
+    load_denoiser(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = members["config.json"].replace(*change)
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    if b"filters" in change[0]:
+        monkeypatch.setattr(keras.models, "load_model", None)  # would raise another error
+        message = f"damaged: its layers have at least {20_000_000 * 9 + 45:,} weights, and it holds {held}"
+    else:
+        message = "cannot be used as a denoiser"
+    with pytest.raises(UsageError, match=message):
+        load_denoiser(tmp_path / "model.keras")

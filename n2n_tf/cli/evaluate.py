@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", default="paper", help="paper (rounded to 8 bits) or float (not rounded; raw and 16-bit data)"
     )
+    parser.add_argument("--affine", action="store_true", help="fit a·x + b of each result to its clean image first")
     parser.add_argument(
         "--repeats",
         type=int,
@@ -106,12 +107,12 @@ def run(args: argparse.Namespace) -> None:
     sets, skipped = _find_sets(args, noise, channels.pop())
 
     there = TABLE_2 if args.block_names else published(str(noise)) if args.protocol == "paper" else {}
-    results = Results(there)
+    results = Results({} if args.affine else there, affine=args.affine)  # the paper fits nothing
     pictures = []
     output.mkdir(parents=True, exist_ok=True)
     with ProgressLine("evaluating", sum(len(each.clean) * each.repeats for each in sets)) as line:
         try:
-            for case in evaluate(sets, {NOISY: lambda noisy: noisy, **denoisers}, protocol):
+            for case in evaluate(sets, {NOISY: lambda noisy: noisy, **denoisers}, protocol, args.affine):
                 results.add(case)
                 if case.repeat == 0 and case.page in case.set.clean[: args.pictures]:
                     pictures.append(comparison(*_shown(case)))
@@ -135,6 +136,8 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
         raise UsageError("wanted --data PATH... (clean images) with --noise, or both --noisy DIR and --clean DIR")
     if args.json and len(args.models) > 1:
         raise UsageError("--json: takes one MODEL; --output holds a JSON file for each")
+    if args.affine and args.submission:
+        raise UsageError("--affine: a submission has no clean blocks to fit to; leave it out")
     if args.pictures < 0:
         raise UsageError(f"--pictures {args.pictures}: wanted at least 0")
     if any((output / name).exists() for name in ("table.md", "scores.csv", "pictures.png")):

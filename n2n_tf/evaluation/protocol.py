@@ -7,7 +7,7 @@ import numpy as np
 
 from n2n_tf.data import bayer, readers
 from n2n_tf.data.readers import Page
-from n2n_tf.evaluation.metrics import psnr, ssim
+from n2n_tf.evaluation.metrics import affine_fit, psnr, ssim
 from n2n_tf.evaluation.pictures import to_uint8
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
 from n2n_tf.noise import Noise
@@ -82,7 +82,7 @@ class Paper:
         height, width = noisy.shape[:2]
         side = -(-max(height, width) // SIDE_MULTIPLE) * SIDE_MULTIPLE
         square = np.pad(noisy, ((0, side - height), (0, side - width), (0, 0)), "reflect")
-        return self.scored(denoiser(square)[:height, :width])
+        return denoiser(square)[:height, :width]
 
     def scored(self, image: np.ndarray) -> np.ndarray:
         return to_uint8(image)
@@ -95,7 +95,7 @@ class Float:
     clean_types = None  # any
 
     def denoise(self, denoiser: Denoise, noisy: np.ndarray) -> np.ndarray:
-        return self.scored(denoiser(noisy))
+        return denoiser(noisy)
 
     def scored(self, image: np.ndarray) -> np.ndarray:
         return np.clip(image, 0, 1)
@@ -104,7 +104,9 @@ class Float:
 PROTOCOLS: dict[str, Callable[[], Paper | Float]] = {"paper": Paper, "float": Float}
 
 
-def evaluate(sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol: Paper | Float) -> Iterator[Case]:
+def evaluate(
+    sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol: Paper | Float, affine: bool = False
+) -> Iterator[Case]:
     """Denoise and score every image of every set; all denoisers are given the same noise.
 
     The noise comes from NumPy's legacy generator with seed 101, as in the authors' code: bit-identical to it if the
@@ -114,6 +116,7 @@ def evaluate(sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol
         sets: test sets, in the order in which noise is drawn.
         denoisers: by name; any functions from image to image.
         protocol: one of `PROTOCOLS`.
+        affine: fit a·x + b of each result, before it is clipped and rounded, to the clean image first.
 
     Raises:
         UnusableImageError: an image that cannot be read, or that the protocol would round, before the first is
@@ -135,6 +138,9 @@ def evaluate(sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol
                     name: protocol.denoise(on_mosaics(denoiser, each.pattern), noisy)
                     for name, denoiser in denoisers.items()
                 }
+                if affine:
+                    results = {name: affine_fit(result, clean) for name, result in results.items()}
+                results = {name: protocol.scored(result) for name, result in results.items()}
                 clean = protocol.scored(clean)
                 scores = {
                     name: (psnr(result, clean, protocol.peak), ssim(result, clean, protocol.peak))

@@ -23,11 +23,13 @@ class Results:
         rows: by set, denoiser, image, noise draw: PSNR in dB and SSIM.
         groups: several sets that are also scored as one; in order.
         published: by set in small letters and the row's title, PSNR and SSIM of the paper, for the same noise.
+        affine: a·x + b was fitted to the clean images first; the table's head says so.
     """
 
     published: Mapping[str, Mapping[str, tuple[float, float]]]
     rows: list[tuple[str, str, str, int, float, float]] = field(default_factory=list)
     groups: dict[str, dict[str, None]] = field(default_factory=dict)
+    affine: bool = False
 
     def add(self, case: Case) -> None:
         """Keep the scores of a case."""
@@ -46,7 +48,9 @@ class Results:
 
     def table(self) -> list[tuple[str, ...]]:
         """Rows of strings, the first one the head: for each set the denoisers in their order, then the paper."""
-        rows: list[tuple[str, ...]] = [("set", "denoiser", "PSNR, dB", "SSIM", "images × draws")]
+        fitted = " of a·x + b" if self.affine else ""
+        head = ("set", "denoiser", f"PSNR{fitted}, dB", f"SSIM{fitted}", "images × draws")
+        rows: list[tuple[str, ...]] = [head]
         denoisers = list(dict.fromkeys(row[1] for row in self.rows))
         for name in self._names():
             for denoiser in denoisers:

@@ -10,6 +10,7 @@ import keras
 
 from n2n_tf.compat import reads_files_of
 from n2n_tf.config import UsageError, gist
+from n2n_tf.inference.declared import check_declared
 from n2n_tf.inference.denoiser import channels_of
 from n2n_tf.inference.saving import MOST_BYTES, weights_beside
 
@@ -17,7 +18,7 @@ from n2n_tf.inference.saving import MOST_BYTES, weights_beside
 def load_denoiser(path: str | Path) -> keras.Model:
     """Load a denoiser: a run directory or a .keras file.
 
-    The file is data: nothing in it is executed (`safe_mode`), and its sizes are checked before it is unpacked.
+    The file is data: nothing in it is executed (`safe_mode`), its sizes are checked before it is unpacked and built.
 
     Raises:
         UsageError: nothing there, no .keras file, not a denoiser, or of Keras 2 under Keras 3 and the other way round.
@@ -31,6 +32,8 @@ def load_denoiser(path: str | Path) -> keras.Model:
             if size > MOST_BYTES:
                 raise UsageError(f"{file}: unpacks to {size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} are read")
             written_by = str(json.loads(archive.read("metadata.json"))["keras_version"])
+            if reads_files_of(written_by):
+                check_declared(archive, file)
         if not reads_files_of(written_by):
             weights = weights_beside(file)
             first = "" if weights.exists() else f"where it was made, network.save_weights({weights.name!r}); here, "
@@ -38,7 +41,7 @@ def load_denoiser(path: str | Path) -> keras.Model:
                 f"{file}: written by Keras {written_by}, and Keras {keras.__version__} does not read it. Both read "
                 f"its weights: {first}n2n-tf convert {shlex.quote(str(weights))} --output HERE.keras"
             )
-        network = keras.models.load_model(file, compile=False)
+        network = keras.models.load_model(file, compile=False, safe_mode=True)
         channels_of(network)
         return network
     except zipfile.BadZipFile as error:
