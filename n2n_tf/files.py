@@ -2,6 +2,7 @@
 
 import json
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,15 @@ from typing import Any
 PARTIAL = ".partial."  # begins the name of a file that is not whole yet
 
 
+def partial_name(name: str) -> str:
+    """A name for a file that will be `name`: no other process's, of any length of `name`, with its short suffixes."""
+    suffixes = [each for each in Path(name).suffixes[-2:] if len(os.fsencode(each)) <= 16]  # writers go by them
+    return PARTIAL + uuid.uuid4().hex + "".join(suffixes)
+
+
 def write(path: Path, writer: Callable[[Path], Any]) -> None:
     """Let `writer` write a temporary file beside `path`, then rename it: `path` is old or new, never half."""
-    temporary = path.with_name(PARTIAL + path.name)
+    temporary = path.with_name(partial_name(path.name))
     try:
         writer(temporary)
         os.replace(temporary, path)

@@ -55,6 +55,7 @@ def write_dng(source: str, target: Path, images: Iterator[tuple[int, np.ndarray]
         holder = first if any(code in first.tags for code in DIRECTORIES) else page
         copied = copied_tags(holder, CAMERA)  # with places for EXIF and GPS
         tags = {tag[0]: tag for each in (first, page) for tag in copied_tags(each, CAMERA, ())["extratags"]}
+        tags.setdefault(50717, (50717, LONG, 1, round(frame.white), True))  # else it would follow from the new 16 bits
         places = [tag for tag in copied["extratags"] if tag[0] not in tags]
         copied["extratags"] = sorted([*tags.values(), *places])
         _write(target, whole, copied, ">" if tiff.byteorder == ">" else "<")

@@ -147,8 +147,12 @@ def _files_in(folder: str) -> list[str]:
     return images
 
 
-def _walk(folder: str) -> Iterator[str]:
+def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
     """Files, and no pipes; as the listing tells their kind this asks the disk nothing more of each."""
+    real = os.path.realpath(folder)
+    if real in above:
+        logger.warning("%s: passed over: a link to a folder that it lies in", folder)
+        return
     try:
         with os.scandir(folder) as listing_of:
             entries = list(listing_of)
@@ -157,14 +161,16 @@ def _walk(folder: str) -> Iterator[str]:
         return
     for entry in entries:
         try:
-            is_file = entry.is_file() and not entry.name.startswith(PARTIAL)  # of an interrupted run
+            is_file = entry.is_file() and not entry.name.startswith((PARTIAL, "._"))  # interrupted; of macOS
         except OSError as error:  # a link in a circle
             logger.warning("%s: passed over: %s", entry.path, reason(error))
             continue
         if is_file:
             yield entry.path
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _walk(entry.path)
+        elif entry.is_dir():
+            yield from _walk(entry.path, above | {real})
+        elif entry.is_symlink() and not os.path.exists(entry.path):
+            logger.warning("%s: passed over: a link to nothing", entry.path)
 
 
 def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:

@@ -139,6 +139,8 @@ def _tiff_header(path: str) -> list[tuple[int, int, int, int]]:
     with tifffile.TiffFile(path) as tiff:
         if (tiff.imagej_metadata or {}).get("images", 1) > len(tiff.pages):
             raise UnusableImageError("an ImageJ stack in one piece; save its planes as pages")
+        if tiff.is_stk and tiff.pages[0].aspage().tags[33629].count > len(tiff.pages):
+            raise UnusableImageError("a MetaMorph stack in one piece; save its planes as pages")
         if any(shaped.get("truncated") for shaped in tiff.shaped_metadata or ()):
             raise UnusableImageError("a stack in one piece; save its planes as pages")
         images = [(n, page.aspage()) for n, page in enumerate(tiff.pages)]
@@ -152,6 +154,8 @@ def _tiff_shape(page: tifffile.TiffPage) -> tuple[int, int, int]:
     gray_or_rgb = (model == "MINISBLACK" and (channels == 1 or alpha)) or (model == "RGB" and channels in (3, 4))
     if set(page.axes) - set("YXS") or not gray_or_rgb:
         raise UnusableImageError(f"a {model} TIFF of {channels} channels; wanted gray or RGB: convert the file")
+    if model == "RGB" and channels == 4 and page.extrasamples and page.extrasamples[0] == 0:
+        raise UnusableImageError("a fourth channel that is no alpha (ExtraSamples 0); wanted gray or RGB: split it off")
     if page.dtype is None or not (page.dtype in (bool, np.uint8, np.uint16) or page.dtype.kind == "f"):
         raise UnusableImageError(f"{page.dtype} pixels; wanted uint8, uint16 or float: convert the file")
     if page.dtype != bool and page.bitspersample != page.dtype.itemsize * 8:

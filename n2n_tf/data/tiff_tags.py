@@ -12,6 +12,16 @@ from n2n_tf.data.errors import UnusableImageError
 KEPT = (  # about the image, not about how the file stores it
     269, 270, 271, 272, 274, 285, 286, 287, 297, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34675,
 )  # fmt: skip
+STORAGE = {  # how a file stores its pixels, or places in it; the writer makes its own
+    *range(254, 260), 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 288, 289, 292, 293, 296,
+    317, 320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 400, *range(512, 522), 529, 530, 531, 532, 559,
+    33628, 33629, 33630, 33631,  # MetaMorph's stacks
+    34412,  # Zeiss LSM, with places in the old file
+    34665, 34853, 40965,  # directories, copied on their own
+    37724,  # Photoshop's layers, which are the old pixels
+    65426, 65432, 65433,  # Hamamatsu's places
+}  # fmt: skip
+IFD_TYPES = (13, 18)  # pointers to directories
 RATIONALS = (5, 10)  # types
 Tag = tuple[int, int, int, Any, bool]  # as tifffile takes them: code, type, count, value, for the first page only
 DIRECTORIES = (34665, 34853)  # EXIF, GPS: pointers to a directory of tags
@@ -20,7 +30,7 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 
 
 def copied_tags(
-    page: tifffile.TiffPage, codes: Sequence[int] = KEPT, directories: Sequence[int] = DIRECTORIES
+    page: tifffile.TiffPage, codes: Sequence[int] | None = None, directories: Sequence[int] = DIRECTORIES
 ) -> dict[str, Any]:
     """What `tifffile.TiffWriter.write` needs to give a page the tags of another.
 
@@ -28,6 +38,8 @@ def copied_tags(
     images do not use; `copy_directories` fills them.
     """
     tags: list[Tag] = []
+    if codes is None:  # all but those of `STORAGE`
+        codes = sorted({tag.code for tag in page.tags if tag.dtype not in IFD_TYPES} - STORAGE)
     for code in codes:
         if code in page.tags:
             tag = page.tags[code]

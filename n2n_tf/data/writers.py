@@ -127,7 +127,7 @@ def _webp_chunks(path: str) -> list[bytes]:
 def _write_tiff(source: str, target: Path, images: Pages) -> None:
     with tifffile.TiffFile(source) as old:
         directories = []
-        with tifffile.TiffWriter(target, byteorder=old.byteorder, bigtiff=old.is_bigtiff) as new:
+        with tifffile.TiffWriter(target, byteorder=old.byteorder, bigtiff=old.is_bigtiff, ome=False) as new:
             for number, image in images:
                 page = old.pages[number].aspage()
                 lossless = image.dtype != bool and page.compression != tifffile.COMPRESSION.NONE

@@ -143,7 +143,7 @@ class RunDirectory:
     def _undamaged(self) -> Iterator[None]:
         try:
             yield
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
             raise RunError(f"{self.path}: config.json or images.json is damaged: {error!r}") from error
 
     def forget_from(self, epoch: int) -> None:

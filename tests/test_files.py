@@ -1,0 +1,81 @@
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+
+from n2n_tf import files
+from n2n_tf.data.images import find_files
+from n2n_tf.data.readers import UnusableImageError, pages
+from n2n_tf.progress import ProgressLine
+
+WRITER = """
+import pathlib, sys, time
+from n2n_tf import files
+def slowly(path):
+    with open(path, "wb") as file:
+        for _ in range(20):
+            file.write(sys.argv[2].encode() * 1000)
+            file.flush()
+            time.sleep(0.01)
+files.write(pathlib.Path(sys.argv[1]), slowly)
+"""
+
+
+def test_two_processes_write_one_target(tmp_path):
+    target = tmp_path / "target.bin"
+    both = [subprocess.Popen([sys.executable, "-c", WRITER, target, letter]) for letter in "ab"]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert target.read_bytes() in (b"a" * 20000, b"b" * 20000)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("length", [247, 255])
+def test_long_names_and_failures(length, tmp_path):
+    target = tmp_path / ("x" * (length - 4) + ".tif")
+    files.write_json(target, 1)
+    assert target.read_text() == "1\n"
+    with pytest.raises(TypeError):
+        files.write_json(target, object())
+    assert target.read_text() == "1\n"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_links_are_followed_and_circles_and_dangling_ones_listed(tmp_path, caplog):
+    given, other = tmp_path / "given", tmp_path / "other"
+    for folder in (given, other):
+        folder.mkdir()
+    for name in (other / "a.png", other / "._a.png"):
+        name.touch()
+    (given / "link").symlink_to(other)
+    (given / "circle").symlink_to(given)
+    (given / "gone.png").symlink_to("nowhere")
+    assert list(find_files([str(given)], "--data")) == [str(given / "link" / "a.png")]
+    assert caplog.text.count("circle: passed over") == 1
+    assert "gone.png: passed over: a link to nothing" in caplog.text
+
+
+def test_names_that_are_not_utf8_are_shown_escaped(monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", out)
+    with ProgressLine("x", 1) as line:
+        line.say("caf\udce9.png")
+    out.flush()
+    assert b"caf\\udce9.png" in out.buffer.getvalue()
+
+
+def test_a_fourth_band_that_is_no_alpha_is_refused(tmp_path):
+    image = np.zeros((8, 9, 4), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb", extrasamples=["unspecified"])
+    with pytest.raises(UnusableImageError, match="ExtraSamples 0"):
+        pages(tmp_path / "a.tif")
+
+
+def test_a_metamorph_stack_is_refused(tmp_path):
+    path = tmp_path / "a.stk"
+    tags = [(33629, 5, 5, (1,) * 10, True), (33628, 5, 1, (1, 1), True)]
+    tifffile.imwrite(path, np.zeros((8, 9), np.uint8), metadata=None, extratags=tags)
+    with pytest.raises(UnusableImageError, match="MetaMorph"):
+        pages(path)
