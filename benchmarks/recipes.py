@@ -36,6 +36,7 @@ COMMON = {
 
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
+    "the paper's network": {"network": "unet"},
     "authors": PRESETS["paper"],
     "authors' schedules, default weights": {**PRESETS["paper"], "init": "default"},
     "learning rate 1e-3": {"learning_rate": 1e-3},

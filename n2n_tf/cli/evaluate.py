@@ -37,21 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     path = os.path.expanduser
     parser.add_argument("models", nargs="+", type=path, metavar="MODEL", help="run directories or .keras files")
     parser.add_argument(
-        "--data",
-        nargs="+",
-        type=path,
-        metavar="PATH",
+        "--data", nargs="+", type=path, metavar="PATH",
         help="sets of clean images: folders, globs, files; needs --noise",
-    )
+    )  # fmt: skip
     parser.add_argument("--noise", help="noise added to --data: gaussian or poisson")
     parser.add_argument("--sigma", nargs="+", type=float, metavar="S", help="as for train")
     parser.add_argument("--lam", nargs="+", type=float, metavar="L", help="as for train")
     parser.add_argument(
-        "--noisy",
-        type=path,
-        metavar="DIR",
+        "--noisy", type=path, metavar="DIR",
         help="noisy images, with --clean instead of --data; or SIDD's blocks, a .mat",
-    )
+    )  # fmt: skip
     parser.add_argument("--clean", type=path, metavar="DIR", help="their clean partners, of the same names")
     add_block_arguments(parser)
     parser.add_argument(
@@ -59,26 +54,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--affine", action="store_true", help="fit a·x + b of each result to its clean image first")
     parser.add_argument(
-        "--repeats",
-        type=int,
-        action=Number,
-        within=at_least(1),
-        metavar="N",
+        "--repeats", type=int, action=Number, within=at_least(1), metavar="N",
         help="noise draws for each image; the paper's on kodak, bsd300, set14, else 1",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--output", type=path, metavar="DIR", help="tables and pictures (default: evaluations/DATE-TIME)"
     )
     parser.add_argument("--json", type=path, metavar="FILE", help="the scores of the only MODEL, in this file too")
     parser.add_argument(
-        "--pictures",
-        type=int,
-        action=Number,
-        within=at_least(0),
-        default=3,
-        metavar="N",
+        "--pictures", type=int, action=Number, within=at_least(0), default=3, metavar="N",
         help="images of each set to show (default: 3)",
-    )
+    )  # fmt: skip
     parser.add_argument("--ensemble", action="store_true", help="mean over 8 flips and rotations, 8 times as long")
     add_size_arguments(parser)
 
@@ -138,8 +124,6 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
         raise UsageError("--json: takes one MODEL; --output holds a JSON file for each")
     if args.affine and args.submission:
         raise UsageError("--affine: a submission has no clean blocks to fit to; leave it out")
-    if args.pictures < 0:
-        raise UsageError(f"--pictures {args.pictures}: wanted at least 0")
     if any((output / name).exists() for name in ("table.md", "scores.csv", "pictures.png")):
         raise UsageError(f"--output {output}: holds an evaluation already; name another")
     if args.json and not Path(args.json).absolute().parent.is_dir():

@@ -22,7 +22,7 @@ def unet(
             parameters at 3 channels.
         init: a name of `INITS`.
         seed: of the initial weights; None draws them anew each time.
-        residual: add the image to the result. Not the paper's; in a short training on raw it keeps the colours.
+        residual: add the image to the result. Not the paper's; better in short training, colours above all.
 
     Returns:
         Functional model of stock layers, float32 [B, H, W, C] -> [B, H, W, C], intensities nominally in
