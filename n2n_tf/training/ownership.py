@@ -23,7 +23,8 @@ _own: set[Path] = set()  # of this process, to which its own POSIX locks are no 
 def owned(directory: Path) -> Iterator[None]:
     """Own a run directory, which is made, and goes again if nothing was written there.
 
-    A POSIX lock, since NFS servers keep those too, and free them when their process or its machine has gone.
+    A POSIX lock, since NFS servers keep those too, and free them when their process has gone, or (NFS 4, by its leases)
+    its machine.
 
     Raises:
         RunError: another process owns it, on this machine or, on a network file system, on another.
