@@ -1,6 +1,8 @@
 import io
+import struct
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import tifffile
 from n2n_tf import files
 from n2n_tf.data.images import find_files
 from n2n_tf.data.readers import UnusableImageError, pages
+from n2n_tf.data.tiff_tags import MOST_PAGES
 from n2n_tf.progress import ProgressLine
 
 WRITER = """
@@ -79,3 +82,26 @@ def test_a_metamorph_stack_is_refused(tmp_path):
     tifffile.imwrite(path, np.zeros((8, 9), np.uint8), metadata=None, extratags=tags)
     with pytest.raises(UnusableImageError, match="MetaMorph"):
         pages(path)
+
+
+def chain(count, circle):
+    """A TIFF of so many pages, which share their pixels; the last leads to the first if they form a circle."""
+    tags = [(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 8), (279, 64)]
+    entries = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", code, 4, 1, value) for code, value in tags)
+    size, first = len(entries) + 4, 72
+    following = [*range(first + size, first + count * size, size), first if circle else 0]
+    return struct.pack("<4sI64x", b"II*\0", first) + b"".join(entries + struct.pack("<I", each) for each in following)
+
+
+@pytest.mark.parametrize(("count", "circle"), [(MOST_PAGES + 1, False), (100_000, False), (2, True), (200, True)])
+def test_too_many_pages_are_refused_at_once(count, circle, tmp_path):
+    (tmp_path / "a.tif").write_bytes(chain(count, circle))
+    began = time.monotonic()
+    with pytest.raises(UnusableImageError, match="32768 pages"):
+        pages(tmp_path / "a.tif")
+    assert time.monotonic() - began < 5
+
+
+def test_many_pages_are_read(tmp_path):
+    (tmp_path / "a.tif").write_bytes(chain(1000, False))
+    assert len(pages(tmp_path / "a.tif")) == 1000

@@ -12,6 +12,7 @@ import tifffile
 
 from n2n_tf.data import bayer
 from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
+from n2n_tf.data.tiff_tags import check_pages
 
 Area = tuple[int, int, int, int]  # top, left, height, width
 ACTIVE_AREA, CFA_PATTERN, BLACK_REPEAT, BLACK_LEVEL = 50829, 33422, 50713, 50714  # DNG tags
@@ -194,6 +195,7 @@ def raw_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
     Raises:
         UnusableImageError: there is none.
     """
+    check_pages(tiff)
     pages = [page.aspage() for page in tiff.pages]
     pages += [sub.aspage() for page in pages for sub in page.pages or ()]
     found = [page for page in pages if page.photometric == CFA and not page.is_reduced]
