@@ -22,7 +22,7 @@ from n2n_tf.data import prepare as prepare_module
 from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.manifest import VAL
 from n2n_tf.data.shards import open_shards
-from n2n_tf.evaluation import blocks
+from n2n_tf.evaluation import blocks as block_files
 
 PHONES = sorted(sidd.PATTERNS)
 COLORS = {"R": 0.2, "G": 0.4, "B": 0.6}
@@ -245,7 +245,7 @@ def test_a_reader_that_crashes_is_one_line(tmp_path):
     assert "\n" not in str(raised.value)
     assert sidd.metadata_pattern(path) is None
     with pytest.raises(RunError, match=r"a\.mat: cannot be decoded"):
-        blocks.read(str(path))
+        block_files.read(str(path))
 
 
 def test_prepared_crops_have_the_colors_of_every_phone_in_their_planes(dataset, tmp_path, capsys):
