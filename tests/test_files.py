@@ -35,6 +35,29 @@ def test_two_processes_write_one_target(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_what_killed_processes_left_is_removed_and_no_more(tmp_path):
+    killed, living = (
+        subprocess.Popen([sys.executable, "-c", WRITER.replace("20", "9999"), tmp_path / name, "a"])
+        for name in ("killed.bin", "living.bin")
+    )
+    try:
+        began = time.monotonic()
+        while len(partial := set(tmp_path.iterdir())) < 2:
+            assert time.monotonic() - began < 30
+            time.sleep(0.01)
+        killed.kill()
+        killed.wait()
+        assert set(tmp_path.iterdir()) == partial
+        files.write_json(tmp_path / "other.json", 1)
+        left = set(tmp_path.iterdir()) - {tmp_path / "other.json"}
+        assert len(left) == 1
+        assert left < partial
+        assert f"-{living.pid}-" in left.pop().name
+    finally:
+        living.kill()
+        living.wait()
+
+
 @pytest.mark.parametrize("length", [247, 255])
 def test_long_names_and_failures(length, tmp_path):
     target = tmp_path / ("x" * (length - 4) + ".tif")
