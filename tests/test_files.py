@@ -4,19 +4,21 @@ import subprocess
 import sys
 import time
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 
 from n2n_tf import files
+from n2n_tf.cli.main import main
 from n2n_tf.data.images import find_files
 from n2n_tf.data.readers import UnusableImageError, pages
 from n2n_tf.data.tiff_tags import MOST_PAGES
-from n2n_tf.progress import ProgressLine
 
 WRITER = """
 import pathlib, sys, time
 from n2n_tf import files
+from n2n_tf.cli.main import main
 def slowly(path):
     with open(path, "wb") as file:
         for _ in range(20):
@@ -83,13 +85,28 @@ def test_links_are_followed_and_circles_and_dangling_ones_listed(tmp_path, caplo
     assert "gone.png: passed over: a link to nothing" in caplog.text
 
 
-def test_names_that_are_not_utf8_are_shown_escaped(monkeypatch):
-    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    monkeypatch.setattr(sys, "stdout", out)
-    with ProgressLine("x", 1) as line:
-        line.say("caf\udce9.png")
-    out.flush()
-    assert b"caf\\udce9.png" in out.buffer.getvalue()
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_names_that_are_not_utf8_are_shown_escaped(encoding, models, tmp_path, monkeypatch):
+    folder, output = tmp_path / "d\udce9", tmp_path / "out"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    for name in ("a", "caf\udce9"):
+        (folder / f"{name}.png").write_bytes(imagecodecs.png_encode(pixels))
+    (folder / "bad\udce9.png").write_bytes(b"\x89PNG")
+    shown, model = io.TextIOWrapper(io.BytesIO(), encoding), models("identity 3")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert main(["denoise", model, str(folder), "--output", str(output)]) == 1  # one is broken
+    assert (output / "caf\udce9.png").exists()
+    prepare = ["prepare", "images", str(folder), "--crop-size", "64", "--step", "64", "--output"]
+    assert main([*prepare, str(tmp_path / "shards")]) == 0
+    scores = ["evaluate", model, "--noise", "gaussian", "--output", str(tmp_path / "scores"), "--data"]
+    assert main([*scores, str(folder)]) == 0
+    shown.flush()
+    said = shown.buffer.getvalue().decode(encoding)
+    assert "caf\\udce9.png" in said
+    assert "bad\\udce9.png: not a PNG" in said
+    assert "| d\\udce9 |" in (tmp_path / "scores" / "table.md").read_text(encoding="utf-8")
+    assert "d\\udce9," in (tmp_path / "scores" / "scores.csv").read_text(encoding="utf-8")
 
 
 def test_a_fourth_band_that_is_no_alpha_is_refused(tmp_path):
