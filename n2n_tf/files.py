@@ -1,5 +1,6 @@
 """Files that are whole or not there."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -16,7 +17,9 @@ PARTIAL = ".partial."  # begins the name of a file that is not whole yet
 @functools.cache
 def _here() -> str:
     """Where a process number means what it means to us: this host, on Linux this container."""
-    space = os.readlink("/proc/self/ns/pid") if os.path.exists("/proc/self/ns/pid") else ""
+    space = ""
+    with contextlib.suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")
     return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
 
 

@@ -42,7 +42,7 @@ def _apart(task: str, path: str | Path, number: int) -> np.ndarray:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         done = subprocess.run(command, capture_output=True, env=environment, check=False)
         if done.returncode == REFUSED:
-            raise UnusableImageError(done.stdout.decode("utf-8", "replace").strip())
+            raise UnusableImageError(" ".join(done.stdout.decode("utf-8", "replace").split()))
         if done.returncode:
             ending = signal.strsignal(-done.returncode) if done.returncode < 0 else f"status {done.returncode}"
             raise UnusableImageError(f"cannot be decoded: SciPy's reader ended with: {ending}")

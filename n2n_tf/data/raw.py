@@ -126,7 +126,7 @@ def _check_only_shot(path: str | Path) -> None:
 def _check_end(rows: np.ndarray, white: float) -> None:
     """Raise UnusableImageError if the mosaic's last rows hold nothing: not every decoder of LibRaw misses an end."""
     colors = [rows[row::2, column::2] for row in (0, 1) for column in (0, 1)]
-    if all(np.ptp(each) == 0 and each.max(initial=0) < white for each in colors):
+    if all(each.size and np.ptp(each) == 0 and each.max() < white for each in colors):
         raise UnusableImageError("its last rows are all alike: the file is cut short, or was not received whole")
 
 

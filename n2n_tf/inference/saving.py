@@ -1,7 +1,6 @@
 """Trained denoisers to files: for this Keras, and for the other."""
 
 import io
-import tempfile
 import zipfile
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import h5py
 import keras
 
 from n2n_tf.config import UsageError, gist
-from n2n_tf.files import PARTIAL, write
+from n2n_tf.files import partial_name, write
 
 MOST_BYTES = 2**31  # of an unpacked file; the paper's U-Net has 5 MB
 LAYERS = "layers"  # attribute of a .weights.h5 file
@@ -33,11 +32,13 @@ def save_denoiser(network: keras.Model, path: Path, full: keras.Model | None = N
 
 def _weights_of(network: keras.Model, layers: str, folder: Path) -> bytes:
     """A .weights.h5 file: made in memory, as in a .keras file, since HDF5 crashes where a disk is full."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=PARTIAL) as temporary:
-        archive = Path(temporary, "network.keras")
+    archive = folder / partial_name("network.keras")
+    try:
         network.save(archive)
         with zipfile.ZipFile(archive) as members:
             weights = io.BytesIO(members.read("model.weights.h5"))
+    finally:
+        archive.unlink(missing_ok=True)
     with h5py.File(weights, "r+") as file:
         file.attrs[LAYERS] = layers
     return weights.getvalue()
