@@ -1,7 +1,11 @@
 """Files that are whole or not there."""
 
+import contextlib
+import functools
+import hashlib
 import json
 import os
+import platform
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +14,36 @@ from typing import Any
 PARTIAL = ".partial."  # begins the name of a file that is not whole yet
 
 
+@functools.cache
+def _here() -> str:
+    """Where a process number means what it means to us: this host, on Linux this container."""
+    space = ""
+    with contextlib.suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
+
+
+@functools.cache
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left unfinished; once, since a folder may hold many files."""
+    for path in folder.glob(f"{PARTIAL}{_here()}-*") if os.name == "posix" else ():
+        try:
+            os.kill(int(path.name.split("-")[1]), 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except (ValueError, OverflowError, OSError):  # no name of ours; a process of another user
+            continue
+
+
 def partial_name(name: str) -> str:
     """A name for a file that will be `name`: no other process's, of any length of `name`, with its short suffixes."""
     suffixes = [each for each in Path(name).suffixes[-2:] if len(os.fsencode(each)) <= 16]  # writers go by them
-    return PARTIAL + uuid.uuid4().hex + "".join(suffixes)
+    return f"{PARTIAL}{_here()}-{os.getpid()}-{uuid.uuid4().hex}{''.join(suffixes)}"
 
 
 def write(path: Path, writer: Callable[[Path], Any]) -> None:
     """Let `writer` write a temporary file beside `path`, then rename it: `path` is old or new, never half."""
+    _sweep(path.parent)
     temporary = path.with_name(partial_name(path.name))
     try:
         writer(temporary)

@@ -54,5 +54,4 @@ class ProgressLine:
             None if time is None else timedelta(seconds=round(time)) for time in (task.elapsed, task.time_remaining)
         )
         times = f"{elapsed} elapsed" + ("" if left is None else f", {left} left")
-        text = text.encode("utf-8", "backslashreplace").decode()  # names of files need not be UTF-8
         self._progress.console.print(f"{text}  {times}", soft_wrap=True, markup=False)

@@ -1,19 +1,24 @@
 import io
+import struct
 import subprocess
 import sys
+import time
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 
 from n2n_tf import files
+from n2n_tf.cli.main import main
 from n2n_tf.data.images import find_files
 from n2n_tf.data.readers import UnusableImageError, pages
-from n2n_tf.progress import ProgressLine
+from n2n_tf.data.tiff_tags import MOST_PAGES
 
 WRITER = """
 import pathlib, sys, time
 from n2n_tf import files
+from n2n_tf.cli.main import main
 def slowly(path):
     with open(path, "wb") as file:
         for _ in range(20):
@@ -30,6 +35,29 @@ def test_two_processes_write_one_target(tmp_path):
     assert [process.wait(60) for process in both] == [0, 0]
     assert target.read_bytes() in (b"a" * 20000, b"b" * 20000)
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_killed_processes_left_is_removed_and_no_more(tmp_path):
+    killed, living = (
+        subprocess.Popen([sys.executable, "-c", WRITER.replace("20", "9999"), tmp_path / name, "a"])
+        for name in ("killed.bin", "living.bin")
+    )
+    try:
+        began = time.monotonic()
+        while len(partial := set(tmp_path.iterdir())) < 2:
+            assert time.monotonic() - began < 30
+            time.sleep(0.01)
+        killed.kill()
+        killed.wait()
+        assert set(tmp_path.iterdir()) == partial
+        files.write_json(tmp_path / "other.json", 1)
+        left = set(tmp_path.iterdir()) - {tmp_path / "other.json"}
+        assert len(left) == 1
+        assert left < partial
+        assert f"-{living.pid}-" in left.pop().name
+    finally:
+        living.kill()
+        living.wait()
 
 
 @pytest.mark.parametrize("length", [247, 255])
@@ -57,13 +85,28 @@ def test_links_are_followed_and_circles_and_dangling_ones_listed(tmp_path, caplo
     assert "gone.png: passed over: a link to nothing" in caplog.text
 
 
-def test_names_that_are_not_utf8_are_shown_escaped(monkeypatch):
-    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    monkeypatch.setattr(sys, "stdout", out)
-    with ProgressLine("x", 1) as line:
-        line.say("caf\udce9.png")
-    out.flush()
-    assert b"caf\\udce9.png" in out.buffer.getvalue()
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_names_that_are_not_utf8_are_shown_escaped(encoding, models, tmp_path, monkeypatch):
+    folder, output = tmp_path / "d\udce9", tmp_path / "out"
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    for name in ("a", "caf\udce9"):
+        (folder / f"{name}.png").write_bytes(imagecodecs.png_encode(pixels))
+    (folder / "bad\udce9.png").write_bytes(b"\x89PNG")
+    shown, model = io.TextIOWrapper(io.BytesIO(), encoding), models("identity 3")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert main(["denoise", model, str(folder), "--output", str(output)]) == 1  # one is broken
+    assert (output / "caf\udce9.png").exists()
+    prepare = ["prepare", "images", str(folder), "--crop-size", "64", "--step", "64", "--output"]
+    assert main([*prepare, str(tmp_path / "shards")]) == 0
+    scores = ["evaluate", model, "--noise", "gaussian", "--output", str(tmp_path / "scores"), "--data"]
+    assert main([*scores, str(folder)]) == 0
+    shown.flush()
+    said = shown.buffer.getvalue().decode(encoding)
+    assert "caf\\udce9.png" in said
+    assert "bad\\udce9.png: not a PNG" in said
+    assert "| d\\udce9 |" in (tmp_path / "scores" / "table.md").read_text(encoding="utf-8")
+    assert "d\\udce9," in (tmp_path / "scores" / "scores.csv").read_text(encoding="utf-8")
 
 
 def test_a_fourth_band_that_is_no_alpha_is_refused(tmp_path):
@@ -79,3 +122,26 @@ def test_a_metamorph_stack_is_refused(tmp_path):
     tifffile.imwrite(path, np.zeros((8, 9), np.uint8), metadata=None, extratags=tags)
     with pytest.raises(UnusableImageError, match="MetaMorph"):
         pages(path)
+
+
+def chain(count, circle):
+    """A TIFF of so many pages, which share their pixels; the last leads to the first if they form a circle."""
+    tags = [(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 8), (277, 1), (278, 8), (279, 64)]
+    entries = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", code, 4, 1, value) for code, value in tags)
+    size, first = len(entries) + 4, 72
+    following = [*range(first + size, first + count * size, size), first if circle else 0]
+    return struct.pack("<4sI64x", b"II*\0", first) + b"".join(entries + struct.pack("<I", each) for each in following)
+
+
+@pytest.mark.parametrize(("count", "circle"), [(MOST_PAGES + 1, False), (100_000, False), (2, True), (200, True)])
+def test_too_many_pages_are_refused_at_once(count, circle, tmp_path):
+    (tmp_path / "a.tif").write_bytes(chain(count, circle))
+    began = time.monotonic()
+    with pytest.raises(UnusableImageError, match="32768 pages"):
+        pages(tmp_path / "a.tif")
+    assert time.monotonic() - began < 5
+
+
+def test_many_pages_are_read(tmp_path):
+    (tmp_path / "a.tif").write_bytes(chain(1000, False))
+    assert len(pages(tmp_path / "a.tif")) == 1000

@@ -1,8 +1,13 @@
+import subprocess
+import sys
+
+import h5py
 import numpy as np
 import pytest
 from conftest import identity
 
 import n2n_tf
+from n2n_tf.inference import save_denoiser
 from n2n_tf.networks import unet
 
 RNG = np.random.default_rng(0)
@@ -49,3 +54,49 @@ def test_padding_is_reflection_and_cropped_away():
 def test_arrays_that_do_not_fit(image, message):
     with pytest.raises(ValueError, match=message):
         n2n_tf.denoise(identity(3), image)
+
+
+def test_weights_are_stored_as_keras_does(tmp_path):
+    network = unet(1, 4, seed=0)
+    save_denoiser(network, tmp_path / "a.keras")
+    network.save_weights(tmp_path / "b.weights.h5")
+    found = []
+    for name in ("a", "b"):
+        with h5py.File(tmp_path / f"{name}.weights.h5") as file:
+            arrays = {}
+            file.visititems(
+                lambda name, item, arrays=arrays: arrays.update({name: item[()]} if hasattr(item, "shape") else {})
+            )
+            found.append(arrays)
+    assert found[0].keys() == found[1].keys()
+    assert len(found[0]) == len(network.weights)
+    for name, array in found[0].items():
+        np.testing.assert_array_equal(array, found[1][name])
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+FULL_DISK = """
+import pathlib, resource, sys
+from n2n_tf.inference import save_denoiser
+from n2n_tf.networks import unet
+network, folder = unet(1, 4, seed=0), pathlib.Path(sys.argv[1])
+save_denoiser(network, folder / "a.keras")
+files = {each.name: each.read_bytes() for each in folder.iterdir()}
+sizes = sorted(map(len, files.values()))
+assert len(sizes) == 2
+for limit in (1000, sizes[0] // 2, sizes[0] - 1, sizes[1] - 1):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        save_denoiser(network, folder / "a.keras")
+    except OSError as error:
+        print(error.strerror)
+    assert files == {each.name: each.read_bytes() for each in folder.iterdir()}
+"""
+
+
+def test_a_full_disk_is_an_ordinary_error(tmp_path):
+    """A limit on the size of files stands in for the disk. HDF5 itself answers it with SIGSEGV."""
+    pytest.importorskip("resource", reason="the limit is the operating system's")
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["File too large"] * 4

@@ -343,3 +343,47 @@ def test_folders_of_raw_and_other_images_want_to_be_told_apart(tmp_path):
     assert build_config({**flags, "channels": 4}).gamma == 1.0
     assert build_config({**flags, "channels": 3}).gamma == 2.0
     assert build_config({"data": [str(tmp_path / "*.[dD][nN][gG]")], "noise": "none"}).channels == 4
+
+
+@pytest.mark.parametrize("value", [0, BLACK])
+def test_a_file_that_ends_in_nothing_is_refused(value, tmp_path):
+    """As a download leaves it that reserved its space first; LibRaw itself says nothing."""
+    path = tmp_path / "a.dng"
+    whole = write_dng(path, size=(640, 96))
+    data = path.read_bytes()
+    place = data.index(whole[64].tobytes())
+    end = data.index(whole[-1].tobytes()) + whole[-1].nbytes
+    path.write_bytes(data[:place] + np.full((end - place) // 2, value, np.uint16).tobytes() + data[end:])
+    with rawpy.imread(str(path)) as opened:
+        assert (opened.raw_image == value).mean() > 0.89
+    with pytest.raises(UnusableImageError, match="last rows are all alike"):
+        readers.pages(path)
+    assert raw.rendered(path).shape == (640, 96, 3)  # what is denoised may be flat
+
+
+@pytest.mark.parametrize("part", [0.02, 0.5, 0.999])
+def test_a_file_cut_short_is_refused(part, tmp_path):
+    path = tmp_path / "a.dng"
+    write_dng(path, size=(640, 96))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
+    with pytest.raises(UnusableImageError):
+        readers.pages(path)
+
+
+def test_a_saturated_end_is_none(tmp_path):
+    path = tmp_path / "a.dng"
+    whole = write_dng(path)
+    data = path.read_bytes()
+    place = data.index(whole[-2].tobytes())
+    path.write_bytes(data[:place] + np.full((2, 96), WHITE, np.uint16).tobytes() + data[place + 4 * 96 :])
+    assert (raw.read(path)[-1] == 1).all()
+
+
+def test_a_monochrome_camera_is_called_so(tmp_path):
+    tags = [(50706, 1, 4, b"\1\4\0\0", True), (50708, 2, 0, "Maker Model", True)]
+    gray = np.random.default_rng(0).integers(BLACK, WHITE, (64, 96), np.uint16)
+    tifffile.imwrite(tmp_path / "a.dng", gray, photometric="minisblack", metadata=None, extratags=tags)
+    with tifffile.TiffFile(tmp_path / "a.dng", mode="r+") as tiff:
+        tiff.pages[0].tags[262].overwrite(34892)  # LinearRaw
+    with pytest.raises(UnusableImageError, match=r"monochrome camera.*gray TIFF"):
+        readers.pages(tmp_path / "a.dng")

@@ -3,6 +3,9 @@
 import base64
 import csv
 import json
+import struct
+import subprocess
+import sys
 
 import h5py
 import keras
@@ -13,12 +16,13 @@ import tensorflow as tf
 
 from benchmarks import sidd_form
 from n2n_tf.cli.main import main
-from n2n_tf.config import UsageError
+from n2n_tf.config import RunError, UsageError
 from n2n_tf.data import bayer, sidd
 from n2n_tf.data import prepare as prepare_module
 from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.manifest import VAL
 from n2n_tf.data.shards import open_shards
+from n2n_tf.evaluation import blocks as block_files
 
 PHONES = sorted(sidd.PATTERNS)
 COLORS = {"R": 0.2, "G": 0.4, "B": 0.6}
@@ -223,6 +227,25 @@ def test_files_that_are_no_blocks_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(sidd, "MOST_BYTES", 127)
     with pytest.raises(UnusableImageError, match=r"at most 0.0 are read"):
         sidd.read_blocks(path)
+
+
+def test_a_reader_that_crashes_is_one_line(tmp_path):
+    """A flipped bit in the type of the numbers: SciPy 1.17's reader ends with SIGSEGV."""
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"a": np.zeros((1, 2, 16, 16), np.float32)})
+    data = bytearray(path.read_bytes())
+    place = data.index(struct.pack("<II", 7, 4 * 512))  # single, bytes
+    data[place] ^= 64
+    path.write_bytes(data)
+    program = f"import scipy.io; scipy.io.loadmat({str(path)!r})"
+    crashed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert crashed.returncode != 0  # what it is about
+    with pytest.raises(UnusableImageError, match=r"cannot be decoded: .+") as raised:
+        sidd.read_blocks(path)
+    assert "\n" not in str(raised.value)
+    assert sidd.metadata_pattern(path) is None
+    with pytest.raises(RunError, match=r"a\.mat: cannot be decoded"):
+        block_files.read(str(path))
 
 
 def test_prepared_crops_have_the_colors_of_every_phone_in_their_planes(dataset, tmp_path, capsys):

@@ -201,7 +201,8 @@ def _write(results: "Results", labels: dict[str, str], args: argparse.Namespace,
     for row in rows[1:]:
         table.add_row(*map(escape, row))
     Console().print(table)
-    write(output / "table.md", lambda temporary: temporary.write_text(markdown(rows), encoding="utf-8"))
+    text = markdown(rows).encode("utf-8", "backslashreplace")  # names of files need not be UTF-8
+    write(output / "table.md", lambda temporary: temporary.write_bytes(text))
     results.write_csv(output / "scores.csv")
     for label, path in labels.items():
         asked = {name: value for name, value in vars(args).items() if name not in ("models", "output", "json")}

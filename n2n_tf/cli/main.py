@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import io
 import logging
 import os
 import sys
@@ -54,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(argv[0], str(error), 2)
 
     os.environ["KERAS_BACKEND"] = "tensorflow"  # a process of our own
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names that its encoding lacks are shown escaped, as on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
     _configure_logging()
     try:
         COMMANDS[args.command].run(args)

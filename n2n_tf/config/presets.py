@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from n2n_tf.config.settings import UsageError, flag, lookup
-from n2n_tf.config.training import Config, config_from
+from n2n_tf.config.training import Config, coerced, config_from
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,7 +74,10 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **raw, **file_settings, **flags}
     if not settings.get("data"):
         settings.setdefault("noise", "gaussian")
-    config = config_from(settings)
+    try:
+        config = config_from(settings)
+    except UsageError as error:
+        raise UsageError(f"with --config {toml}: {error}") if toml else error from None
     for name, needed, value in (
         ("sigma", "noise", "gaussian"),
         ("lam", "noise", "poisson"),
@@ -90,11 +93,18 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of a number of thousands of digits
         raise UsageError(f"--config {path}: is not TOML: {error}") from error
+    try:
+        preset = settings.pop("preset", None)
+        if preset is not None:
+            lookup(PRESETS, str(preset), "preset")
+        return {**coerced(settings), "preset": preset}
+    except (UsageError, RecursionError) as error:
+        raise UsageError(f"--config {path}: {error}") from error
 
 
 def _is_raw(given: Mapping[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import math
+import reprlib
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -104,8 +106,17 @@ def config_from(settings: Mapping[str, Any]) -> Config:
     Raises:
         UsageError: as `build_config`.
     """
+    return Config(**coerced(settings))
+
+
+def coerced(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as JSON and TOML have them, of the types that `Config` has.
+
+    Raises:
+        UsageError: an unknown name, or a value of another type.
+    """
     wanted = typing.get_type_hints(Config)
-    return Config(**{name: _coerce(name, value, lookup(wanted, name, "setting")) for name, value in settings.items()})
+    return {name: _coerce(name, value, lookup(wanted, name, "setting")) for name, value in settings.items()}
 
 
 def _coerce(name: str, value: Any, wanted: Any) -> Any:
@@ -117,9 +128,9 @@ def _coerce(name: str, value: Any, wanted: Any) -> Any:
     if origin is types.UnionType:
         return None if value is None else _coerce(name, value, inner[0])
     if wanted is float and type(value) is int:
-        return float(value)
+        return float(value) if abs(value) < 2**1023 else math.inf if value > 0 else -math.inf  # in no range
     if type(value) is not wanted:
-        raise UsageError(f"{flag(name)}: got {value!r}; wanted a value of type {wanted.__name__}")
+        raise UsageError(f"{flag(name)}: got {reprlib.repr(value)}; wanted a value of type {wanted.__name__}")
     return value
 
 

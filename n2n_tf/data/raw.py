@@ -12,6 +12,7 @@ import tifffile
 
 from n2n_tf.data import bayer
 from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
+from n2n_tf.data.tiff_tags import check_pages
 
 Area = tuple[int, int, int, int]  # top, left, height, width
 ACTIVE_AREA, CFA_PATTERN, BLACK_REPEAT, BLACK_LEVEL = 50829, 33422, 50713, 50714  # DNG tags
@@ -67,8 +68,10 @@ class Frame:
 
 
 @contextlib.contextmanager
-def opened(path: str | Path) -> Iterator[tuple[rawpy.RawPy, Frame]]:
+def opened(path: str | Path, is_ours: bool = False) -> Iterator[tuple[rawpy.RawPy, Frame]]:
     """LibRaw's view of a file, and its frame. LibRaw decodes the pixels even to tell their pattern.
+
+    What is denoised (`is_ours`) may well be flat.
 
     Raises:
         UnusableImageError: no raw file that LibRaw knows, none with a Bayer mosaic, too large, or cut short.
@@ -82,7 +85,10 @@ def opened(path: str | Path) -> Iterator[tuple[rawpy.RawPy, Frame]]:
                 shape = f"{raw.sizes.raw_width}×{raw.sizes.raw_height}"
                 raise UnusableImageError(f"{shape} pixels; at most {MAX_PIXELS} are read")
             _check_only_shot(path)
-            yield raw, _frame(raw, path)
+            frame = _frame(raw, path)
+            if not is_ours:
+                _check_end(raw.raw_image[frame.visible][-2:], frame.white)
+            yield raw, frame
     except rawpy.LibRawError as error:
         raise UnusableImageError(f"LibRaw cannot read it: {_said(error)}") from error
 
@@ -104,7 +110,7 @@ def rendered(path: str | Path) -> np.ndarray:
     Raises:
         UnusableImageError, OSError: as `opened`.
     """
-    with opened(path) as (raw, _):
+    with opened(path, is_ours=True) as (raw, _):
         return raw.postprocess(use_camera_wb=True, output_bps=16)
 
 
@@ -117,7 +123,18 @@ def _check_only_shot(path: str | Path) -> None:
     raise UnusableImageError("it holds several shots; wanted one: convert it to a DNG of one of them")
 
 
+def _check_end(rows: np.ndarray, white: float) -> None:
+    """Raise UnusableImageError if the mosaic's last rows hold nothing: not every decoder of LibRaw misses an end."""
+    colors = [rows[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+    if all(each.size and np.ptp(each) == 0 and each.max() < white for each in colors):
+        raise UnusableImageError("its last rows are all alike: the file is cut short, or was not received whole")
+
+
 def _frame(raw: rawpy.RawPy, path: str | Path) -> Frame:
+    if raw.num_colors == 1:
+        raise UnusableImageError(
+            "it is of a monochrome camera, without a Bayer mosaic; convert it to a gray TIFF, and use --channels 1"
+        )
     if raw.raw_type != rawpy.RawType.Flat or raw.raw_pattern is None:
         raise UnusableImageError(
             "it holds no Bayer mosaic but all colours a pixel: demosaiced already, or Foveon; wanted the camera's own"
@@ -194,6 +211,7 @@ def raw_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
     Raises:
         UnusableImageError: there is none.
     """
+    check_pages(tiff)
     pages = [page.aspage() for page in tiff.pages]
     pages += [sub.aspage() for page in pages for sub in page.pages or ()]
     found = [page for page in pages if page.photometric == CFA and not page.is_reduced]

@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image
 
 from n2n_tf.config import IMAGE_SUFFIXES, RAW_SUFFIXES
-from n2n_tf.data import raw
+from n2n_tf.data import raw, tiff_tags
 from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
 
 SUFFIXES = IMAGE_SUFFIXES | RAW_SUFFIXES
@@ -137,6 +137,7 @@ def _read_pillow(path: str, _: int) -> np.ndarray:
 
 def _tiff_header(path: str) -> list[tuple[int, int, int, int]]:
     with tifffile.TiffFile(path) as tiff:
+        tiff_tags.check_pages(tiff)
         if (tiff.imagej_metadata or {}).get("images", 1) > len(tiff.pages):
             raise UnusableImageError("an ImageJ stack in one piece; save its planes as pages")
         if tiff.is_stk and tiff.pages[0].aspage().tags[33629].count > len(tiff.pages):

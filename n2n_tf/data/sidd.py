@@ -6,16 +6,14 @@ the benchmark are in its v5 format. In both, black is 0 and white is 1.
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
-import scipy.io
 
 from n2n_tf.config import UsageError, lookup
-from n2n_tf.data import bayer
+from n2n_tf.data import bayer, mat5
 from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
 from n2n_tf.data.raw import CFA_PATTERN
 from n2n_tf.data.readers import check_pixels
@@ -118,22 +116,7 @@ def read_blocks(path: str | Path) -> np.ndarray:
         OSError: it cannot be opened.
     """
     _check_version(path, V5, "blocks of SIDD")
-    try:
-        variables = scipy.io.whosmat(path)
-        arrays = {name: shape for name, shape, kind in variables if len(shape) == 4 and kind in ("single", "double")}
-        if len(arrays) != 1 or 0 in next(iter(arrays.values())):
-            held = ", ".join(f"{name} {shape} {kind}" for name, shape, kind in variables) or "nothing"
-            raise UnusableImageError(f"it holds {held}; wanted one array of floats, [instances, blocks, H, W]")
-        ((name, shape),) = arrays.items()
-        size = 4 * math.prod(shape)
-        if size > MOST_BYTES:
-            raise UnusableImageError(f"its blocks take {size / 1e9:.1f} GB; at most {MOST_BYTES / 1e9:.1f} are read")
-        blocks = scipy.io.loadmat(path, variable_names=[name])[name].astype(np.float32, copy=False)
-    except (UnusableImageError, MemoryError):
-        raise
-    except Exception as error:  # SciPy raises zlib.error, TypeError, ValueError and more
-        raise UnusableImageError(f"cannot be decoded: {error}") from error
-    return blocks
+    return mat5.read_blocks(path, MOST_BYTES)
 
 
 def metadata_pattern(path: str | Path) -> str | None:
@@ -145,24 +128,10 @@ def metadata_pattern(path: str | Path) -> str | None:
     with open(path, "rb"):
         pass
     try:
-        tags = dict(_tags(scipy.io.loadmat(path)["metadata"]))
-        letters = "".join("RGB"[index] for index in tags[CFA_PATTERN])
-    except Exception:  # of another form; SciPy raises many kinds of errors
+        letters = "".join("RGB"[index] for index in mat5.read_tag(path, CFA_PATTERN))
+    except (UnusableImageError, IndexError, TypeError):  # of another form
         return None
     return letters if letters in bayer.RED else None
-
-
-def _tags(node: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Code and value of the tags of a DNG that MATLAB does not know by name, of its sub-directories too."""
-    for each in node.ravel():
-        if isinstance(each, np.ndarray):  # of a cell
-            yield from _tags(each)
-            continue
-        for name in getattr(getattr(each, "dtype", None), "names", None) or ():
-            if name == "UnknownTags":
-                yield from ((int(tag["ID"].item()), tag["Value"].ravel()) for tag in each[name].ravel())
-            elif isinstance(each[name], np.ndarray):
-                yield from _tags(each[name])
 
 
 def _check_version(path: str | Path, wanted: str, what: str) -> None:

@@ -23,10 +23,20 @@ STORAGE = {  # how a file stores its pixels, or places in it; the writer makes i
 }  # fmt: skip
 IFD_TYPES = (13, 18)  # pointers to directories
 RATIONALS = (5, 10)  # types
+MOST_PAGES = 2**15  # each is found by way of those before it; a damaged chain of them can be a circle
 Tag = tuple[int, int, int, Any, bool]  # as tifffile takes them: code, type, count, value, for the first page only
 DIRECTORIES = (34665, 34853)  # EXIF, GPS: pointers to a directory of tags
 INTEROPERABILITY = 40965  # such a pointer inside EXIF
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+
+
+def check_pages(tiff: tifffile.TiffFile) -> None:
+    """Raise UnusableImageError if there are too many pages; tifffile itself would go on to the chain's end."""
+    try:
+        tiff.pages[MOST_PAGES]
+    except IndexError:
+        return
+    raise UnusableImageError(f"more than {MOST_PAGES} pages, or they form a circle; split the file")
 
 
 def copied_tags(

@@ -66,7 +66,7 @@ class Results:
         """One row for each image, draw and denoiser."""
 
         def writer(temporary: Path) -> None:
-            with temporary.open("w", newline="", encoding="utf-8") as file:
+            with temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
                 csv.writer(file).writerows([COLUMNS, *self.rows])
 
         write(path, writer)

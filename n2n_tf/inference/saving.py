@@ -1,12 +1,14 @@
 """Trained denoisers to files: for this Keras, and for the other."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import h5py
 import keras
 
 from n2n_tf.config import UsageError, gist
-from n2n_tf.files import write
+from n2n_tf.files import partial_name, write
 
 MOST_BYTES = 2**31  # of an unpacked file; the paper's U-Net has 5 MB
 LAYERS = "layers"  # attribute of a .weights.h5 file
@@ -22,12 +24,24 @@ def save_denoiser(network: keras.Model, path: Path, full: keras.Model | None = N
     """
 
     def write_both(weights: Path) -> None:
-        (full or network).save_weights(weights)
-        with h5py.File(weights, "r+") as file:
-            file.attrs[LAYERS] = layers_of(network)
+        weights.write_bytes(_weights_of(full or network, layers_of(network), weights.parent))
         write(path, network.save)
 
     write(weights_beside(path), write_both)
+
+
+def _weights_of(network: keras.Model, layers: str, folder: Path) -> bytes:
+    """A .weights.h5 file: made in memory, as in a .keras file, since HDF5 crashes where a disk is full."""
+    archive = folder / partial_name("network.keras")
+    try:
+        network.save(archive)
+        with zipfile.ZipFile(archive) as members:
+            weights = io.BytesIO(members.read("model.weights.h5"))
+    finally:
+        archive.unlink(missing_ok=True)
+    with h5py.File(weights, "r+") as file:
+        file.attrs[LAYERS] = layers
+    return weights.getvalue()
 
 
 def weights_beside(path: str | Path) -> Path:

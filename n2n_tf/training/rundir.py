@@ -1,15 +1,12 @@
 """The run directory: what a run writes, and nothing half-written."""
 
-import contextlib
 import csv
-import dataclasses
 import hashlib
 import json
 import logging
-import operator
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +16,12 @@ import tensorflow as tf
 
 from n2n_tf import __version__
 from n2n_tf.compat import reads_files_of
-from n2n_tf.config import Config, RunError, UsageError, config_from
+from n2n_tf.config import Config, UsageError, config_from
 from n2n_tf.data.images import Images
-from n2n_tf.data.readers import Page
-from n2n_tf.data.shards import HeldOut, Shards, reopen_shards
+from n2n_tf.data.shards import HeldOut, Shards
 from n2n_tf.files import write, write_json
 from n2n_tf.inference import save_denoiser
+from n2n_tf.training.records import images_from_json, images_to_json, read_json, read_rows, undamaged
 from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -87,7 +84,7 @@ class RunDirectory:
         self.check_free()
         self.samples.mkdir(parents=True, exist_ok=True)
         lists = {"training": training, "held_out": held_out}
-        write_json(self.images, {name: _to_json(images) for name, images in lists.items()}, indent=None)
+        write_json(self.images, {name: images_to_json(images) for name, images in lists.items()}, indent=None)
         # last: config.json is what makes a directory a run
         write_json(self.config, {"config": json.loads(config.to_json()), "environment": environment})
 
@@ -109,8 +106,8 @@ class RunDirectory:
         """
         if not self.begun:
             raise UsageError(f"--resume --output {self.path}: holds no run; leave --resume out to begin one")
-        with self._undamaged():
-            return config_from(self._saved()["config"])
+        with undamaged(self.config):
+            return config_from(self._saved("config"))
 
     def open(self, config: Config, environment: Mapping[str, Any]) -> tuple[Images | Shards, Images | HeldOut]:
         """Training and held-out images of the run that it holds; warns if the environment has changed.
@@ -119,15 +116,18 @@ class RunDirectory:
             UsageError: it was begun by Keras 2, and this is Keras 3, or the other way round.
             RunError: their list is damaged, or they are others now.
         """
-        with self._undamaged():
-            before = self._saved()["environment"]
-            if not reads_files_of(before["keras"]):
-                raise UsageError(
-                    f"--output {self.path}: begun with Keras {before['keras']}, whose checkpoints Keras "
-                    f"{keras.__version__} cannot read; go on with the former, or begin a new run"
-                )
-            lists = json.loads(self.images.read_text(encoding="utf-8"))
-            training, held_out = (_from_json(lists[name], config) for name in ("training", "held_out"))
+        with undamaged(self.config):
+            before = self._saved("environment")
+            same_keras = reads_files_of(before["keras"])
+        if not same_keras:
+            raise UsageError(
+                f"--output {self.path}: begun with Keras {before['keras']}, whose checkpoints Keras "
+                f"{keras.__version__} cannot read; go on with the former, or begin a new run"
+            )
+        with undamaged(self.images):
+            lists = read_json(self.images)
+            training = images_from_json(lists["training"], config.channels, False)
+            held_out = images_from_json(lists["held_out"], config.channels, True)
         for name, now in environment.items():
             if before.get(name, now) != now:
                 logger.warning(
@@ -136,23 +136,22 @@ class RunDirectory:
                 )  # fmt: skip
         return training, held_out
 
-    def _saved(self) -> dict[str, Any]:
-        return json.loads(self.config.read_text(encoding="utf-8"))
-
-    @contextlib.contextmanager
-    def _undamaged(self) -> Iterator[None]:
-        try:
-            yield
-        except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise RunError(f"{self.path}: config.json or images.json is damaged: {error!r}") from error
+    def _saved(self, part: str) -> dict[str, Any]:
+        saved = read_json(self.config)[part]
+        if not isinstance(saved, dict):
+            raise TypeError(f"`{part}` is of type {type(saved).__name__}; wanted an object")
+        return saved
 
     def forget_from(self, epoch: int) -> None:
-        """Drop the rows of history.csv that a resumed run will write again."""
+        """Drop the rows of history.csv that a resumed run will write again.
+
+        Raises:
+            RunError: it is damaged.
+        """
         if not self.history.exists():
             return
-        with self.history.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file))
-        kept = lines[:1] + [row for row in lines[1:] if len(row) == len(lines[0]) and int(row[0]) < epoch]
+        lines = read_rows(self.history)
+        kept = lines[:1] + [row for row in lines[1:] if int(row[0]) < epoch]
 
         def rewrite(temporary: Path) -> None:
             with temporary.open("w", newline="", encoding="utf-8") as file:
@@ -163,23 +162,6 @@ class RunDirectory:
     def save_denoiser(self, network: keras.Model) -> None:
         """Write denoiser.keras: stock layers, loads with plain Keras. Its weights beside it are for Keras 2."""
         save_denoiser(network, self.denoiser)
-
-
-def _to_json(images: Images | Shards | HeldOut) -> dict[str, Any]:
-    if isinstance(images, HeldOut):
-        return {"held_out_of": _to_json(images.shards)}
-    if isinstance(images, Shards):
-        return {name: value for name, value in dataclasses.asdict(images).items() if name != "failure"}
-    page_of = operator.attrgetter(*(field.name for field in dataclasses.fields(Page)))
-    return {"pages": [page_of(page) for page in images.pages], "skipped": images.skipped}
-
-
-def _from_json(saved: dict[str, Any], config: Config) -> Any:
-    if "held_out_of" in saved:
-        return HeldOut(_from_json(saved["held_out_of"], config))
-    if "counts" in saved:
-        return reopen_shards(saved)
-    return Images([Page(*page) for page in saved["pages"]], config.channels, saved["skipped"])
 
 
 def _processor() -> str:
