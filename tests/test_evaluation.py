@@ -369,8 +369,17 @@ def test_affine_scores_what_is_left_after_a_line_fitted_by_least_squares(protoco
     assert saved["settings"]["affine"] is True
 
 
-def test_affine_hides_the_papers_scores_and_leaves_a_constant_result_its_mean(sets):
+def test_affine_leaves_a_constant_result_its_mean(sets):
     pages = find_images([str(sets / "mine")], 3).pages
     tests = [TestSet("mine", pages, Gaussian(0.1))]
     for case in evaluate(tests, {"flat": lambda image: image * 0 + 0.3}, Float(), affine=True):
         assert case.scores["flat"][0] == pytest.approx(-10 * np.log10(case.clean.var(dtype=float)), abs=1e-3)
+
+
+@pytest.mark.parametrize(("more", "paper"), [([], [32.08, 0.879]), (["--affine"], None)])
+def test_affine_hides_the_papers_scores(more, paper, sets, models):
+    """Nothing was fitted there, so that they cannot be compared."""
+    arguments = ["--data", sets / "kodak", "--noise", "gaussian", "--repeats", "1", "--output", sets / "out"]
+    assert run(models("identity 3"), *arguments, *more) == 0
+    assert ("paper, Table 1" in (sets / "out" / "table.md").read_text()) == (paper is not None)
+    assert json.loads((sets / "out" / "identity3.json").read_text())["sets"]["kodak"]["paper"] == paper

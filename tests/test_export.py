@@ -12,7 +12,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from packaging.version import Version
 from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
@@ -391,26 +390,30 @@ def test_onnx_gives_what_the_network_gives(size, tmp_path):
     assert main(["export", str(tmp_path / "x.keras"), "--format", "onnx", "--output", str(tmp_path / "x.onnx")]) == 2
 
 
-@pytest.mark.parametrize("size", [(32, 64), (160, 96)])
-@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
-def test_litert_gives_what_the_network_gives(size, tmp_path):
+@pytest.fixture(scope="module")
+def litert(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("litert")
     network = lively(3)
-    network.save(tmp_path / "x.keras")
-    target = tmp_path / "x.tflite"
-    status = main(["export", str(tmp_path / "x.keras"), "--format", "litert", "--output", str(target)])
-    if Version(keras.__version__) < Version("3.13"):
-        assert status == 1
-        pytest.skip("Keras exports LiteRT from 3.13 on; an older one is refused")
-    assert status == 0
-    image = RNG.random((1, *size, 3), np.float32)
-    interpreter = tf.lite.Interpreter(str(target))
+    network.save(folder / "x.keras")
+    assert main(["export", str(folder / "x.keras"), "--format", "litert", "--output", str(folder / "x.tflite")]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["x.keras", "x.tflite"]
+    return network, folder / "x.tflite"
+
+
+@pytest.mark.parametrize("size", [(64, 64), (45, 48), (1, 1), (33, 97), (160, 96)])
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
+def test_litert_gives_what_the_denoiser_gives_for_any_sides(size, litert):
+    network, path = litert
+    images = RNG.random((2, *size, 3), np.float32)
+    interpreter = tf.lite.Interpreter(str(path))
     place = interpreter.get_input_details()[0]["index"]
-    interpreter.resize_tensor_input(place, image.shape)
+    interpreter.resize_tensor_input(place, images.shape)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(place, image)
+    interpreter.set_tensor(place, images)
     interpreter.invoke()
     found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    np.testing.assert_allclose(found, np.asarray(network(image)), rtol=0, atol=1e-5)
+    expected = [n2n_tf.denoise(network, image) for image in images]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_a_format_without_its_package_names_the_extra(models, tmp_path, capsys, monkeypatch):

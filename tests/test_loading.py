@@ -1,13 +1,14 @@
 import json
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
 from n2n_tf.compat import KERAS_2
 from n2n_tf.config import UsageError
-from n2n_tf.inference import load_denoiser, loading, save_denoiser
+from n2n_tf.inference import declared, load_denoiser, loading, save_denoiser
 from n2n_tf.networks import unet
 
 
@@ -42,6 +43,20 @@ def other_zip(path):
         archive.writestr("readme.txt", "hello")
 
 
+def change(path, old, new, member="config.json"):
+    """Replace bytes in a member of a .keras file."""
+    replace(path, member, lambda content: content.replace(old, new))
+
+
+def replace(path, member, function):
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members[member] = function(members[member])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
 def lambda_layer(path):
     image = keras.Input((None, None, 3))
     keras.Model(image, keras.layers.Lambda(lambda x: x * 2)(image)).save(path)
@@ -56,13 +71,15 @@ class Foreign(keras.layers.Layer):
 def foreign_layer(path):
     image = keras.Input((None, None, 3))
     keras.Model(image, Foreign()(image)).save(path)
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    members["config.json"] = members["config.json"].replace(b"test>Foreign", b"test>Unknown").replace(
-        b"tests.test_loading", b"nowhere").replace(b"test_loading", b"nowhere")  # fmt: skip
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
+    change(path, b"test>Foreign", b"test>Unknown")
+    change(path, b"tests.test_loading", b"nowhere")
+    change(path, b"test_loading", b"nowhere")
+
+
+def saved_model_layer(path):
+    """A file cannot hold the SavedModel itself; its layer names one that lies somewhere."""
+    unet(1, 2).save(path)
+    change(path, b'"Conv2D"', b'"TFSMLayer"')
 
 
 def damaged_json(path):
@@ -80,6 +97,7 @@ def damaged_json(path):
         (classifier, "wanted a network that takes and gives"),
         (other_zip, "cannot be used as a denoiser"),
         (lambda_layer, "cannot be used as a denoiser: it holds a Lambda layer, which runs code"),
+        (saved_model_layer, "cannot be used as a denoiser: it holds a TFSMLayer layer, which runs code"),
         (foreign_layer, "cannot be used as a denoiser"),
         (damaged_json, "cannot be used as a denoiser"),
     ],
@@ -108,12 +126,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path, monkeypatch):
 def test_a_file_of_the_other_keras_names_the_way_round(with_weights, tmp_path):
     save_denoiser(unet(1, 2), tmp_path / "denoiser.keras")
     other = "3.15.1" if KERAS_2 else "2.15.0"
-    with zipfile.ZipFile(tmp_path / "denoiser.keras") as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    members["metadata.json"] = json.dumps({"keras_version": other}).encode()
-    with zipfile.ZipFile(tmp_path / "denoiser.keras", "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
+    replace(tmp_path / "denoiser.keras", "metadata.json", lambda _: json.dumps({"keras_version": other}).encode())
     if not with_weights:
         (tmp_path / "denoiser.weights.h5").unlink()
     way = f"n2n-tf convert {tmp_path}/denoiser.weights.h5 --output HERE.keras"
@@ -122,23 +135,39 @@ def test_a_file_of_the_other_keras_names_the_way_round(with_weights, tmp_path):
         load_denoiser(tmp_path)
 
 
-@pytest.mark.parametrize("change", [(b'"filters": 5', b'"filters": 20000000'), (b'"groups": 1', b'"groups": 0')])
-def test_a_file_that_declares_more_than_it_holds_is_refused_before_it_is_built(change, tmp_path, monkeypatch):
+@pytest.mark.parametrize("replaced", [(b'"filters": 5', b'"filters": 20000000'), (b'"groups": 1', b'"groups": 0')])
+def test_a_file_that_declares_more_than_it_holds_is_refused_before_it_is_built(replaced, tmp_path, monkeypatch):
     image = keras.Input((None, None, 1))
     hidden = keras.layers.Conv2D(5, 3, padding="same")(image)
     keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(hidden)).save(tmp_path / "model.keras")
     held = 1 * 9 * 5 + 5 + 5 * 9 * 1 + 1
     load_denoiser(tmp_path / "model.keras")
-    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    members["config.json"] = members["config.json"].replace(*change)
-    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    if b"filters" in change[0]:
+    change(tmp_path / "model.keras", *replaced)
+    if b"filters" in replaced[0]:
         monkeypatch.setattr(keras.models, "load_model", None)  # would raise another error
         message = f"damaged: its layers have at least {20_000_000 * 9 + 45:,} weights, and it holds {held}"
     else:
         message = "cannot be used as a denoiser"
     with pytest.raises(UsageError, match=message):
         load_denoiser(tmp_path / "model.keras")
+
+
+def test_weights_that_unpack_to_more_than_is_read_are_refused(tmp_path, monkeypatch):
+    """HDF5 compresses too, so that the sizes in the zip do not tell."""
+    path = tmp_path / "model.keras"
+    unet(1, 2).save(path)
+
+    def bomb(content):
+        (tmp_path / "weights.h5").write_bytes(content)
+        with h5py.File(tmp_path / "weights.h5", "a") as weights:
+            weights.create_dataset("more", (5_000_000,), np.float32, compression="gzip", fillvalue=0)
+        return (tmp_path / "weights.h5").read_bytes()
+
+    replace(path, "model.weights.h5", bomb)
+    assert path.stat().st_size < 1_000_000
+    monkeypatch.setattr(declared, "MOST_BYTES", 30_000_000)
+    load_denoiser(path)
+    monkeypatch.setattr(declared, "MOST_BYTES", 20_000_000)
+    monkeypatch.setattr(keras.models, "load_model", None)  # would raise another error
+    with pytest.raises(UsageError, match=r"its weights unpack to 0.0 GB; at most 0.0 are read"):
+        load_denoiser(path)

@@ -122,6 +122,21 @@ def test_no_gradient_through_the_denoised_image():
     assert tape.gradient(denoised, model.network.trainable_variables) == [None]
 
 
+def test_the_denoised_image_is_made_as_at_inference_and_the_pair_as_in_training():
+    """Batch normalization tells: moving means of 0 and 1 leave the image as it is, those of the batch do not."""
+    image = keras.Input((None, None, 1))
+    normalized = keras.layers.BatchNormalization(momentum=0.0, epsilon=1e-6)(image)
+    model = Neighbor2Neighbor(keras.Model(image, keras.layers.Dropout(0.5)(normalized)))
+    noisy = RNG.random((2, 8, 12, 1), np.float32) + 3
+    choice = draw_choice(noisy.shape, [0, 0])
+    _, _, denoised = model.loss_terms(tf.constant(noisy), choice)
+    np.testing.assert_allclose(denoised, noisy, rtol=1e-5)
+    first = [noisy[b, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2, 0].ravel()[neighbor_pairs()[choice[b, i, j]][0]]
+             for b, i, j in np.ndindex(*choice.shape)]  # fmt: skip
+    moving_mean = model.network.layers[1].moving_mean
+    np.testing.assert_allclose(np.asarray(moving_mean), [np.mean(first)], rtol=1e-6)  # of that pass, and no later one
+
+
 def trained_weights(clean=False, steps=3, **compile_arguments):
     model = Neighbor2Neighbor(unet(3, 4, seed=0), gamma=GammaRamp(2.0, epochs=3, steps_per_epoch=1), seed=5)
     model.compile(optimizer=keras.optimizers.Adam(1e-3), **compile_arguments)

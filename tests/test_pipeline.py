@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from n2n_tf.config import Config
-from n2n_tf.data import bayer, seeds
+from n2n_tf.data import bayer, pipeline, seeds
 from n2n_tf.data.images import find_images
 from n2n_tf.data.pipeline import crop, draws_of, flip, held_out_pair, shuffled, training_batches
 from n2n_tf.data.seeds import derive
@@ -129,6 +129,31 @@ def test_frozen_noise_follows_crops_and_flips(tmp_path):
         for name, value in zip(np.rint(clean * 65535).ravel(), noisy.ravel(), strict=True):
             assert seen.setdefault(int(name), value) == value
     assert len(seen) > 64 * 64
+
+
+@pytest.mark.parametrize("flips", [True, False])
+def test_crop_flip_and_noise_of_an_element_draw_with_seeds_of_their_own(flips, images, monkeypatch):
+    seen = {"crop": [], "flip": [], "noise": []}
+
+    def spied(purpose, function):
+        def called(*arguments):
+            def note(seed):
+                seen[purpose].append(tuple(seed))
+                return seed
+
+            seed = tf.numpy_function(note, arguments[-1:], arguments[-1].dtype)
+            return function(*arguments[:-1], tf.ensure_shape(seed, [2]))
+
+        return called
+
+    monkeypatch.setattr(pipeline, "draws_of", spied("crop", draws_of))
+    monkeypatch.setattr(pipeline, "flip", spied("flip", flip))
+    config = dataclasses.replace(CONFIG, flips=flips)
+    take(training_batches(images, spied("noise", NOISE), config), 4)
+    made = [seed for seeds in seen.values() for seed in seeds]
+    assert [bool(seeds) for seeds in seen.values()] == [True, flips, True]
+    assert len(made) >= 4 * 3 * (2 + flips)
+    assert len(set(made)) == len(made)
 
 
 def test_held_out_noise_never_changes(images):

@@ -467,6 +467,10 @@ def test_blocks_that_cannot_be_scored(model, more, status, message, models, bloc
         (["--noisy", "BLOCKS", "--submission", "x.mat"], "blocks tell no CFA pattern"),
         (["--noisy", "BLOCKS", "--submission", "x.mat", "--json", "x.json"], "--json with --submission"),
         (["--noisy", "BLOCKS", "--clean", "BLOCKS", "--submission", "x.mat"], "without --clean"),
+        (
+            ["--noisy", "BLOCKS", "--pattern", "RGGB", "--submission", "x.mat", "--affine"],
+            "--affine: a submission has no clean blocks to fit to",
+        ),
     ],
 )
 def test_flags_of_blocks_that_contradict(more, message, models, blocks, tmp_path, capsys):

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--half", nargs="?", const="float16", choices=HALVES, help="half precision (default: float16)")
     parser.add_argument(
-        "--format", choices=sorted(FORMATS), help="the network alone in this format instead; --output is the file"
+        "--format", choices=sorted(FORMATS), help="one file in this format instead; --output is the file"
     )
 
 

@@ -1,77 +1,27 @@
-"""Other forms of the network: half precision, ONNX, LiteRT."""
+"""Other forms of the denoiser: ONNX, LiteRT."""
 
 import contextlib
 import importlib.util
 import io
-import time
+import tempfile
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from n2n_tf.compat import STORABLE
-from n2n_tf.config import FORMATS, RunError, UsageError, gist
+from n2n_tf.config import FORMATS, MAX_PIXELS, RunError, UsageError
+from n2n_tf.exporting.saved_model import side_multiple, write_saved_model
+from n2n_tf.exporting.signatures import signatures
 from n2n_tf.files import PARTIAL
-from n2n_tf.inference import Denoiser, load_denoiser
-
-
-def in_half(network: keras.Model, dtype: str) -> keras.Model:
-    """The network with weights and arithmetic in half precision; its last layer and result stay float32.
-
-    Raises:
-        UsageError: a network in a network, whose layers would stay as they are, or a type that Keras cannot store.
-    """
-    if dtype not in STORABLE:
-        raise UsageError(f"--half {dtype}: Keras {keras.__version__} cannot store it; wanted float16")
-    nested = [layer.name for layer in network.layers if isinstance(layer, keras.Model)]
-    if nested:
-        raise UsageError(f"--half: the network holds another one, {nested[0]!r}; wanted one of plain layers")
-    last = network.layers[-1].name
-
-    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = layer.get_config()
-        is_layer = isinstance(layer, keras.layers.Layer) and not isinstance(layer, keras.layers.InputLayer)
-        if is_layer and layer.name != last:  # an operator like - follows its inputs
-            config["dtype"] = dtype
-        return layer.__class__.from_config(config)
-
-    try:
-        half = keras.models.clone_model(network, clone_function=cloned)
-    except TypeError as error:  # Keras 2's operators want inputs of one type
-        raise UsageError(f"--half: an operator of the network cannot follow; make it a layer: {gist(error)}") from error
-    half.set_weights(network.get_weights())
-    return half
-
-
-def cost_of_half(network: keras.Model, half: keras.Model, side: int = 512) -> dict[str, float]:
-    """What half precision costs and gains on one image: errors against float32 in [0, 1], and seconds of each.
-
-    The image is smooth with Gaussian noise of σ 25, side × side. Medians of three calls.
-    """
-    rows = np.linspace(0, 6, side, dtype=np.float32)
-    clean = 0.5 + 0.4 * np.sin(rows[:, None, None]) * np.cos(rows[None, :, None]) * np.ones(network.input_shape[-1])
-    noisy = (clean + np.random.default_rng(0).normal(0, 25 / 255, clean.shape)).astype(np.float32)
-    results, seconds = [], []
-    for each in (Denoiser(network), Denoiser(half)):
-        results.append(each(noisy))
-        times = []
-        for _ in range(3):
-            begin = time.perf_counter()
-            each(noisy)
-            times.append(time.perf_counter() - begin)
-        seconds.append(float(np.median(times)))
-    error = results[1] - results[0]
-    return {
-        "rms_error": float(np.sqrt(np.mean(np.square(error)))),
-        "largest_error": float(np.abs(error).max()),
-        "seconds": seconds[1],
-        "seconds_float32": seconds[0],
-    }
+from n2n_tf.inference import load_denoiser
 
 
 def export_core(model: str | Path, output: str | Path, form: str) -> Path:
-    """Write the network alone, by Keras's own exporter: float32 [B, H, W, C] in and out, sides multiples of its cell.
+    """Write the denoiser of tensors as one file: float32 [B, H, W, C] in and out.
+
+    LiteRT pads and crops inside, any sides. ONNX is the network alone, by Keras's own exporter: sides are multiples of
+    its cell, others are an error when it runs.
 
     Args:
         model: run directory or .keras file.
@@ -80,7 +30,7 @@ def export_core(model: str | Path, output: str | Path, form: str) -> Path:
 
     Raises:
         UsageError: no denoiser, or an output that exists or has another suffix.
-        RunError: a package is missing, or Keras cannot export it.
+        RunError: a package is missing, or it cannot be converted.
     """
     needed, suffix = FORMATS[form]
     output = Path(output)
@@ -91,12 +41,10 @@ def export_core(model: str | Path, output: str | Path, form: str) -> Path:
     if importlib.util.find_spec(needed) is None:
         raise RunError(f"--format {form} needs {needed}: pip install n2n-tf[{form}]")
     network = load_denoiser(model)
-    network(np.zeros((1, 192, 192, network.input_shape[-1]), np.float32))  # the exporter wants a model once called
     output.parent.mkdir(parents=True, exist_ok=True)
     aside = output.with_name(PARTIAL + output.name)
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            network.export(str(aside), format=form, verbose=False)
+        {"onnx": _write_onnx, "litert": _write_litert}[form](network, aside)
         aside.replace(output)
     except (TypeError, ValueError) as error:  # an older Keras does not know the format
         raise RunError(f"--format {form}: Keras {keras.__version__} says: {error}") from error
@@ -105,9 +53,16 @@ def export_core(model: str | Path, output: str | Path, form: str) -> Path:
     return output
 
 
-def describe(cost: dict[str, Any]) -> str:
-    """One line on what half precision costs."""
-    return (
-        f"half precision: rms error {cost['rms_error']:.5f}, largest {cost['largest_error']:.4f} of [0, 1]; "
-        f"{cost['seconds']:.2f} s against {cost['seconds_float32']:.2f} s in float32, on this machine"
-    )
+def _write_onnx(network: keras.Model, path: Path) -> None:
+    network(np.zeros((1, 192, 192, network.input_shape[-1]), np.float32))  # the exporter wants a model once called
+    with contextlib.redirect_stdout(io.StringIO()):
+        network.export(str(path), format="onnx", verbose=False)
+
+
+def _write_litert(network: keras.Model, path: Path) -> None:
+    """The first signature of the SavedModel; LiteRT's own layers compute garbage of sides that do not divide."""
+    name, signature = next(iter(signatures(network, side_multiple(network), MAX_PIXELS).items()))
+    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=path.parent) as folder:
+        write_saved_model(network, {name: signature}, Path(folder))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
+        path.write_bytes(converter.convert())

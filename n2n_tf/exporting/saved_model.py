@@ -14,7 +14,7 @@ import keras
 from n2n_tf.config import UsageError
 from n2n_tf.exporting.card import as_markdown, model_card, run_facts
 from n2n_tf.exporting.check import check
-from n2n_tf.exporting.formats import cost_of_half, describe, in_half
+from n2n_tf.exporting.half import cost_of_half, describe, in_half
 from n2n_tf.exporting.signatures import Signature, signatures
 from n2n_tf.exporting.warmup import write_warmup
 from n2n_tf.files import PARTIAL, write_json

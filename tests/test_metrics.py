@@ -1,0 +1,18 @@
+import re
+
+import pytest
+
+from n2n_tf.serving.metrics import Metrics
+
+
+def test_a_latency_is_counted_in_every_bucket_that_reaches_it_and_in_no_lower_one():
+    metrics, microseconds = Metrics(), [4, 12, 13, 5_000, 2_000_000, 10**12]
+    for each in microseconds:
+        metrics.record("n2n", ("predict", "REST"), "OK", each / 1e6)
+    metrics.record("n2n", ("predict", "REST"), "INTERNAL", 1.0)  # not one that succeeded
+    page = metrics.page()
+    buckets = [(float(bound), int(count)) for bound, count in re.findall(r'_bucket\{.*le="(.+)"\} (\d+)', page)]
+    bounds = [bound for bound, _ in buckets]
+    assert bounds == pytest.approx([10 * 1.8**power for power in range(33)] + [float("inf")], rel=1e-5)
+    assert buckets == [(bound, sum(each <= bound for each in microseconds)) for bound in bounds]
+    assert f'_sum{{model_name="n2n",API="predict",entrypoint="REST"}} {sum(microseconds)}\n' in page
