@@ -61,8 +61,8 @@ def _least_weights(layer: dict[str, Any]) -> int:
         return 0
     outputs = int(config.get("filters") or config.get("units") or 0)
     if layer.get("class_name") not in FULL:
-        return outputs
+        return max(0, outputs)
     kernel = config.get("kernel_size") or [1]
     area = math.prod(map(int, kernel)) if isinstance(kernel, list) else int(kernel)
     shape = (layer.get("build_config") or {}).get("input_shape") or [1]
-    return outputs * area * int(shape[-1] or 1) // int(config.get("groups") or 1)
+    return max(0, outputs * area * int(shape[-1] or 1) // int(config.get("groups") or 1))  # never less for others
