@@ -10,7 +10,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 PYTEST = bin/python -m pytest -n 2 --dist loadfile $(TESTS)
-LOWEST = tensorflow==2.18.0 tensorflow-serving-api==2.18.0 tensorboard==2.18.0 keras==3.10.0
+LOWEST = tensorflow==2.18.0 tensorflow-serving-api==2.18.0 tensorboard==2.18.0 keras==3.12.4
 
 .PHONY: train test test-oldest test-addons bench lint clean
 

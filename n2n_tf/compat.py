@@ -26,6 +26,7 @@ except ImportError:  # Keras 2
 
 KERAS_2 = keras.__version__.startswith("2.")
 AUTO_JIT = None if KERAS_2 else "auto"  # of `compile`; Keras 2 leaves XLA off
+REPAIRED = not KERAS_2  # .keras files that run code: setup.cfg's bounds see to it in Keras 3; Keras 2 gets no repairs
 STORABLE = ("float16",) if KERAS_2 else ("float16", "bfloat16")  # half precision in .keras files
 
 

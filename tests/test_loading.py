@@ -180,3 +180,18 @@ def test_weights_that_unpack_to_more_than_is_read_are_refused(tmp_path, monkeypa
     monkeypatch.setattr(keras.models, "load_model", None)  # would raise another error
     with pytest.raises(UsageError, match=r"its weights unpack to 0.0 GB; at most 0.0 are read"):
         load_denoiser(path)
+
+
+@pytest.mark.parametrize(("repaired", "of_a_run", "warnings"), [(False, False, 1), (False, True, 0), (True, False, 0)])
+def test_a_strangers_file_is_warned_of_once_where_keras_is_not_repaired(
+    repaired, of_a_run, warnings, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(loading, "REPAIRED", repaired)
+    monkeypatch.setattr(loading, "_warned", set())
+    if of_a_run:
+        (tmp_path / "config.json").write_text("{}")
+    for name in ("one.keras", "two.keras"):
+        save_denoiser(unet(1, 2), tmp_path / name)
+        load_denoiser(tmp_path / name)
+    assert caplog.text.count("could run code in it") == warnings
+    assert caplog.text.count(f"{tmp_path / 'one.keras'}: Keras {keras.__version__} gets no") == warnings

@@ -1,6 +1,7 @@
 """Trained denoisers from files."""
 
 import json
+import logging
 import os
 import shlex
 import zipfile
@@ -8,11 +9,14 @@ from pathlib import Path
 
 import keras
 
-from n2n_tf.compat import reads_files_of
+from n2n_tf.compat import REPAIRED, reads_files_of
 from n2n_tf.config import UsageError, gist
 from n2n_tf.inference.declared import check_declared
 from n2n_tf.inference.denoiser import channels_of
 from n2n_tf.inference.saving import MOST_BYTES, weights_beside
+
+logger = logging.getLogger(__name__)
+_warned: set[str] = set()  # the file that was warned of; one warning is enough
 
 
 def load_denoiser(path: str | Path) -> keras.Model:
@@ -41,6 +45,8 @@ def load_denoiser(path: str | Path) -> keras.Model:
                 f"{file}: written by Keras {written_by}, and Keras {keras.__version__} does not read it. Both read "
                 f"its weights: {first}n2n-tf convert {shlex.quote(str(weights))} --output HERE.keras"
             )
+        if not REPAIRED and not os.path.isfile(os.path.join(os.path.dirname(file), "config.json")):  # of no run of ours
+            _warn_of_strangers(file)
         network = keras.models.load_model(file, compile=False, safe_mode=True)
         channels_of(network)
         return network
@@ -50,3 +56,15 @@ def load_denoiser(path: str | Path) -> keras.Model:
         raise
     except Exception as error:  # what a foreign or damaged file makes Keras raise is open-ended
         raise UsageError(f"{file}: cannot be used as a denoiser: {gist(error)}") from error
+
+
+def _warn_of_strangers(file: str) -> None:
+    """Say once what a .keras file of somebody else could do here."""
+    if not _warned:
+        _warned.add(file)
+        logger.warning(
+            "%s: Keras %s gets no security repairs, and a .keras file could run code in it. Load those of people you "
+            "trust; from others take the .weights.h5, which `n2n-tf convert` makes a .keras file of",
+            file,
+            keras.__version__,
+        )
