@@ -1,6 +1,8 @@
 """The clients, against the local server."""
 
+import base64
 import io
+import json
 import subprocess
 import sys
 import threading
@@ -61,7 +63,9 @@ def stranger():
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
             self.server.got.append((self.path, dict(self.headers)))
-            self.send_response(200)
+            self.send_response(self.server.status)
+            for header in self.server.headers.items():
+                self.send_header(*header)
             self.end_headers()
             self.wfile.write(self.server.answer)
 
@@ -70,6 +74,7 @@ def stranger():
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.got, server.answer, server.url = [], b"", f"http://127.0.0.1:{server.server_address[1]}"
+        server.status, server.headers = 200, {}
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
@@ -272,6 +277,42 @@ def test_what_is_no_answer_of_the_server_is_one_kind_of_error(stranger):
             Client(stranger.url).denoise(image)
     with pytest.raises(ServingError, match="nonnumeric port"):
         Client("http://127.0.0.1:port").denoise(image)
+
+
+FLOATS, BYTES = np.zeros((4, 4, 1), np.float32), np.zeros((4, 4, 1), np.uint8)
+
+
+def packed(data):
+    return json.dumps({"outputs": [{"b64": base64.b64encode(data).decode()}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("image", "answer", "message"),
+    [
+        (FLOATS, b'{"outputs": [[[[0.5]]]]}', r"an image of \(4, 4, 1\) came back as \(1, 1, 1\)"),
+        (FLOATS, b'{"outputs": 0.5}', r"wanted one float32 image; got float32 \(\)"),
+        (FLOATS, json.dumps({"outputs": np.full((1, 4, 4, 1), np.nan).tolist()}).encode(), "that are no numbers"),
+        (BYTES, b'{"outputs": [{"b64": "*"}]}', "no answer of TensorFlow Serving"),
+        (BYTES, b'{"outputs": []}', "wanted a PNG"),
+        (BYTES, packed(b"GIF89a"), "wanted a PNG"),
+        (BYTES, packed(b"\x89PNG\r\n\x1a\n" + b"x" * 40), "cannot be decoded"),
+    ],
+)
+def test_an_answer_that_is_no_image_of_that_size_is_refused(image, answer, message, stranger):
+    stranger.answer = answer
+    with pytest.raises(ServingError, match=message):
+        Client(stranger.url).denoise(image)
+
+
+def test_no_redirect_is_followed(stranger, tmp_path):
+    (tmp_path / "noisy.png").write_bytes(imagecodecs.png_encode(BYTES[..., 0]))
+    program = [sys.executable, str(CLIENTS / "rest_client.py"), str(tmp_path / "noisy.png"), str(tmp_path / "out.png")]
+    for stranger.status in (301, 302, 303, 307, 308):
+        stranger.headers = {"Location": f"{stranger.url}/elsewhere"}
+        with pytest.raises(ServingError, match=r"sends on to .*/elsewhere, which is not followed"):
+            Client(stranger.url, headers={"X-Api-Key": "secret"}).denoise(FLOATS)
+    assert subprocess.run([*program, "--url", stranger.url], capture_output=True, check=False).returncode == 1
+    assert {path for path, _ in stranger.got} == {"/v1/models/n2n:predict"}
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -11,8 +11,9 @@ from PIL import Image
 
 from n2n_tf.config import lookup
 from n2n_tf.inference.tiling import Span, kept, spans
-from n2n_tf.serving.transport import SCHEMES, Target
+from n2n_tf.serving.transport import SCHEMES, ServingError, Target
 
+PNG = b"\x89PNG\r\n\x1a\n"  # begins each
 PNG_CHANNELS = (1, 3)
 
 
@@ -49,7 +50,7 @@ class Client:
         if version is not None and label is not None:
             raise ValueError(f"version {version} and label {label!r}: wanted one of them")
         self._transport = scheme(Target(url, model, version, label, timeout, dict(headers or {})))
-        self._tile, self._halo = tile, halo
+        self._url, self._tile, self._halo = url, tile, halo
         self._sends_bytes = urlsplit(url).scheme.startswith("grpc")  # REST writes tensors as text
 
     def close(self) -> None:
@@ -99,7 +100,10 @@ class Client:
         return pixels[..., : pixels.shape[-1] - (pixels.shape[-1] in (2, 4))]
 
     def _files(self, files: np.ndarray) -> bytes:
-        return self._transport.predict("encoded", "image_bytes", files)[0]
+        answer = self._transport.predict("encoded", "image_bytes", files)
+        if answer.shape != (1,) or not isinstance(answer[0], bytes) or not answer[0].startswith(PNG):
+            raise ServingError(f"{self._url}: wanted a PNG, and got {answer.dtype} of shape {answer.shape}")
+        return answer[0]
 
     def _array(self, image: np.ndarray) -> np.ndarray:
         if image.ndim not in (2, 3) or 0 in image.shape:
@@ -114,9 +118,15 @@ class Client:
         result = None
         for rows in self._spans(whole.shape[0]):
             for columns in self._spans(whole.shape[1]):
-                tile = call(whole[rows.start : rows.stop, columns.start : columns.stop])
+                part = whole[rows.start : rows.stop, columns.start : columns.stop]
+                tile = call(part)
+                channels = tile.shape[-1:] if result is None else result.shape[-1:]
+                if tile.shape != (*part.shape[:2], *channels):
+                    raise ServingError(f"{self._url}: an image of {part.shape} came back as {tile.shape}")
+                if tile.dtype.kind == "f" and not np.isfinite(tile).all():
+                    raise ServingError(f"{self._url}: an image came back with pixels that are no numbers")
                 if result is None:
-                    result = np.empty((*whole.shape[:2], tile.shape[-1]), tile.dtype)
+                    result = np.empty((*whole.shape[:2], *channels), tile.dtype)
                 in_image, in_tile = kept(rows, columns)
                 result[in_image] = tile[in_tile]
         assert result is not None
@@ -142,11 +152,17 @@ class Client:
 
     def _by_file(self, tile: np.ndarray) -> np.ndarray:
         """[H, W, C] -> [H, W, channels of the model], as PNG files."""
-        result = imagecodecs.png_decode(self._files(np.array([_png(tile)], dtype=object)))
+        try:
+            result = imagecodecs.png_decode(self._files(np.array([_png(tile)], dtype=object)))
+        except (imagecodecs.PngError, ValueError) as error:  # its own text may be no UTF-8
+            raise ServingError(f"{self._url}: its PNG cannot be decoded: {error}") from error
         return result if result.ndim == 3 else result[..., None]
 
     def _tensor(self, signature: str, tile: np.ndarray) -> np.ndarray:
-        return self._transport.predict(signature, "image", tile[None])[0]
+        answer = self._transport.predict(signature, "image", tile[None])
+        if answer.shape[:1] != (1,) or answer.dtype != tile.dtype:
+            raise ServingError(f"{self._url}: wanted one {tile.dtype} image; got {answer.dtype} {answer.shape}")
+        return answer[0]
 
 
 def _png(image: np.ndarray) -> bytes:

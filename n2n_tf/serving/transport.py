@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import grpc
@@ -55,6 +55,16 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: another host would get the headers, an API key among them, and its answer be believed."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """None: the redirect itself is the answer, an HTTPError."""
+
+
+OPENER = urllib.request.build_opener(_Stay)
+
+
 class Rest:
     """TensorFlow Serving's REST API, column format."""
 
@@ -76,7 +86,7 @@ class Rest:
         try:
             outputs = json.loads(answer)["outputs"]
             if value.dtype == object:
-                return np.array([base64.b64decode(each["b64"]) for each in outputs], dtype=object)
+                return np.array([base64.b64decode(each["b64"], validate=True) for each in outputs], dtype=object)
             return np.array(outputs, value.dtype)
         except (ValueError, TypeError, KeyError) as error:
             raise ServingError(f"{self._url}: no answer of TensorFlow Serving: {answer[:80]!r}") from error
@@ -86,9 +96,12 @@ class Rest:
 
     def _answer(self, request: urllib.request.Request) -> bytes:
         try:
-            with urllib.request.urlopen(request, timeout=self._target.timeout) as response:
+            with OPENER.open(request, timeout=self._target.timeout) as response:
                 return response.read()
         except urllib.error.HTTPError as error:
+            if place := error.headers.get("Location"):
+                text = f"{self._url}: sends on to {place}, which is not followed; give the URL of a server"
+                raise ServingError(text) from error
             raise ServingError(f"{error.code} {_said(error)}", error.code == 503) from error
         except (OSError, http.client.HTTPException) as error:
             cause = getattr(error, "reason", error)
@@ -120,8 +133,12 @@ class Grpc:
         if self._target.label is not None:
             request.model_spec.version_label = self._target.label
         request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-        (output,) = again_if_unavailable(lambda: self._answer(request)).outputs.values()
-        return tf.make_ndarray(output)
+        answer = again_if_unavailable(lambda: self._answer(request))
+        try:
+            (output,) = answer.outputs.values()
+            return tf.make_ndarray(output)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise ServingError(f"{self._target.url}: no answer of TensorFlow Serving: {error}") from error
 
     def close(self) -> None:
         """Close the channel."""

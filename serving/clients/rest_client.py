@@ -11,6 +11,13 @@ import urllib.error
 import urllib.request
 
 
+class Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: another host would get the headers, an API key among them."""
+
+    def redirect_request(self, *_):
+        """None: the redirect itself is the answer, an HTTPError."""
+
+
 def main() -> int:
     """Send, receive, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -28,7 +35,7 @@ def main() -> int:
             instance = {"b64": base64.b64encode(file.read()).decode()}
         body = json.dumps({"signature_name": "encoded", "instances": [instance]}).encode()
         request = urllib.request.Request(f"{args.url}/v1/models/{args.model}{version}:predict", body, headers)
-        with urllib.request.urlopen(request, timeout=120) as response:
+        with urllib.request.build_opener(Stay).open(request, timeout=120) as response:
             denoised = base64.b64decode(json.load(response)["predictions"][0]["b64"])
         with open(args.denoised, "wb") as file:
             file.write(denoised)
