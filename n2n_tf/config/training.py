@@ -59,7 +59,7 @@ class Config:
         0.99, "decay of the optimizer's mean of squared gradients", within=Range(0, 1, above=True, below=True)
     )
     epsilon: float = setting(0.0, "epsilon of the optimizer; 0: its own, 1e-7 for adam", within=at_least(0, 1))
-    learning_rate: float = setting(1.5e-3, "highest learning rate", within=above(0, 1e6))
+    learning_rate: float = setting(1.5e-3, "highest learning rate", within=above(0, 1e15))
     learning_rate_schedule: str = setting("cosine", "halve (every 20 %% of the epochs) or cosine (to 0)")
     warmup_steps: int = setting(200, "steps of cosine's rise from 0; at most a tenth of the run", within=at_least(0))
     ema: float = setting(
