@@ -294,6 +294,8 @@ def packed(data):
         (FLOATS, json.dumps({"outputs": np.full((1, 4, 4, 1), np.nan).tolist()}).encode(), "that are no numbers"),
         (BYTES, b'{"outputs": [{"b64": "*"}]}', "no answer of TensorFlow Serving"),
         (BYTES, b'{"outputs": []}', "wanted a PNG"),
+        (FLOATS, b"[" * 200_000, "no answer of TensorFlow Serving"),
+        (FLOATS, b'{"outputs": 1' + b"0" * 400 + b"}", "no answer of TensorFlow Serving"),
         (BYTES, packed(b"GIF89a"), "wanted a PNG"),
         (BYTES, packed(b"\x89PNG\r\n\x1a\n" + b"x" * 40), "cannot be decoded"),
     ],

@@ -88,7 +88,7 @@ class Rest:
             if value.dtype == object:
                 return np.array([base64.b64decode(each["b64"], validate=True) for each in outputs], dtype=object)
             return np.array(outputs, value.dtype)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise ServingError(f"{self._url}: no answer of TensorFlow Serving: {answer[:80]!r}") from error
 
     def close(self) -> None:
