@@ -24,7 +24,6 @@ with quiet_import():
     from n2n_tf.config import config_from
     from n2n_tf.data.images import find_images
     from n2n_tf.data.pairs import find_pairs
-    from n2n_tf.evaluation.metrics import affine_fit, psnr
     from n2n_tf.evaluation.protocol import Case, Float, Paper, TestSet, evaluate
     from n2n_tf.inference import Denoiser
     from n2n_tf.noise import Gaussian
@@ -76,7 +75,9 @@ def run(settings: dict[str, Any], steps: int, folder: Path, output: Path, name: 
     report = resume(output / name) if begun else train(config_from(settings | common), output / name)
     denoiser = Denoiser(keras.models.load_model(report["denoiser"]))
     cases: dict[str, list[Case]] = {}
-    for case in evaluate(list(tests_of(settings, folder, output)), {"": denoiser}, protocol_of(settings)()):
+    real = settings["noise"] == "none"
+    protocol = Float() if real else Paper()
+    for case in evaluate(list(tests_of(settings, folder, output)), {"": denoiser}, protocol, affine=real):
         cases.setdefault(case.set.name, []).append(case)
     return {"seconds": report["seconds"], "scores": {test: score(each) for test, each in cases.items()}}
 
@@ -91,11 +92,6 @@ def tests_of(settings: dict[str, Any], folder: Path, output: Path) -> Iterator[T
     for name in ("kodak", "set14"):
         images = find_images([str(images_of(folder / name, channels, output))], channels)
         yield TestSet(name, images.pages, Gaussian(*(sigma / 255 for sigma in settings["sigma"])))
-
-
-def protocol_of(settings: dict[str, Any]) -> type[Paper] | type[Float]:
-    """Not rounded where a fit comes after."""
-    return Float if settings["noise"] == "none" else Paper
 
 
 def images_of(folder: Path, channels: int, output: Path) -> Path:
@@ -115,11 +111,9 @@ def score(cases: list[Case]) -> tuple[float, float, float]:
     """Mean PSNR in dB; of the blocks' errors the rms and the largest, in 8-bit steps."""
     decibels, errors = [], []
     for case in cases:
-        result, clean = (image.astype(np.float64) for image in (case.results[""], case.clean))
-        if case.clean.dtype != np.uint8:
-            result, clean = affine_fit(result, clean) * 255, clean * 255
-        decibels.append(psnr(result, clean, 255))
-        errors.append(blocks(result - clean).ravel())
+        steps = 1 if case.clean.dtype == np.uint8 else 255  # of 8 bits in a unit
+        decibels.append(case.scores[""][0])
+        errors.append(steps * blocks(case.results[""].astype(np.float64) - case.clean).ravel())
     every = np.concatenate(errors)
     return float(np.mean(decibels)), float(np.sqrt(np.mean(every**2))), float(np.abs(every).max())
 
