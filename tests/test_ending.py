@@ -32,7 +32,10 @@ def start(photos, output, **settings):
     """A process that trains, on images that are slow to decode."""
     command = ["train", *flags(photos, epochs=50, steps_per_epoch=100, **settings), "--output", str(output)]
     source = [sys.executable, "-c", textwrap.dedent(SLOW)]
-    return subprocess.Popen([*source, *command], stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [*source, *command], stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in the background
+    )  # fmt: skip
 
 
 def until(happened, process, most=90):

@@ -38,6 +38,7 @@ from tensorflow_serving.apis import (
 import n2n_tf
 from n2n_tf.config import RunError, ServeConfig, UsageError
 from n2n_tf.exporting.cpp_loader import CppModel, SessionError
+from n2n_tf.files import write
 from n2n_tf.serving import Client, ServingError
 from n2n_tf.serving.server import Server
 from n2n_tf.serving.versions import Versions
@@ -235,7 +236,7 @@ def test_a_configuration_serves_several_models_and_is_read_again(serve, models, 
         config.write_text("model_config_list {" + one.format("n2n", models / "no", policy.format(2, 2)) + "}")
         wait_for(lambda: get(stable, body_of())[0] == 200)
         caplog.clear()
-        config.write_text("model_config_list {")
+        write(config, lambda temporary: temporary.write_text("model_config_list {"))  # never seen empty
         time.sleep(0.3)
     assert [each.message for each in caplog.records if "the old configuration stays" in each.message][1:] == []
     assert caplog.records
