@@ -2,8 +2,8 @@
 
 Prints a Markdown table: for each API, image size and number of clients the images per second, their ratio to the loop
 (mean of before and after, through TensorFlow's C++ loader, in a process of its own), latencies and errors; then the
-server's resident memory over 2000 small requests. The paper's U-Net, random weights. About 9 minutes on 2 CPU cores,
-which the clients share with the server.
+server's resident memory over 2000 small requests, and its peak for one of the largest. The paper's U-Net, random
+weights. About 9 minutes on 2 CPU cores, which the clients share with the server.
 
     python benchmarks/serving.py [--clients 1 4 16] [--sides 256 512] [--seconds 30] [--json FILE]
 """
@@ -12,6 +12,7 @@ import argparse
 import base64
 import http.client
 import json
+import math
 import platform
 import subprocess
 import sys
@@ -45,13 +46,15 @@ def main() -> None:
         print(loop(args.loop[0], int(args.loop[1]), args.seconds))
         return
     with quiet_import():
+        from n2n_tf.config import MAX_PIXELS
         from n2n_tf.exporting import export
         from n2n_tf.networks import unet
     with tempfile.TemporaryDirectory() as folder:
         unet(seed=0).save(Path(folder, "unet.keras"))
-        version = export(Path(folder, "unet.keras"), Path(folder, "n2n"), 10**7)
+        version = export(Path(folder, "unet.keras"), Path(folder, "n2n"), MAX_PIXELS)
         rows = [row for side in args.sides for row in measure(version, side, args.clients, args.seconds)]
         memory = memory_of(version)
+        peak = peak_of(version, math.isqrt(MAX_PIXELS) // 32 * 32)
     print("| API | image | clients | images per s | ratio to the loop | median s | p99 s | max s | errors |")
     print("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
@@ -61,8 +64,9 @@ def main() -> None:
             f"{row['median']:.3f} | {p99} | {row['max']:.3f} | {row['errors']} |"
         )
     print(f"\nresident memory after 200, 400, … {MEMORY_REQUESTS} requests of 64×64: {memory} MB")
+    print(f"peak for one of the most pixels: {peak} MB")
     if args.json:
-        result = {"machine": platform.processor(), "rows": rows, "memory": memory}
+        result = {"machine": platform.processor(), "rows": rows, "memory": memory, "peak": peak}
         args.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
@@ -113,15 +117,28 @@ def memory_of(version: Path) -> list[int]:
             if not calls[number % len(calls)]():
                 raise RuntimeError("a request failed")
             if (number + 1) % (MEMORY_REQUESTS // 10) == 0:
-                status = Path(f"/proc/{ports['process']}/status").read_text()
-                found.append(int(status.partition("VmRSS:")[2].split()[0]) // 1024)
+                found.append(resident(ports["process"], "VmRSS"))
     return found
 
 
+def peak_of(version: Path, side: int) -> int:
+    """MB that one request of this size takes at most, the server included."""
+    with served(version.parent, f"--max-pixels={side**2}") as ports:
+        if not CALLS["gRPC"](ports["gRPC"], png(side))():
+            raise RuntimeError("a request failed")
+        return resident(ports["process"], "VmHWM")
+
+
+def resident(process: int, kind: str) -> int:
+    """MB, now (VmRSS) or at most (VmHWM)."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition(f"{kind}:")[2].split()[0]) // 1024
+
+
 @contextmanager
-def served(folder: Path) -> Iterator[dict[str, int]]:
+def served(folder: Path, *flags: str) -> Iterator[dict[str, int]]:
     """A server of its own process; its ports by API."""
-    command = [sys.executable, "-m", "n2n_tf", "serve", str(folder), "--rest-port", "0", "--grpc-port", "0"]
+    command = [sys.executable, "-m", "n2n_tf", "serve", str(folder), "--rest-port", "0", "--grpc-port", "0", *flags]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout
     rest, grpc = process.stdout.readline().split(", gRPC ")

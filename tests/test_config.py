@@ -189,7 +189,7 @@ def test_every_number_has_a_range(wrong):
         (["evaluate", "m", "--pictures", "-1"], "--pictures -1: wanted at least 0"),
         (["denoise", "m", "a", "--memory", "inf"], "--memory inf: wanted above 0"),
         (["denoise", "m", "a", "--tile", "0"], "--tile 0: wanted at least 32"),
-        (["export", "m", "--output", "o", "--max-pixels", str(2**63)], f"--max-pixels {2**63}: wanted at least 16384"),
+        (["export", "m", "--output", "o", "--max-pixels", str(2**63)], f"--max-pixels {2**63}: wanted at least 32768"),
     ],
 )
 def test_flags_outside_their_range_are_one_line_before_anything_is_loaded(arguments, text, capsys):

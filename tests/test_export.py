@@ -1,5 +1,6 @@
 import io
 import json
+import math
 import struct
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 import n2n_tf
 from n2n_tf.cli.main import main
 from n2n_tf.compat import KERAS_2, STORABLE
-from n2n_tf.config import RunError, UsageError
+from n2n_tf.config import MAX_PIXELS, RunError, UsageError
 from n2n_tf.data import bayer
 from n2n_tf.exporting import check as checking
 from n2n_tf.exporting import export, saved_model
@@ -203,6 +204,19 @@ def test_an_image_of_just_the_limit_is_accepted(exported):
         encoded(exported[2], over)
 
 
+def test_tensors_have_the_limit_of_files(exported):
+    """A batch goes through the network at once: its images count together."""
+    network, _, model = exported
+    for name, dtype in (("serving_default", np.float32), ("uint8", np.uint8)):
+        for shape in ((1, 768, 97), (3, 250, 128)):
+            image = np.zeros((*shape, network.input_shape[-1]), dtype)
+            assert model.run(name, {"image": image})["denoised"].shape == image.shape
+        for shape, pixels in (((1, 769, 97), 800 * 128), ((4, 225, 128), 4 * 256 * 128)):
+            image = np.zeros((*shape, network.input_shape[-1]), dtype)
+            with pytest.raises(RuntimeError, match=rf"image. .has.*{pixels}.*at most.*{LIMIT}"):
+                model.run(name, {"image": image})
+
+
 def test_arrays_need_not_be_contiguous(exported):
     network, _, model = exported
     wide = RNG.random((1, 64, 128, network.input_shape[-1]), np.float32)
@@ -295,7 +309,7 @@ def test_the_command(models, tmp_path, capsys):
     for arguments, message in [
         ([model, "--output", str(tmp_path / "file")], "is a file; name a directory"),
         (["nowhere", "--output", str(tmp_path / "n2n")], "nowhere: no such model"),
-        ([model, "--output", str(tmp_path / "n2n"), "--max-pixels", "9"], "--max-pixels 9: wanted at least 16384"),
+        ([model, "--output", str(tmp_path / "n2n"), "--max-pixels", "9"], "--max-pixels 9: wanted at least 32768"),
     ]:
         assert main(["export", *arguments]) == 2
         assert message in capsys.readouterr().err
@@ -469,3 +483,21 @@ def test_a_batch_of_mosaics_may_have_different_patterns(raw_model):
 def test_what_is_no_mosaic_is_refused(shape, patterns, message, raw_model):
     with pytest.raises(RuntimeError, match=message):
         raw_model[1].run("mosaic", {"mosaic": np.zeros(shape, np.float32), "pattern": np.array(patterns, object)})
+
+
+def test_mosaics_have_the_limit_of_their_planes(raw_model):
+    inputs = {"mosaic": np.zeros((1, 1538, 2 * 97, 1), np.float32), "pattern": np.array([b"RGGB"], object)}
+    with pytest.raises(RuntimeError, match=rf"image. .has.*{800 * 128}.*at most.*{LIMIT}"):
+        raw_model[1].run("mosaic", inputs)
+    inputs["mosaic"] = inputs["mosaic"][:, :1536]
+    assert raw_model[1].run("mosaic", inputs)["denoised"].shape == inputs["mosaic"].shape
+
+
+def test_the_default_limit_is_what_8_gb_hold(models, tmp_path):
+    """The paper's U-Net takes 1.4 GB a megapixel beside 0.7 GB of the server (benchmarks/serving.py)."""
+    assert 0.7 + MAX_PIXELS / 1e6 * 1.4 < 8
+    assert main(["export", models("identity 3"), "--output", str(tmp_path / "n2n")]) == 0
+    model, side = CppModel(tmp_path / "n2n" / "1"), math.isqrt(MAX_PIXELS)
+    assert model.run("uint8", {"image": np.zeros((1, side, side, 3), np.uint8)})["denoised"].shape[1] == side
+    with pytest.raises(RuntimeError, match=f"at most.*{MAX_PIXELS}"):
+        model.run("uint8", {"image": np.zeros((1, side, side + 1, 3), np.uint8)})

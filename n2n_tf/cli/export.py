@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=Number,
         within=PIXELS,
         metavar="N",
-        help=f"largest file accepted, sides rounded up to 32 (default: {MAX_PIXELS})",
+        help=f"largest image or batch accepted in pixels, sides rounded up to 32 (default: {MAX_PIXELS})",
     )
     parser.add_argument("--half", nargs="?", const="float16", choices=HALVES, help="half precision (default: float16)")
     parser.add_argument(

@@ -3,8 +3,8 @@
 from n2n_tf.config.settings import above, at_least
 
 MEMORY = 4.0  # GB of resident memory to denoise in
-MAX_PIXELS = 64_000_000  # of a file that a served model accepts
-LEAST_MAX_PIXELS = 2**14  # so that the files of its check and warm-up pass
+MAX_PIXELS = 2**22  # of a request to a served model, file or tensor: 6.4 GB with a U-Net, which 8 GB hold
+LEAST_MAX_PIXELS = 2**15  # so that what its check and warm-up send passes
 MEMORIES = above(0, 10**6)
 TILES = at_least(32)
 PIXELS = at_least(LEAST_MAX_PIXELS, 2**62)

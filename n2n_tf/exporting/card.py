@@ -56,7 +56,7 @@ def model_card(
         made: of `run_facts`.
         names: of the signatures.
         multiple: what sides must be multiples of, for the network alone.
-        max_pixels: limit of `encoded`.
+        max_pixels: largest image or batch that the signatures accept.
         differences: of the export from the network, by signature.
         half: what half precision costs, if it was asked for.
     """
@@ -95,15 +95,16 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "",
         "## How to call it",
         "",
-        "TensorFlow Serving, REST, float images [batch, height, width, channels] in [0, 1]:",
+        "TensorFlow Serving, REST, float images [batch, height, width, channels] in [0, 1],",
+        f"at most {card['max_pixels']:,} pixels in all, sides rounded up to multiples of {card['side_multiple']}:",
         "",
         f"    curl -d '{{\"instances\": [[[{[0.5] * channels}]]]}}' HOST:8501/v1/models/n2n:predict",
         "",
     ]
     if "encoded" in card["signatures"]:
         lines += [
-            f"PNG (8 or 16 bits) or JPEG files of at most {card['max_pixels']:,} pixels. The answer is a PNG of the",
-            "same depth, without EXIF, ICC profile and alpha:",
+            "PNG (8 or 16 bits) or JPEG files, each of at most as many pixels. The answer is a PNG of the same depth,",
+            "without EXIF, ICC profile and alpha:",
             "",
             '    echo \'{"signature_name": "encoded", "instances": [{"b64": "\'$(base64 -w0 photo.png)\'"}]}\' |',
             "        curl -d @- HOST:8501/v1/models/n2n:predict",

@@ -34,7 +34,7 @@ def export(model: str | Path, output: str | Path, max_pixels: int, half: str | N
     Args:
         model: run directory or .keras file.
         output: directory of the model; each export makes a numbered version in it.
-        max_pixels: larger files are refused by the signature `encoded`.
+        max_pixels: of one run of the network, sides rounded up; larger images and batches are refused.
         half: a name of `HALVES`: weights and arithmetic in half precision. What that costs is measured and said.
 
     Returns:

@@ -22,7 +22,7 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
     Args:
         network: float32 [B, H, W, C] -> the same, H and W multiples of `multiple`.
         multiple: what sides are padded to, by reflection.
-        max_pixels: larger files are refused from their header, before they are decoded.
+        max_pixels: that the network gets at most in one run, sides rounded up; of a file, also before it is decoded.
     """
     channels = network.input_shape[-1]
 
@@ -32,9 +32,11 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
         some = tf.debugging.Assert(tf.size(image) > 0, ["image is empty, of shape", tf.shape(image)], summarize=4)
         with tf.control_dependencies([some]):
             image = tf.identity(image)
-        height, width = tf.unstack(tf.shape(image)[1:3])
-        padded = tf.gather(image, _mirrored(height, 0, _rounded_up(height, multiple)), axis=1)
-        padded = tf.gather(padded, _mirrored(width, 0, _rounded_up(width, multiple)), axis=2)
+        batch, height, width = tf.unstack(tf.shape(image)[:3])
+        padded_height, padded_width = _rounded_up(height, multiple), _rounded_up(width, multiple)
+        with tf.control_dependencies([_few([batch, padded_height, padded_width], max_pixels, "image")]):
+            padded = tf.gather(image, _mirrored(height, 0, padded_height), axis=1)
+        padded = tf.gather(padded, _mirrored(width, 0, padded_width), axis=2)
         return network(padded, training=False)[:, :height, :width]
 
     def integers(image: tf.Tensor, peak: int) -> tf.Tensor:
@@ -151,15 +153,17 @@ def _checks(data: tf.Tensor, multiple: int, max_pixels: int) -> list[tf.Operatio
     )
     with tf.control_dependencies([known, whole]):
         sides = tf.cond(is_png, lambda: _png_sides(data), lambda: tf.image.extract_jpeg_shape(data, tf.int64)[:2])
-    pixels = tf.reduce_prod(_rounded_up(sides, multiple))  # as the network gets them
     possible = tf.debugging.Assert(
         tf.reduce_all(tf.logical_and(sides >= 1, sides < 2**31)), ["image_bytes has sides of", sides, "pixels"]
     )
-    small = tf.debugging.Assert(
-        pixels <= max_pixels,
-        ["image_bytes has", pixels, "pixels, sides rounded up; at most", max_pixels, "are accepted"],
-    )
-    return [known, whole, possible, small]
+    return [known, whole, possible, _few(_rounded_up(sides, multiple), max_pixels, "image_bytes")]
+
+
+def _few(sides: tf.Tensor | list[tf.Tensor], max_pixels: int, name: str) -> tf.Operation:
+    """Refuse more pixels than that, as the network gets them: each takes over a kilobyte of memory."""
+    pixels = tf.reduce_prod(tf.cast(sides, tf.int64))
+    text = [name, "has", pixels, "pixels, sides rounded up; at most", max_pixels, "are accepted"]
+    return tf.debugging.Assert(pixels <= max_pixels, text)
 
 
 def _png_sides(data: tf.Tensor) -> tf.Tensor:
