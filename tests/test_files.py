@@ -13,8 +13,11 @@ import tifffile
 
 from n2n_tf import files
 from n2n_tf.cli.main import main
+from n2n_tf.config import MANIFEST
 from n2n_tf.data.images import find_files
+from n2n_tf.data.manifest import TRAIN
 from n2n_tf.data.readers import UnusableImageError, pages
+from n2n_tf.data.shard_writer import Source, Writer
 from n2n_tf.data.tiff_tags import MOST_PAGES
 
 WRITER = """
@@ -114,6 +117,17 @@ def test_what_is_left_is_removed_as_far_as_it_can_be(left, monkeypatch):
     files.write_json(folder / "other.json", 1)
     assert set(folder.iterdir()) == {mine, elsewhere, folder / "other.json"}
     assert (elsewhere / "kept").exists()
+
+
+def test_shards_that_killed_processes_left_are_removed(left):
+    form = {"side": 64, "channels": 1, "dtype": "uint8"}
+    image = Source("a", TRAIN, (), lambda: (np.zeros((64, 64, 1), np.uint8), None), {})
+    (left.parent / TRAIN).mkdir()
+    left.rename(left.parent / TRAIN / left.name)
+    (left.parent / left.name).touch()
+    with Writer(str(left.parent), form, {}, 64) as writer:
+        writer.add(image)
+    assert {path.name for path in left.parent.rglob("*")} == {TRAIN, "a.tfrecord", MANIFEST}
 
 
 @pytest.mark.parametrize("length", [247, 255])
