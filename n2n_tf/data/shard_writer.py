@@ -132,7 +132,8 @@ class Writer:
             if clean is not None:
                 values["clean"] = np.ascontiguousarray(clean[window]).tobytes()
             features = {name: _feature(value) for name, value in values.items()}
-            yield tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+            example = tf.train.Example(features=tf.train.Features(feature=features))
+            yield example.SerializeToString(deterministic=True)  # else two processes' shards differ in size
 
     def _save(self) -> None:
         text = json.dumps(self.manifest, indent=1) + "\n"
