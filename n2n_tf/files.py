@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files and folders that are whole or not there."""
 
 import contextlib
 import functools
@@ -6,8 +6,9 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,24 @@ def _here() -> str:
 
 
 @functools.cache
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove what killed processes left unfinished; once, since a folder may hold many files."""
     for path in folder.glob(f"{PARTIAL}{_here()}-*") if os.name == "posix" else ():
         try:
             os.kill(int(path.name.split("-")[1]), 0)
         except ProcessLookupError:
-            path.unlink(missing_ok=True)
+            _remove(path)
         except (ValueError, OverflowError, OSError):  # no name of ours; a process of another user
             continue
+
+
+def _remove(path: Path) -> None:
+    """What can be removed of a file or folder: another user's cannot, and another process may be faster."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
 
 
 def partial_name(name: str) -> str:
@@ -43,13 +53,25 @@ def partial_name(name: str) -> str:
 
 def write(path: Path, writer: Callable[[Path], Any]) -> None:
     """Let `writer` write a temporary file beside `path`, then rename it: `path` is old or new, never half."""
-    _sweep(path.parent)
+    sweep(path.parent)
     temporary = path.with_name(partial_name(path.name))
     try:
         writer(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def partial_folder(parent: Path) -> Iterator[Path]:
+    """A folder in `parent` for what is renamed once it is whole. It goes at the end; if we are killed, by a sweep."""
+    sweep(parent)
+    folder = parent / partial_name("")
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        _remove(folder)
 
 
 def write_json(path: Path, value: Any, indent: int | None = 2) -> None:

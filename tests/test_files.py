@@ -1,4 +1,6 @@
 import io
+import pathlib
+import signal
 import struct
 import subprocess
 import sys
@@ -11,8 +13,11 @@ import tifffile
 
 from n2n_tf import files
 from n2n_tf.cli.main import main
+from n2n_tf.config import MANIFEST
 from n2n_tf.data.images import find_files
+from n2n_tf.data.manifest import TRAIN
 from n2n_tf.data.readers import UnusableImageError, pages
+from n2n_tf.data.shard_writer import Source, Writer
 from n2n_tf.data.tiff_tags import MOST_PAGES
 
 WRITER = """
@@ -58,6 +63,71 @@ def test_what_killed_processes_left_is_removed_and_no_more(tmp_path):
     finally:
         living.kill()
         living.wait()
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from n2n_tf import files
+with files.partial_folder(pathlib.Path(sys.argv[1])) as folder:
+    (folder / "version" / "variables").mkdir(parents=True)
+    (folder / "version" / "saved_model.pb").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def left(tmp_path):
+    """What a killed process left in a folder: a folder."""
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(files.PARTIAL)
+    return left
+
+
+def test_folders_that_killed_processes_left_are_removed(left):
+    folder = left.parent
+    with files.partial_folder(folder) as new:
+        assert list(folder.iterdir()) == [new]
+        (new / "version").mkdir()
+        (new / "version").rename(folder / "1")
+    assert [path.name for path in folder.iterdir()] == ["1"]
+    with pytest.raises(FileNotFoundError), files.partial_folder(folder) as new:
+        (new / "no" / "such").mkdir()
+    assert [path.name for path in folder.iterdir()] == ["1"]
+
+
+def test_what_is_left_is_removed_as_far_as_it_can_be(left, monkeypatch):
+    folder, name = left.parent, left.name.rpartition("-")[0]
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept").touch()
+    (folder / f"{name}-link").symlink_to(elsewhere)
+    (folder / f"{name}-file").touch()
+    mine = folder / f"{name}-mine"
+    mine.touch()
+    unlink = pathlib.Path.unlink
+
+    def refused(self, missing_ok=False):
+        if self == mine:
+            raise PermissionError(1, "Operation not permitted", str(self))
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(pathlib.Path, "unlink", refused)
+    files.write_json(folder / "other.json", 1)
+    assert set(folder.iterdir()) == {mine, elsewhere, folder / "other.json"}
+    assert (elsewhere / "kept").exists()
+
+
+def test_shards_that_killed_processes_left_are_removed(left):
+    form = {"side": 64, "channels": 1, "dtype": "uint8"}
+    image = Source("a", TRAIN, (), lambda: (np.zeros((64, 64, 1), np.uint8), None), {})
+    (left.parent / TRAIN).mkdir()
+    left.rename(left.parent / TRAIN / left.name)
+    (left.parent / left.name).touch()
+    with Writer(str(left.parent), form, {}, 64) as writer:
+        writer.add(image)
+    assert {path.name for path in left.parent.rglob("*")} == {TRAIN, "a.tfrecord", MANIFEST}
 
 
 @pytest.mark.parametrize("length", [247, 255])

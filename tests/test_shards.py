@@ -60,6 +60,13 @@ def order(source, count, first=0, seed=3, **workers):
 ALL = sorted(10 * number + 1 + crop for number, count in enumerate(COUNTS) for crop in range(count))
 
 
+def test_the_same_image_gives_the_same_bytes(folder):
+    """In each process: two that prepare one folder keep one of their manifests, with sizes. The order is the names'."""
+    for record in tf.data.TFRecordDataset(f"{folder}/val/b.tfrecord", "GZIP").as_numpy_iterator():
+        places = [record.index(f"\n{chr(len(name))}{name}".encode()) for name in ("clean", "column", "key", "noisy")]
+        assert places == sorted(places)
+
+
 def test_each_pass_has_every_crop_once_in_a_new_order(folder):
     source = open_shards(folder, TRAIN)
     assert len(source) == sum(COUNTS) == 24

@@ -17,7 +17,7 @@ from n2n_tf.config import MANIFEST, UsageError
 from n2n_tf.data import bayer
 from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.manifest import COMPRESSION, path_of, read_manifest, shards_at, size_of
-from n2n_tf.files import partial_name
+from n2n_tf.files import partial_name, sweep
 
 LEVEL = 1  # of compression: 8 times faster than the default for 20 % more bytes
 PAUSE = 5.0  # seconds between two writings of the manifest
@@ -132,7 +132,8 @@ class Writer:
             if clean is not None:
                 values["clean"] = np.ascontiguousarray(clean[window]).tobytes()
             features = {name: _feature(value) for name, value in values.items()}
-            yield tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+            example = tf.train.Example(features=tf.train.Features(feature=features))
+            yield example.SerializeToString(deterministic=True)  # else two processes' shards differ in size
 
     def _save(self) -> None:
         text = json.dumps(self.manifest, indent=1) + "\n"
@@ -170,6 +171,7 @@ def _replace(path: str, write: Callable[[str], None]) -> None:
     folder, name = os.path.split(path)
     temporary = path_of(folder, partial_name(name))
     tf.io.gfile.makedirs(folder)
+    sweep(Path(folder))  # of another machine's storage nothing is swept
     try:
         write(temporary)
         tf.io.gfile.rename(temporary, path, overwrite=True)
