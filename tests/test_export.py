@@ -1,6 +1,7 @@
 import io
 import json
 import math
+import signal
 import struct
 import subprocess
 import sys
@@ -268,12 +269,28 @@ def test_versions_count_up_and_a_failure_leaves_nothing(tmp_path, monkeypatch):
     lively(3).save(tmp_path / "x.keras")
     output = tmp_path / "n2n"
     (output / "7").mkdir(parents=True)
-    (output / "notes").mkdir()
+    for name in ("0000005", "9" * 19, "٩", "notes"):  # none of them but the first is a version, for any server
+        (output / name).mkdir()
     assert export(tmp_path / "x.keras", output, LIMIT).name == "8"
     monkeypatch.setattr(checking, "CLOSE", -1.0)
     with pytest.raises(RunError, match="the export differs from the network by"):
         export(tmp_path / "x.keras", output, LIMIT)
-    assert sorted(path.name for path in output.iterdir()) == ["7", "8", "notes"]
+    assert sorted(path.name for path in output.iterdir()) == ["0000005", "7", "8", "9" * 19, "notes", "٩"]
+
+
+def test_what_a_killed_export_left_goes_with_the_next(tmp_path):
+    lively(3).save(tmp_path / "x.keras")
+    left = (
+        "import os, signal, pathlib\n"
+        "from n2n_tf.files import partial_folder\n"
+        f"with partial_folder(pathlib.Path({str(tmp_path)!r})) as folder:\n"
+        "    (folder / 'saved_model.pb').touch()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", left]).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob(".partial.*/*"))) == 1
+    export(tmp_path / "x.keras", tmp_path, LIMIT)
+    assert {path.name for path in tmp_path.iterdir()} == {"x.keras", "1"}
 
 
 def test_two_exports_at_once_make_two_whole_versions(tmp_path, monkeypatch):

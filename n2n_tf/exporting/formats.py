@@ -3,7 +3,6 @@
 import contextlib
 import importlib.util
 import io
-import tempfile
 from pathlib import Path
 
 import keras
@@ -13,7 +12,7 @@ import tensorflow as tf
 from n2n_tf.config import FORMATS, MAX_PIXELS, RunError, UsageError
 from n2n_tf.exporting.saved_model import side_multiple, write_saved_model
 from n2n_tf.exporting.signatures import signatures
-from n2n_tf.files import PARTIAL
+from n2n_tf.files import partial_folder, write
 from n2n_tf.inference import load_denoiser
 
 
@@ -42,14 +41,11 @@ def export_core(model: str | Path, output: str | Path, form: str) -> Path:
         raise RunError(f"--format {form} needs {needed}: pip install n2n-tf[{form}]")
     network = load_denoiser(model)
     output.parent.mkdir(parents=True, exist_ok=True)
-    aside = output.with_name(PARTIAL + output.name)
+    writer = {"onnx": _write_onnx, "litert": _write_litert}[form]
     try:
-        {"onnx": _write_onnx, "litert": _write_litert}[form](network, aside)
-        aside.replace(output)
+        write(output, lambda aside: writer(network, aside))
     except (TypeError, ValueError) as error:  # an older Keras does not know the format
         raise RunError(f"--format {form}: Keras {keras.__version__} says: {error}") from error
-    finally:
-        aside.unlink(missing_ok=True)
     return output
 
 
@@ -62,7 +58,7 @@ def _write_onnx(network: keras.Model, path: Path) -> None:
 def _write_litert(network: keras.Model, path: Path) -> None:
     """The first signature of the SavedModel; LiteRT's own layers compute garbage of sides that do not divide."""
     name, signature = next(iter(signatures(network, side_multiple(network), MAX_PIXELS).items()))
-    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=path.parent) as folder:
-        write_saved_model(network, {name: signature}, Path(folder))
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
+    with partial_folder(path.parent) as folder:
+        write_saved_model(network, {name: signature}, folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[name])
         path.write_bytes(converter.convert())

@@ -6,7 +6,7 @@ import io
 import logging
 import math
 import os
-import tempfile
+import re
 from pathlib import Path
 
 import keras
@@ -17,7 +17,7 @@ from n2n_tf.exporting.check import check
 from n2n_tf.exporting.half import cost_of_half, describe, in_half
 from n2n_tf.exporting.signatures import Signature, signatures
 from n2n_tf.exporting.warmup import write_warmup
-from n2n_tf.files import PARTIAL, write_json
+from n2n_tf.files import partial_folder, write_json
 from n2n_tf.inference import footprint_of, load_denoiser, save_denoiser
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
 
@@ -56,8 +56,8 @@ def export(model: str | Path, output: str | Path, max_pixels: int, half: str | N
         logger.info(describe(cost))
     multiple = side_multiple(network)
     functions = signatures(network, multiple, max_pixels)
-    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=output) as folder:  # of its own: exports may run side by side
-        aside = Path(folder, "version")
+    with partial_folder(output) as folder:  # of its own: exports may run side by side
+        aside = folder / "version"
         write_saved_model(network, functions, aside)
         write_warmup(functions, aside / "assets.extra" / "tf_serving_warmup_requests")
         save_denoiser(network, aside / "denoiser.keras", full)
@@ -73,7 +73,7 @@ def export(model: str | Path, output: str | Path, max_pixels: int, half: str | N
 def publish(aside: Path, output: Path) -> Path:
     """Rename a whole version to the next free number."""
     while True:
-        numbers = (int(path.name) for path in output.iterdir() if path.name.isdecimal())
+        numbers = (int(path.name) for path in output.iterdir() if re.fullmatch("[0-9]{1,18}", path.name))
         version = output / str(1 + max(numbers, default=0))
         try:
             os.rename(aside, version)
