@@ -111,12 +111,6 @@ def test_png_colour_models(mode, channels, tmp_path):
     assert page.colors == {1: 1, 2: 1, 3: 3, 4: 3}[channels]
 
 
-def test_first_frame_of_a_gif(tmp_path):
-    frames = [Image.new("RGB", (WIDTH, HEIGHT), colour) for colour in ("red", "blue")]
-    frames[0].save(tmp_path / "image.gif", save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(decoded(tmp_path / "image.gif"), np.full((HEIGHT, WIDTH, 3), [255, 0, 0]))
-
-
 def test_the_content_decides_not_the_name(tmp_path):
     Image.fromarray(image_of(3, np.uint8)).save(tmp_path / "image.png", "JPEG")
     assert decoded(tmp_path / "image.png").shape == (HEIGHT, WIDTH, 3)
