@@ -62,6 +62,20 @@ def below(path):
         tiff.write(STACK[2], **GRAY)
 
 
+def endless(path):
+    """40,000 pages below one, all of them one."""
+    with tifffile.TiffWriter(path, byteorder="<") as tiff:
+        tiff.write(STACK[0], subifds=1, **GRAY)
+        tiff.write(STACK[0, ::2, ::2], subfiletype=1, **GRAY)
+    with tifffile.TiffFile(path) as tiff:
+        tag, below = tiff.pages[0].tags[330], tiff.pages[0].subifds[0]
+    with path.open("r+b") as file:
+        end = file.seek(0, 2)
+        file.write(struct.pack("<I", below) * 40000)
+        file.seek(tag.offset + 4)
+        file.write(struct.pack("<II", 40000, end))
+
+
 def rgb(samples, extra):
     def make(path):
         image = np.uint8(RNG.integers(0, 255, (40, 50, samples)))
@@ -90,6 +104,7 @@ def without_extrasamples(path):
         ("a.tif", one_ifd('{"shape": [5, 40, 50], "truncated": true}'), "a stack in one piece"),
         ("a.tif", nih, "an NIH Image stack in one piece"),
         ("a.tif", below, r"further images below page 1 \(SubIFDs\); save them as pages"),
+        ("a.tif", endless, "more than 32768 pages below its pages"),
         ("a.tif", rgb(4, ["unspecified"]), r"a fourth channel that is no alpha \(ExtraSamples 0\)"),
         ("a.tif", without_extrasamples, r"a fourth channel that is no alpha \(no ExtraSamples\)"),
         ("a.tif", rgb(5, ["unassalpha", "unspecified"]), "a RGB TIFF of 5 channels"),
@@ -100,6 +115,17 @@ def test_what_is_not_seen_is_refused(name, make, message, tmp_path):
     make(tmp_path / name)
     with pytest.raises(UnusableImageError, match=message):
         pages(tmp_path / name)
+
+
+def test_a_damaged_width_is_no_traceback(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], byteorder="<", **GRAY)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        offset = tiff.pages[0].tags["ImageWidth"].offset
+    with (tmp_path / "a.tif").open("r+b") as file:
+        file.seek(offset + 2)
+        file.write(struct.pack("<H", 2))  # text
+    with pytest.raises(UnusableImageError, match="cannot be decoded"):
+        pages(tmp_path / "a.tif")
 
 
 def test_the_planes_of_a_zeiss_file_are_read_and_not_written(models, tmp_path, capsys):
@@ -122,7 +148,7 @@ def test_a_jpeg_with_a_preview_behind_it_is_one_image(models, tmp_path, capsys):
         expected = np.asarray(opened)
     np.testing.assert_array_equal(read(pages(tmp_path / "a.jpg")[0]), expected)
     assert denoise(models("identity 3"), tmp_path / "a.jpg", "--output", tmp_path / "out") == 0
-    assert "a.jpg: smaller pictures behind its image (a preview, a gain map) are left out" in capsys.readouterr().err
+    assert "a.jpg: left out are smaller pictures behind its image (a preview, a gain map)" in capsys.readouterr().err
     with Image.open(tmp_path / "out" / "a.jpg") as opened:
         assert (opened.format, opened.size) == ("JPEG", (50, 40))
 

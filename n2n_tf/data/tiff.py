@@ -1,12 +1,13 @@
 """TIFF files in: which of their pages are images, and the pixels of those. One that holds more is refused."""
 
 from collections.abc import Iterator
+from operator import index
 
 import numpy as np
 import tifffile
 
 from n2n_tf.data.errors import UnusableImageError
-from n2n_tf.data.tiff_tags import check_pages
+from n2n_tf.data.tiff_tags import MOST_PAGES, check_pages
 
 PLANES = 33629  # MetaMorph's tag of as many values as there are planes
 
@@ -23,6 +24,8 @@ def header(path: str) -> list[tuple[int, int, int, int]]:
         check_pages(tiff)
         _check_planes(tiff)
         pages = [(number, page.aspage()) for number, page in enumerate(tiff.pages)]
+        if sum(len(page.subifds or ()) for _, page in pages) > MOST_PAGES:
+            raise UnusableImageError(f"more than {MOST_PAGES} pages below its pages (SubIFDs); save it without")
         for number, page in pages:
             if any(not is_copy(below, page) for below in pages_below(page)):
                 raise UnusableImageError(f"further images below page {number + 1} (SubIFDs); save them as pages")
@@ -78,4 +81,4 @@ def _shape(page: tifffile.TiffPage) -> tuple[int, int, int]:
         raise UnusableImageError(f"{page.dtype} pixels; wanted uint8, uint16 or float: convert the file")
     if page.dtype != bool and page.bitspersample != page.dtype.itemsize * 8:
         raise UnusableImageError(f"{page.bitspersample}-bit pixels; wanted 1, 8 or 16 bits or float: convert the file")
-    return sizes["Y"], sizes["X"], channels
+    return index(sizes["Y"]), index(sizes["X"]), channels  # of damaged tags tifffile makes texts and tuples

@@ -80,7 +80,7 @@ def _write_jpeg(source: str, target: Path, images: Pages) -> None:
     old = list(_jpeg_segments(Path(source).read_bytes()))
     kept = b"".join(segment for marker, segment in old if marker in JPEG_KEPT and segment[4:8] != OTHERS)
     if any(segment[4:8] == OTHERS for _, segment in old):
-        logger.info("%s: smaller pictures behind its image (a preview, a gain map) are left out", source)
+        logger.info("%s: left out are smaller pictures behind its image (a preview, a gain map)", source)
     _splice(target, encoded[:2] + encoded[begin:], 2, kept)
 
 
