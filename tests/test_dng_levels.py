@@ -17,13 +17,19 @@ FRAME = {  # their defaults are the frame's size, the visible area, 1, or unknow
 
 
 def write(path, bits, *tags):
+    """A DNG of packed pixels, which tifffile writes as bytes."""
     mosaic = np.random.default_rng(0).integers(0, 2**bits - 1, (64, 96), np.uint16)
     tags = [
         (33421, 3, 2, (2, 2), True), (33422, 1, 4, bytes((0, 1, 1, 2)), True),
         (50706, 1, 4, bytes((1, 4, 0, 0)), True), (50708, 2, 0, "none", True),
         (50721, 10, 9, (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1), True), *tags,
     ]  # fmt: skip
-    tifffile.imwrite(path, mosaic, photometric=32803, metadata=None, bitspersample=bits, extratags=tags)
+    by_bits = np.unpackbits(mosaic.astype(">u2").view(np.uint8).reshape(64, 96, 2), axis=-1)[..., -bits:]
+    packed = np.packbits(by_bits.reshape(64, -1), axis=-1)
+    tifffile.imwrite(path, packed, photometric=32803, metadata=None, byteorder=">", extratags=tags)
+    with tifffile.TiffFile(path, mode="r+") as tiff:
+        tiff.pages[0].tags["ImageWidth"].overwrite(96)
+        tiff.pages[0].tags["BitsPerSample"].overwrite(bits)
     return mosaic
 
 

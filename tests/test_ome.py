@@ -63,3 +63,15 @@ def test_an_ome_tiff_whose_xml_lies_elsewhere(companion, models, tmp_path, capsy
         (tmp_path / "a.companion.ome").write_text("<OME/>")
     assert denoise(models("identity 1"), tmp_path / "a.ome.tif", "--output", tmp_path / "out") == companion
     assert ("its OME-XML names a.companion.ome" in capsys.readouterr().err) == companion
+
+
+def test_an_ome_tiff_that_would_lose_a_page_it_counts_is_refused(models, tmp_path, capsys):
+    xml = tifffile.OmeXml()
+    xml.addimage("uint16", STACK.shape, (2, 1, 1, 40, 50, 1), axes="ZYX")
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as tiff:
+        tiff.write(STACK[0, :20, :20], subfiletype=1, description=xml.tostring(), **GRAY)
+        tiff.write(STACK[0], **GRAY)
+        tiff.write(STACK[1], **GRAY)
+    assert denoise(models("identity 1"), tmp_path / "a.ome.tif", "--output", tmp_path / "out") == 1
+    assert "a.ome.tif: its OME-XML counts thumbnails or masks, which are not written" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "a.ome.tif").exists()

@@ -44,6 +44,11 @@ def nih(path):
     tifffile.imwrite(path, np.uint8(STACK[0]), byteorder="<", extratags=tags, **GRAY)
 
 
+def ndpi(path):
+    tags = [(65420, 4, 1, 1, True), (271, 2, 0, "Hamamatsu", True), (65426, 4, 2, (8, 9), True)]
+    tifffile.imwrite(path, STACK[0], byteorder="<", extratags=tags, **GRAY)
+
+
 def lsm(path):
     told = np.zeros(1, tifffile.TIFF.CZ_LSMINFO)
     told["MagicNumber"], told["StructureSize"] = 67127628, told.nbytes
@@ -128,12 +133,12 @@ def test_a_damaged_width_is_no_traceback(tmp_path):
         pages(tmp_path / "a.tif")
 
 
-def test_the_planes_of_a_zeiss_file_are_read_and_not_written(models, tmp_path, capsys):
-    lsm(tmp_path / "a.lsm")
-    np.testing.assert_array_equal([read(page)[..., 0] for page in pages(tmp_path / "a.lsm")], STACK[:1])
-    lsm(tmp_path / "a.tif")
+@pytest.mark.parametrize(("make", "name"), [(lsm, "Zeiss LSM"), (ndpi, "Hamamatsu NDPI")])
+def test_what_tells_of_places_is_read_and_not_written(make, name, models, tmp_path, capsys):
+    make(tmp_path / "a.tif")
+    np.testing.assert_array_equal([read(page)[..., 0] for page in pages(tmp_path / "a.tif")], STACK[:1])
     assert denoise(models("identity 1"), tmp_path / "a.tif", "--output", tmp_path / "out") == 1
-    assert "a.tif: Zeiss LSM files are not written" in capsys.readouterr().err
+    assert f"a.tif: {name} files are not written" in capsys.readouterr().err
 
 
 def denoise(*arguments):
@@ -221,3 +226,33 @@ def test_what_is_no_copy_of_an_image_is_left_out_and_said(models, tmp_path, caps
     with tifffile.TiffFile(tmp_path / "out" / "a.tif") as new:
         assert [page.shape for page in new.pages] == [(40, 50)]
         assert not new.pages[0].pages
+
+
+def test_smaller_pages_that_may_be_of_several_images_are_left_out(models, tmp_path, capsys):
+    """As PerkinElmer writes them: all channels, then all of them smaller."""
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for step in (1, 2, 4):
+            for image in STACK[:3]:
+                tiff.write(image[::step, ::step], subfiletype=int(step > 1), **GRAY)
+    assert denoise(models("identity 1"), tmp_path / "a.tif", "--output", tmp_path / "out") == 0
+    assert "a.tif: left out are 6 smaller pictures" in capsys.readouterr().err
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "a.tif", key=range(3)), STACK[:3])
+
+
+def test_a_slide_of_aperio_keeps_its_levels(models, tmp_path, capsys):
+    """Each is a page; label and macro are marked."""
+    base = RNG.integers(0, 255, (96, 128, 3), np.uint8)
+    sizes = [base, base[::4, ::4], base[::2, ::2], base[:20, :20], base[:20, :90]]
+    with tifffile.TiffWriter(tmp_path / "a.svs") as tiff:
+        for image, kind in zip(sizes, (0, 0, 0, 1, 9), strict=True):
+            text = f"Aperio Image Library v12\r\n{image.shape[1]}x{image.shape[0]}|AppMag = 20|MPP = 0.5"
+            options = {"tile": (16, 16)} if kind == 0 else {}
+            tiff.write(image, photometric="rgb", subfiletype=kind, description=text, metadata=None, **options)
+    assert denoise(models("identity 3"), tmp_path / "a.svs", "--output", tmp_path / "out") == 0
+    assert "a.svs: left out are 2 smaller pictures or masks" in capsys.readouterr().err
+    with tifffile.TiffFile(tmp_path / "a.svs") as old, tifffile.TiffFile(tmp_path / "out" / "a.svs") as new:
+        assert len(new.pages) == 3
+        for page, copied in zip(old.pages, new.pages, strict=False):
+            np.testing.assert_array_equal(copied.asarray(), page.asarray())
+            assert (copied.aspage().description, copied.aspage().tile) == (page.aspage().description, (16, 16))
+        assert new.is_svs

@@ -29,7 +29,7 @@ def header(path: str) -> list[tuple[int, int, int, int]]:
         for number, page in pages:
             if any(not is_copy(below, page) for below in pages_below(page)):
                 raise UnusableImageError(f"further images below page {number + 1} (SubIFDs); save them as pages")
-        return [(number, *_shape(page)) for number, page in pages if not (page.is_reduced or page.is_mask)]
+        return [(number, *_shape(page)) for number, page in pages if is_image(page)]
 
 
 def read(path: str, number: int) -> np.ndarray:
@@ -40,6 +40,11 @@ def read(path: str, number: int) -> np.ndarray:
         return np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
 
 
+def is_image(page: tifffile.TiffPage) -> bool:
+    """It is marked neither as a smaller copy of another page nor as a mask."""
+    return not (page.is_reduced or page.is_mask)
+
+
 def pages_below(page: tifffile.TiffPage) -> Iterator[tifffile.TiffPage]:
     """The pages that its SubIFDs tag tells of."""
     return (below.aspage() for below in page.pages or ())
@@ -48,7 +53,7 @@ def pages_below(page: tifffile.TiffPage) -> Iterator[tifffile.TiffPage]:
 def is_copy(below: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
     """It is a smaller copy of the page above it, or a mask; not every writer of pyramids marks them."""
     smaller = below.imagelength < page.imagelength and below.imagewidth < page.imagewidth
-    return below.is_reduced or below.is_mask or smaller
+    return smaller or not is_image(below)
 
 
 def _check_planes(tiff: tifffile.TiffFile) -> None:

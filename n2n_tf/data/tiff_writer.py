@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import tifffile
 
 from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.preamble import copy_blocks, preamble
-from n2n_tf.data.tiff import pages_below
+from n2n_tf.data.tiff import is_image, pages_below
 from n2n_tf.data.tiff_tags import copied_tags, copy_directories, lost_tags
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,9 @@ def write_tiff(source: str, target: Path, images: Iterator[tuple[int, np.ndarray
         OSError: a file cannot be read or written.
     """
     with tifffile.TiffFile(source) as old:
-        if old.is_lsm:
-            raise UnusableImageError("Zeiss LSM files are not written: their header is of places; save it as OME-TIFF")
+        if old.is_lsm or old.is_ndpi:
+            name = "Zeiss LSM" if old.is_lsm else "Hamamatsu NDPI"
+            raise UnusableImageError(f"{name} files are not written: they tell of places in them; save it as OME-TIFF")
         pages: list[tifffile.TiffPage] = []  # of the old file, for each page that is written
         left = 0
         before = preamble(old)
@@ -98,26 +100,29 @@ def _write(new: tifffile.TiffWriter, image: np.ndarray, page: tifffile.TiffPage,
 
 
 def _behind(tiff: tifffile.TiffFile, number: int) -> Iterator[tifffile.TiffPage]:
-    """The smaller pages that follow a page, as GDAL has its overviews."""
+    """The smaller pages that follow a page, as GDAL has its overviews; none if they may be another's too."""
+    if number and is_image(tiff.pages[number - 1].aspage()):
+        return
     for follower in range(number + 1, len(tiff.pages)):
         page = tiff.pages[follower].aspage()
-        if not (page.is_reduced or page.is_mask):
+        if is_image(page):
             return
         yield page
 
 
 def _copies(pages: Iterable[tifffile.TiffPage], page: tifffile.TiffPage) -> list[tifffile.TiffPage]:
-    """Those that are the page itself, in ever fewer pixels."""
-    found: list[tifffile.TiffPage] = []
-    for each in pages:
-        above = (found or [page])[-1]
-        kinds = [(one.dtype, one.samplesperpixel, one.photometric, one.is_mask) for one in (each, page)]
-        scales = each.imagelength / page.imagelength, each.imagewidth / page.imagewidth
-        step = 1 / each.imagelength + 1 / each.imagewidth  # of rounding, up or down
-        shrinks = each.imagelength <= above.imagelength and each.imagewidth <= above.imagewidth
-        if kinds[0] == kinds[1] and shrinks and abs(scales[0] / scales[1] - 1) <= step:
-            found.append(each)
-    return found
+    """Those that are the page itself, in ever fewer pixels; none if two have one size, as those of channels have."""
+    found = [page, *(each for each in pages if _is_like(each, page))]
+    sizes = [(each.imagelength, each.imagewidth) for each in found]
+    falling = all(below != above and below[0] <= above[0] and below[1] <= above[1] for above, below in pairwise(sizes))
+    return found[1:] if falling else []
+
+
+def _is_like(each: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
+    """It has the same kind of pixels, and the same form within the rounding of its sides."""
+    kinds = [(one.dtype, one.samplesperpixel, one.photometric, one.is_mask) for one in (each, page)]
+    scales = each.imagelength / page.imagelength, each.imagewidth / page.imagewidth
+    return kinds[0] == kinds[1] and abs(scales[0] / scales[1] - 1) <= 1 / each.imagelength + 1 / each.imagewidth
 
 
 def reduced(image: np.ndarray, height: int, width: int) -> np.ndarray:
