@@ -49,6 +49,10 @@ def ndpi(path):
     tifffile.imwrite(path, STACK[0], byteorder="<", extratags=tags, **GRAY)
 
 
+def volume(path):
+    tifffile.imwrite(path, STACK, volumetric=True, tile=(16, 16, 16), **GRAY)
+
+
 def lsm(path):
     told = np.zeros(1, tifffile.TIFF.CZ_LSMINFO)
     told["MagicNumber"], told["StructureSize"] = 67127628, told.nbytes
@@ -109,6 +113,7 @@ def without_extrasamples(path):
         ("a.tif", one_ifd('{"shape": [5, 40, 50], "truncated": true}'), "a stack in one piece"),
         ("a.tif", nih, "an NIH Image stack in one piece"),
         ("a.tif", below, r"further images below page 1 \(SubIFDs\); save them as pages"),
+        ("a.tif", volume, r"a page of several planes \(its axes are ZYX\)"),
         ("a.tif", endless, "more than 32768 pages below its pages"),
         ("a.tif", rgb(4, ["unspecified"]), r"a fourth channel that is no alpha \(ExtraSamples 0\)"),
         ("a.tif", without_extrasamples, r"a fourth channel that is no alpha \(no ExtraSamples\)"),

@@ -77,7 +77,9 @@ def _shape(page: tifffile.TiffPage) -> tuple[int, int, int]:
     gray_or_rgb = (model == "MINISBLACK" and (channels == 1 or (channels == 2 and alpha))) or (
         model == "RGB" and channels in (3, 4)
     )
-    if set(page.axes) - set("YXS") or not gray_or_rgb:
+    if set(page.axes) - set("YXS"):
+        raise UnusableImageError(f"a page of several planes (its axes are {page.axes}); save its planes as pages")
+    if not gray_or_rgb:
         raise UnusableImageError(f"a {model} TIFF of {channels} channels; wanted gray or RGB: convert the file")
     if channels == 4 and not alpha:
         told = "ExtraSamples 0" if page.extrasamples else "no ExtraSamples"
