@@ -220,6 +220,14 @@ def test_a_pyramid_is_made_anew(dtype, shape, sizes, inside, flag, bigtiff, mode
                 assert (copy.aspage().is_reduced, copy.aspage().tile) == (True, (16, 32))
 
 
+def test_tiles_that_would_take_much_memory_become_strips(models, tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], tile=(8192, 16), compression="zlib", **GRAY)
+    assert denoise(models("identity 1"), tmp_path / "a.tif", "--output", tmp_path / "out") == 0
+    with tifffile.TiffFile(tmp_path / "out" / "a.tif") as new:
+        assert not new.pages[0].is_tiled
+        np.testing.assert_array_equal(new.asarray(), STACK[0])
+
+
 def test_what_is_no_copy_of_an_image_is_left_out_and_said(models, tmp_path, capsys):
     with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
         tiff.write(STACK[0], subifds=1, **GRAY)
@@ -233,15 +241,24 @@ def test_what_is_no_copy_of_an_image_is_left_out_and_said(models, tmp_path, caps
         assert not new.pages[0].pages
 
 
-def test_smaller_pages_that_may_be_of_several_images_are_left_out(models, tmp_path, capsys):
-    """As PerkinElmer writes them: all channels, then all of them smaller."""
+@pytest.mark.parametrize(
+    ("steps", "images"),
+    [
+        ([1, 1, 1, 2, 2, 2, 4, 4, 4], 3),  # as PerkinElmer writes them: all channels, then all of them smaller
+        ([1, 1, 2, 4], 2),
+        ([1, 2, 2], 1),
+        ([1, 2, 1], 1),  # the last is marked too
+    ],
+    ids=str,
+)
+def test_smaller_pages_that_may_be_of_several_images_are_left_out(steps, images, models, tmp_path, capsys):
     with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
-        for step in (1, 2, 4):
-            for image in STACK[:3]:
-                tiff.write(image[::step, ::step], subfiletype=int(step > 1), **GRAY)
+        for number, step in enumerate(steps):
+            tiff.write(STACK[number % 3, ::step, ::step], subfiletype=int(number >= images), **GRAY)
     assert denoise(models("identity 1"), tmp_path / "a.tif", "--output", tmp_path / "out") == 0
-    assert "a.tif: left out are 6 smaller pictures" in capsys.readouterr().err
-    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "a.tif", key=range(3)), STACK[:3])
+    assert f"a.tif: left out are {len(steps) - images} smaller pictures" in capsys.readouterr().err
+    with tifffile.TiffFile(tmp_path / "out" / "a.tif") as new:
+        np.testing.assert_array_equal([page.asarray() for page in new.pages], STACK[:images])
 
 
 def test_a_slide_of_aperio_keeps_its_levels(models, tmp_path, capsys):

@@ -77,9 +77,11 @@ def test_tiffs_that_would_be_misread_are_refused_by_their_headers(image, options
         pages(tmp_path / "image.tif")
 
 
-def test_gray_and_alpha_tiff(tmp_path):
-    image = image_of(2, np.uint8)
-    options = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
+@pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
+@pytest.mark.parametrize(("channels", "model"), [(2, "minisblack"), (4, "rgb")])
+def test_tiffs_with_alpha(channels, model, kind, tmp_path):
+    image = image_of(channels, np.uint8)
+    options = {"photometric": model, "planarconfig": "contig", "extrasamples": [kind]}
     tifffile.imwrite(tmp_path / "image.tif", image, **options)
     np.testing.assert_array_equal(decoded(tmp_path / "image.tif"), image)
 

@@ -8,6 +8,7 @@ import pytest
 import tifffile
 
 from n2n_tf.cli.main import main
+from n2n_tf.data.preamble import preamble
 
 RNG = np.random.default_rng(0)
 STACK = RNG.integers(0, 65535, (2, 3, 20, 30), np.uint16)
@@ -130,6 +131,7 @@ def test_micromanager_keeps_what_lies_outside_of_its_pages(order, denoised, tmp_
         assert [each.axes for each in new.series] == ["TYX"]
         np.testing.assert_array_equal(new.asarray(), STACK[0])
     assert all_tags(result, 273) == all_tags(tmp_path / "a.tif", 273)
+    assert result.read_bytes()[8:16] == bytes(8)  # where the index was told of
     assert "places: Micro-Manager's index\n" in capsys.readouterr().err
 
 
@@ -142,6 +144,13 @@ def test_scanimage_keeps_its_header(denoised, tmp_path):
             tiff.write(image, **options)
     told = same(tmp_path / "a.tif", denoised(tmp_path / "a.tif"), "scanimage_metadata")
     assert told == {"version": 4, "FrameData": {"SI.LINE": 1, "SI.hZ": 2}, "RoiGroups": {}}
+
+
+def test_other_files_have_nothing_before_their_first_page(tmp_path):
+    for bigtiff in (False, True):
+        tifffile.imwrite(tmp_path / "a.tif", STACK[0], bigtiff=bigtiff)
+        with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+            assert preamble(tiff) == b""
 
 
 def test_geotiff_and_private_tags_are_kept(denoised, tmp_path):
@@ -183,10 +192,25 @@ def test_an_ome_tiff_stays_one(bigtiff, compression, denoised, tmp_path):
     assert all_tags(result, *stored) == all_tags(path, *stored)
 
 
-def test_what_tells_of_old_pixels_is_left_out_and_said(denoised, tmp_path, capsys):
-    tags = [(37724, 7, 12, b"8BIMLayr" + bytes(4), True), (33560, 4, 1, 1234, True), (65001, 4, 1, 7, True)]
-    tifffile.imwrite(tmp_path / "a.tif", STACK[0, 0], metadata=None, photometric="minisblack", extratags=tags)
+@pytest.mark.parametrize("kind", [None, 0, 2])
+def test_a_page_that_is_marked_as_one_of_many_stays_so(kind, denoised, tmp_path):
+    options = {"metadata": None, "photometric": "minisblack", "subfiletype": kind}
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0, 0], **options, extratags=[(297, 3, 2, (0, 1), True)])
     (written,) = all_tags(denoised(tmp_path / "a.tif"))
-    assert written.keys() & {tag[0] for tag in tags} == {65001}
-    line = f"{tmp_path}/a.tif: left out is what tells of old pixels and their places: ImageSourceData, OlympusSIS\n"
-    assert line in capsys.readouterr().err
+    assert [written] == all_tags(tmp_path / "a.tif")
+    assert (254 in written) == (kind is not None)
+
+
+def test_what_tells_of_old_pixels_is_left_out_and_said(denoised, tmp_path, capsys):
+    tags = [
+        (37724, 7, 12, b"8BIMLayr" + bytes(4), True),
+        (33560, 7, 60, struct.pack("<4s6xhhhhh6x32sH", b"SIS0", 1, 2, 3, 4, 5, b"name", 0), True),
+        (50674, 4, 2, (4, 0), True),
+        (65000, 13, 1, 8, True),
+        (65001, 4, 1, 7, True),
+    ]
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0, 0], metadata=None, photometric="minisblack", extratags=tags)
+    (given,), (written,) = all_tags(tmp_path / "a.tif"), all_tags(denoised(tmp_path / "a.tif"))
+    assert given.keys() - written.keys() == {37724, 33560, 50674, 65000}
+    line = f"{tmp_path}/a.tif: left out is what tells of old pixels and their places: "
+    assert f"{line}65000, ImageSourceData, OlympusSIS\n" in capsys.readouterr().err
