@@ -44,8 +44,9 @@ def write_tiff(source: str, target: Path, images: Iterator[tuple[int, np.ndarray
             for number, image in images:
                 page = old.pages[number].aspage()
                 left += _write_page(new, image, page)
-                pages.append(page)
-                pages += _write_behind(new, image, page, _behind(old, number))
+                copies = _copies(_behind(old, number), page)
+                _write_copies(new, image, copies)
+                pages += [page, *copies]
         left += len(old.pages) - len(pages)
         if left and old.is_ome:
             raise UnusableImageError("its OME-XML counts thumbnails or masks, which are not written; save it without")
@@ -64,21 +65,16 @@ def _write_page(new: tifffile.TiffWriter, image: np.ndarray, page: tifffile.Tiff
     copies = _copies(below, page)
     kind = page.subfiletype & MULTIPAGE if KIND in page.tags else None
     _write(new, image, page, subfiletype=kind, subifds=len(copies), **copied_tags(page))
-    for copy in copies:
-        image = reduced(image, copy.imagelength, copy.imagewidth)
-        _write(new, image, copy, subfiletype=REDUCED, **copied_tags(copy, directories=()))
+    _write_copies(new, image, copies, directories=())
     return len(below) - len(copies)
 
 
-def _write_behind(
-    new: tifffile.TiffWriter, image: np.ndarray, page: tifffile.TiffPage, behind: Iterable[tifffile.TiffPage]
-) -> list[tifffile.TiffPage]:
-    """Write the copies that follow a page, and give back their pages."""
-    copies = _copies(behind, page)
+def _write_copies(
+    new: tifffile.TiffWriter, image: np.ndarray, copies: Iterable[tifffile.TiffPage], **options: Any
+) -> None:
     for copy in copies:
         image = reduced(image, copy.imagelength, copy.imagewidth)
-        _write(new, image, copy, subfiletype=REDUCED, **copied_tags(copy))
-    return copies
+        _write(new, image, copy, subfiletype=REDUCED, **copied_tags(copy, **options))
 
 
 def _write(new: tifffile.TiffWriter, image: np.ndarray, page: tifffile.TiffPage, **options: Any) -> None:
