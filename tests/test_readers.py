@@ -77,9 +77,11 @@ def test_tiffs_that_would_be_misread_are_refused_by_their_headers(image, options
         pages(tmp_path / "image.tif")
 
 
-def test_gray_and_alpha_tiff(tmp_path):
-    image = image_of(2, np.uint8)
-    options = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
+@pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
+@pytest.mark.parametrize(("channels", "model"), [(2, "minisblack"), (4, "rgb")])
+def test_tiffs_with_alpha(channels, model, kind, tmp_path):
+    image = image_of(channels, np.uint8)
+    options = {"photometric": model, "planarconfig": "contig", "extrasamples": [kind]}
     tifffile.imwrite(tmp_path / "image.tif", image, **options)
     np.testing.assert_array_equal(decoded(tmp_path / "image.tif"), image)
 
@@ -109,12 +111,6 @@ def test_png_colour_models(mode, channels, tmp_path):
     assert decoded(tmp_path / "image.png").shape[-1] in (channels, 4 if mode == "P" else channels)
     (page,) = pages(tmp_path / "image.png")
     assert page.colors == {1: 1, 2: 1, 3: 3, 4: 3}[channels]
-
-
-def test_first_frame_of_a_gif(tmp_path):
-    frames = [Image.new("RGB", (WIDTH, HEIGHT), colour) for colour in ("red", "blue")]
-    frames[0].save(tmp_path / "image.gif", save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(decoded(tmp_path / "image.gif"), np.full((HEIGHT, WIDTH, 3), [255, 0, 0]))
 
 
 def test_the_content_decides_not_the_name(tmp_path):

@@ -205,7 +205,8 @@ def bmp_with_alpha(path):
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
-        ("a.gif", lambda path: animation(path, "GIF"), "GIF files are not written; convert it to PNG"),
+        ("a.gif", Image.fromarray(PHOTO).save, "GIF files are not written; convert it to PNG"),
+        ("a.gif", lambda path: animation(path, "GIF"), "an animated GIF; save its frames as files"),
         ("a.webp", lambda path: animation(path, "WEBP"), "an animated WebP; save its frames as files"),
         ("a.png", lambda path: animation(path, "PNG"), "an animated PNG; save its frames as files"),
         ("a.bmp", bmp_with_alpha, "a BMP with alpha is not written; convert it to PNG"),

@@ -13,7 +13,7 @@ import tifffile
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import MEMORIES, MEMORY, RAW_SUFFIXES, TILES, RunError, UsageError
-from n2n_tf.data import bayer, raw, readers
+from n2n_tf.data import bayer, ome, raw, readers
 from n2n_tf.data.images import find_files, listing, reason
 from n2n_tf.data.readers import Page, UnusableImageError
 from n2n_tf.data.writers import write_like
@@ -102,7 +102,9 @@ def run(args: argparse.Namespace) -> None:
     files: dict[str, list[Page]] = {}
     for source in (source for source in targets if source not in kept):
         try:
-            files[source] = readers.pages(source)
+            pages = readers.pages(source)
+            ome.check_set(source, targets)
+            files[source] = pages
         except (UnusableImageError, OSError) as error:
             failed[source] = reason(error)
     pixels = sum(page.height * page.width for pages in files.values() for page in pages)

@@ -1,9 +1,10 @@
 """Denoised mosaics as DNG files: the frame and the tags of the raw file they come from.
 
 From a DNG all its tags about the camera, the colours and the levels are copied, byte for byte, from the page with the
-mosaic and the first one. Left out: the LinearizationTable, which LibRaw has applied; the NoiseProfile, whose noise is
-gone; previews, checksums and private data of the old file. Opcodes stay: LibRaw does not apply them. From other raw
-files the tags are made of what LibRaw tells; it tells neither maker nor model.
+mosaic and the first one. Left out: the LinearizationTable, which LibRaw has applied; NoiseProfile and
+NoiseReductionApplied, since the noise is gone; previews, checksums and private data of the old file. Opcodes stay:
+LibRaw does not apply them. From other raw files the tags are made of what LibRaw tells; it tells neither maker nor
+model.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from n2n_tf.data.tiff_tags import DIRECTORIES, KEPT, Tag, copied_tags, copy_dire
 BYTE, SHORT, LONG, RATIONAL, SIGNED, ASCII = 1, 3, 4, 5, 10, 2
 DROPPED = {
     50712,  # LinearizationTable
-    51041,  # NoiseProfile
+    50935, 51041,  # NoiseReductionApplied, NoiseProfile
     50740, 50741,  # DNGPrivateData, which may point into the old file; MakerNoteSafety, which speaks of it
     50827, 50828, 50972, 50973, 51111,  # the original raw file and checksums
     50933,  # ExtraCameraProfiles, by places in the old file

@@ -9,11 +9,10 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
-import tifffile
 from PIL import Image
 
 from n2n_tf.config import IMAGE_SUFFIXES, RAW_SUFFIXES
-from n2n_tf.data import raw, tiff_tags
+from n2n_tf.data import raw, tiff
 from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
 
 SUFFIXES = IMAGE_SUFFIXES | RAW_SUFFIXES
@@ -45,7 +44,7 @@ class Page:
 
 
 def pages(path: str | Path) -> list[Page]:
-    """The images of a file, from its headers alone: all pages of a TIFF, the first frame of anything else.
+    """The images of a file, from its headers alone: all pages of a TIFF; else one, and an animation is refused.
 
     Raises:
         UnusableImageError: the file is empty, of no known format, of an unknown colour model or too large.
@@ -116,6 +115,11 @@ def colors_in_unit_range(image: np.ndarray, colors: int) -> np.ndarray:
 def _png_header(path: str) -> list[tuple[int, int, int, int]]:
     with open(path, "rb") as file:
         width, height, _, colour_type = struct.unpack(">16xIIBB", file.read(26))  # signature, then IHDR
+        file.seek(33)
+        while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
+            if head[4:] == b"acTL":
+                raise UnusableImageError("an animated PNG; save its frames as files")
+            file.seek(int.from_bytes(head[:4], "big") + 4, 1)
     return [(0, height, width, PNG_CHANNELS[colour_type])]
 
 
@@ -123,7 +127,25 @@ def _pillow_header(path: str) -> list[tuple[int, int, int, int]]:
     with Image.open(path) as image:
         if image.mode not in PILLOW_CHANNELS:
             raise UnusableImageError(f"colour model {image.mode}; wanted gray or RGB: convert the file")
-        return [(0, image.height, image.width, PILLOW_CHANNELS[image.mode])]
+        found = (0, image.height, image.width, PILLOW_CHANNELS[image.mode])
+        if image.format == "MPO":
+            _check_only_picture(image)
+        elif getattr(image, "is_animated", False):
+            name = {"WEBP": "WebP"}.get(str(image.format), image.format)
+            raise UnusableImageError(f"an animated {name}; save its frames as files")
+        return [found]
+
+
+def _check_only_picture(image: Image.Image) -> None:
+    """Raise UnusableImageError if a JPEG has others of its size behind it; smaller ones are previews and gain maps."""
+    size = image.size
+    for number in range(1, image.n_frames):  # type: ignore[attr-defined]
+        try:
+            image.seek(number)
+        except Exception:  # of many kinds; an editor left the index of pictures that are gone
+            return
+        if image.size == size:
+            raise UnusableImageError("several pictures of one size in a JPEG (MPO); save them as files")
 
 
 def _read_png(path: str, _: int) -> np.ndarray:
@@ -133,42 +155,6 @@ def _read_png(path: str, _: int) -> np.ndarray:
 def _read_pillow(path: str, _: int) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB") if image.mode == "P" else image)
-
-
-def _tiff_header(path: str) -> list[tuple[int, int, int, int]]:
-    with tifffile.TiffFile(path) as tiff:
-        tiff_tags.check_pages(tiff)
-        if (tiff.imagej_metadata or {}).get("images", 1) > len(tiff.pages):
-            raise UnusableImageError("an ImageJ stack in one piece; save its planes as pages")
-        if tiff.is_stk and tiff.pages[0].aspage().tags[33629].count > len(tiff.pages):
-            raise UnusableImageError("a MetaMorph stack in one piece; save its planes as pages")
-        if any(shaped.get("truncated") for shaped in tiff.shaped_metadata or ()):
-            raise UnusableImageError("a stack in one piece; save its planes as pages")
-        images = [(n, page.aspage()) for n, page in enumerate(tiff.pages)]
-        return [(n, *_tiff_shape(page)) for n, page in images if not (page.is_reduced or page.is_mask)]
-
-
-def _tiff_shape(page: tifffile.TiffPage) -> tuple[int, int, int]:
-    sizes = dict(zip(page.axes, page.shape, strict=True))
-    channels, model = sizes.get("S", 1), tifffile.PHOTOMETRIC(page.photometric).name
-    alpha = channels == 2 and page.extrasamples and page.extrasamples[0] > 0
-    gray_or_rgb = (model == "MINISBLACK" and (channels == 1 or alpha)) or (model == "RGB" and channels in (3, 4))
-    if set(page.axes) - set("YXS") or not gray_or_rgb:
-        raise UnusableImageError(f"a {model} TIFF of {channels} channels; wanted gray or RGB: convert the file")
-    if model == "RGB" and channels == 4 and page.extrasamples and page.extrasamples[0] == 0:
-        raise UnusableImageError("a fourth channel that is no alpha (ExtraSamples 0); wanted gray or RGB: split it off")
-    if page.dtype is None or not (page.dtype in (bool, np.uint8, np.uint16) or page.dtype.kind == "f"):
-        raise UnusableImageError(f"{page.dtype} pixels; wanted uint8, uint16 or float: convert the file")
-    if page.dtype != bool and page.bitspersample != page.dtype.itemsize * 8:
-        raise UnusableImageError(f"{page.bitspersample}-bit pixels; wanted 1, 8 or 16 bits or float: convert the file")
-    return sizes["Y"], sizes["X"], channels
-
-
-def _read_tiff(path: str, number: int) -> np.ndarray:
-    with tifffile.TiffFile(path) as tiff:
-        page = tiff.pages[number]
-        image = page.asarray()
-        return np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
 
 
 def _raw_header(path: str) -> list[tuple[int, int, int, int]]:
@@ -186,7 +172,7 @@ READERS: dict[str, tuple[tuple[bytes, ...], Callable, Callable]] = {  # first by
     "BMP": ((b"BM",), _pillow_header, _read_pillow),
     "GIF": ((b"GIF87a", b"GIF89a"), _pillow_header, _read_pillow),
     "WebP": ((b"RIFF",), _pillow_header, _read_pillow),
-    "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), _tiff_header, _read_tiff),
+    "TIFF": ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), tiff.header, tiff.read),
     RAW: ((b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0"), _raw_header, _read_raw),
 }
 

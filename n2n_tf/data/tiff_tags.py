@@ -12,14 +12,18 @@ from n2n_tf.data.errors import UnusableImageError
 KEPT = (  # about the image, not about how the file stores it
     269, 270, 271, 272, 274, 285, 286, 287, 297, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34675,
 )  # fmt: skip
-STORAGE = {  # how a file stores its pixels, or places in it; the writer makes its own
+STORAGE = {  # how a file stores its pixels; the writer makes its own
     *range(254, 260), 262, 263, 264, 265, 266, 273, 277, 278, 279, 280, 281, 282, 283, 284, 288, 289, 292, 293, 296,
-    317, 320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 400, *range(512, 522), 529, 530, 531, 532, 559,
+    317, 320, 322, 323, 324, 325, 326, 327, 328, 330, 332, 338, 339, 340, 341, 347, *range(512, 522), 529, 530, 531,
+    532, 559, 34665, 34853, 40965,  # directories are copied on their own
+    50674,  # parameters of LERC
+}  # fmt: skip
+PLACED = {  # what is true of the old file only: places in it, or the old pixels themselves
+    400, 33560,  # directories of the standard for fax, and of Olympus
     33628, 33629, 33630, 33631,  # MetaMorph's stacks
-    34412,  # Zeiss LSM, with places in the old file
-    34665, 34853, 40965,  # directories, copied on their own
-    37724,  # Photoshop's layers, which are the old pixels
-    65426, 65432, 65433,  # Hamamatsu's places
+    34412,  # Zeiss LSM
+    37724,  # Photoshop's layers
+    65426, 65432, 65433,  # Hamamatsu
 }  # fmt: skip
 IFD_TYPES = (13, 18)  # pointers to directories
 RATIONALS = (5, 10)  # types
@@ -48,8 +52,8 @@ def copied_tags(
     images do not use; `copy_directories` fills them.
     """
     tags: list[Tag] = []
-    if codes is None:  # all but those of `STORAGE`
-        codes = sorted({tag.code for tag in page.tags if tag.dtype not in IFD_TYPES} - STORAGE)
+    if codes is None:  # all that stay true
+        codes = sorted({tag.code for tag in page.tags if tag.dtype not in IFD_TYPES} - STORAGE - PLACED)
     for code in codes:
         if code in page.tags:
             tag = page.tags[code]
@@ -66,6 +70,12 @@ def copied_tags(
         copied["resolution"] = tuple(resolution)
         copied["resolutionunit"] = page.tags[296].value if 296 in page.tags else 2
     return copied
+
+
+def lost_tags(page: tifffile.TiffPage) -> set[str]:
+    """Names of the tags that `copied_tags` leaves out, those of how pixels are stored not counted."""
+    lost = (tag for tag in page.tags if tag.code in PLACED or (tag.dtype in IFD_TYPES and tag.code not in STORAGE))
+    return {tag.name for tag in lost}
 
 
 def copy_directories(sources: Sequence[tifffile.TiffPage], target: Path) -> None:

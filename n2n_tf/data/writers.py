@@ -1,5 +1,6 @@
 """Arrays to image files, as another file was: its format, bit depth and metadata. One writer for each format."""
 
+import logging
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -7,18 +8,20 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
-import tifffile
 from PIL import Image
 
 from n2n_tf.data.dng import write_dng
 from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.readers import RAW, format_of
-from n2n_tf.data.tiff_tags import copied_tags, copy_directories
+from n2n_tf.data.tiff_writer import write_tiff
+
+logger = logging.getLogger(__name__)
 
 QUALITY = 95  # of lossy formats; JPEG without chroma subsampling. The denoised image deserves no new artifacts
 
 PNG_KEPT = {b"cHRM", b"cICP", b"eXIf", b"gAMA", b"iCCP", b"iTXt", b"pHYs", b"sRGB", b"tEXt", b"tIME", b"zTXt"}
 JPEG_KEPT = {*range(0xE0, 0xEE), 0xEF, 0xFE}  # APP0-13, APP15, comment; APP14 tells how the old file was encoded
+OTHERS = b"MPF\0"  # begins an APP2 that is an index of further pictures behind the image
 
 Pages = Iterator[tuple[int, np.ndarray]]  # numbers of the source's pages, and what to write in their place
 
@@ -35,7 +38,7 @@ def write_like(source: str | Path, target: Path, images: Pages) -> None:
             than TIFF have one.
 
     Raises:
-        UnusableImageError: the format cannot hold them, or `source` is an animation.
+        UnusableImageError: the format cannot hold them.
         ValueError: as `images` raises it.
         OSError: a file cannot be read or written.
     """
@@ -51,11 +54,8 @@ def write_like(source: str | Path, target: Path, images: Pages) -> None:
 
 
 def _write_png(source: str, target: Path, images: Pages) -> None:
-    chunks = list(_png_chunks(source))
-    if any(kind == b"acTL" for kind, _ in chunks):
-        raise UnusableImageError("an animated PNG; save its frames as files")
     encoded = imagecodecs.png_encode(_squeezed(next(images)[1]))
-    kept = b"".join(chunk for kind, chunk in chunks if kind in PNG_KEPT)
+    kept = b"".join(chunk for kind, chunk in _png_chunks(source) if kind in PNG_KEPT)
     _splice(target, encoded, 33, kept)  # after the signature and IHDR
 
 
@@ -77,12 +77,15 @@ def _write_jpeg(source: str, target: Path, images: Pages) -> None:
     encoded = imagecodecs.jpeg8_encode(_squeezed(next(images)[1]), level=QUALITY, subsampling="444")
     segments = dict(_jpeg_segments(encoded[:64]))
     begin = 2 + len(segments[0xE0]) if 0xE0 in segments else 2  # the old file's APP0 has the resolution
-    kept = b"".join(segment for marker, segment in _jpeg_segments(Path(source).read_bytes()) if marker in JPEG_KEPT)
+    old = list(_jpeg_segments(Path(source).read_bytes()))
+    kept = b"".join(segment for marker, segment in old if marker in JPEG_KEPT and segment[4:8] != OTHERS)
+    if any(segment[4:8] == OTHERS for _, segment in old):
+        logger.info("%s: left out are smaller pictures behind its image (a preview, a gain map)", source)
     _splice(target, encoded[:2] + encoded[begin:], 2, kept)
 
 
 def _jpeg_segments(data: bytes | bytearray) -> Iterator[tuple[int, bytes]]:
-    """Marker and bytes of each segment before the pixels; without an index of further pictures behind them."""
+    """Marker and bytes of each segment before the pixels."""
     position = 2
     while data[position : position + 1] == b"\xff" and len(data) >= position + 4:
         if data[position + 1] == 0xFF:  # a fill byte
@@ -91,9 +94,7 @@ def _jpeg_segments(data: bytes | bytearray) -> Iterator[tuple[int, bytes]]:
         marker, size = struct.unpack(">xBH", data[position : position + 4])
         if marker == 0xDA:
             return
-        segment = data[position : position + 2 + size]
-        if segment[4:8] != b"MPF\0":
-            yield marker, bytes(segment)
+        yield marker, bytes(data[position : position + 2 + size])
         position += 2 + size
 
 
@@ -107,8 +108,6 @@ def _write_bmp(source: str, target: Path, images: Pages) -> None:
 
 def _write_webp(source: str, target: Path, images: Pages) -> None:
     with Image.open(source) as old:
-        if getattr(old, "n_frames", 1) > 1:
-            raise UnusableImageError("an animated WebP; save its frames as files")
         kept = {name: old.info[name] for name in ("exif", "icc_profile", "xmp") if old.info.get(name)}
     lossless = b"VP8L" in _webp_chunks(source)
     image = Image.fromarray(_squeezed(next(images)[1]))
@@ -122,28 +121,6 @@ def _webp_chunks(path: str) -> list[bytes]:
         found.append(kind)
         position += 8 + size + size % 2
     return found
-
-
-def _write_tiff(source: str, target: Path, images: Pages) -> None:
-    with tifffile.TiffFile(source) as old:
-        directories = []
-        with tifffile.TiffWriter(target, byteorder=old.byteorder, bigtiff=old.is_bigtiff, ome=False) as new:
-            for number, image in images:
-                page = old.pages[number].aspage()
-                lossless = image.dtype != bool and page.compression != tifffile.COMPRESSION.NONE
-                new.write(
-                    _squeezed(image),
-                    photometric="rgb" if image.shape[-1] > 2 else "minisblack",
-                    extrasamples=page.extrasamples if image.shape[-1] in (2, 4) else None,
-                    planarconfig="contig",
-                    compression="zlib" if lossless else None,
-                    predictor=lossless,
-                    metadata=None,
-                    software=False,
-                    **copied_tags(page),
-                )
-                directories.append(page)
-        copy_directories(directories, target)
 
 
 def _splice(target: Path, encoded: bytes | bytearray, position: int, between: bytes) -> None:
@@ -163,6 +140,6 @@ WRITERS: dict[str, Callable[[str, Path, Pages], None]] = {
     "JPEG": _write_jpeg,
     "BMP": _write_bmp,
     "WebP": _write_webp,
-    "TIFF": _write_tiff,
+    "TIFF": write_tiff,
     RAW: write_dng,
 }

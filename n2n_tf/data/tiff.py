@@ -1,0 +1,91 @@
+"""TIFF files in: which of their pages are images, and the pixels of those. One that holds more is refused."""
+
+from collections.abc import Iterator
+from operator import index
+
+import numpy as np
+import tifffile
+
+from n2n_tf.data.errors import UnusableImageError
+from n2n_tf.data.tiff_tags import MOST_PAGES, check_pages
+
+PLANES = 33629  # MetaMorph's tag of as many values as there are planes
+
+
+def header(path: str) -> list[tuple[int, int, int, int]]:
+    """Number, height, width and channels of each page that is an image, no smaller copy of one and no mask.
+
+    Raises:
+        UnusableImageError: a page is of a kind that would be misread, or there are planes that are no pages.
+    """
+    with tifffile.TiffFile(path) as tiff:
+        if not tiff.pages:
+            raise UnusableImageError("holds no page")
+        check_pages(tiff)
+        _check_planes(tiff)
+        pages = [(number, page.aspage()) for number, page in enumerate(tiff.pages)]
+        if sum(len(page.subifds or ()) for _, page in pages) > MOST_PAGES:
+            raise UnusableImageError(f"more than {MOST_PAGES} pages below its pages (SubIFDs); save it without")
+        for number, page in pages:
+            if any(not is_copy(below, page) for below in pages_below(page)):
+                raise UnusableImageError(f"further images below page {number + 1} (SubIFDs); save them as pages")
+        return [(number, *_shape(page)) for number, page in pages if is_image(page)]
+
+
+def read(path: str, number: int) -> np.ndarray:
+    """The pixels of a page: [H, W] or [H, W, C] as stored."""
+    with tifffile.TiffFile(path) as tiff:
+        page = tiff.pages[number]
+        image = page.asarray()
+        return np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
+
+
+def is_image(page: tifffile.TiffPage) -> bool:
+    """It is marked neither as a smaller copy of another page nor as a mask."""
+    return not (page.is_reduced or page.is_mask)
+
+
+def pages_below(page: tifffile.TiffPage) -> Iterator[tifffile.TiffPage]:
+    """The pages that its SubIFDs tag tells of."""
+    return (below.aspage() for below in page.pages or ())
+
+
+def is_copy(below: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
+    """It is a smaller copy of the page above it, or a mask; not every writer of pyramids marks them."""
+    smaller = below.imagelength < page.imagelength and below.imagewidth < page.imagewidth
+    return smaller or not is_image(below)
+
+
+def _check_planes(tiff: tifffile.TiffFile) -> None:
+    """Raise UnusableImageError if there are more planes than pages."""
+    stacks = {
+        "an ImageJ stack": (tiff.imagej_metadata or {}).get("images", 1),
+        "a MetaMorph stack": tiff.pages[0].aspage().tags[PLANES].count if tiff.is_stk else 1,
+        "an NIH Image stack": (tiff.nih_metadata or {}).get("nSlices", 1),
+    }
+    for kind, planes in stacks.items():
+        if planes > len(tiff.pages):
+            raise UnusableImageError(f"{kind} in one piece; save its planes as pages")
+    if any(shaped.get("truncated") for shaped in tiff.shaped_metadata or ()):
+        raise UnusableImageError("a stack in one piece; save its planes as pages")
+
+
+def _shape(page: tifffile.TiffPage) -> tuple[int, int, int]:
+    sizes = dict(zip(page.axes, page.shape, strict=True))
+    channels, model = sizes.get("S", 1), tifffile.PHOTOMETRIC(page.photometric).name
+    alpha = bool(page.extrasamples) and page.extrasamples[0] > 0  # 0, or nothing, says that it is none
+    gray_or_rgb = (model == "MINISBLACK" and (channels == 1 or (channels == 2 and alpha))) or (
+        model == "RGB" and channels in (3, 4)
+    )
+    if set(page.axes) - set("YXS"):
+        raise UnusableImageError(f"a page of several planes (its axes are {page.axes}); save its planes as pages")
+    if not gray_or_rgb:
+        raise UnusableImageError(f"a {model} TIFF of {channels} channels; wanted gray or RGB: convert the file")
+    if channels == 4 and not alpha:
+        told = "ExtraSamples 0" if page.extrasamples else "no ExtraSamples"
+        raise UnusableImageError(f"a fourth channel that is no alpha ({told}); wanted gray or RGB: split it off")
+    if page.dtype is None or not (page.dtype in (bool, np.uint8, np.uint16) or page.dtype.kind == "f"):
+        raise UnusableImageError(f"{page.dtype} pixels; wanted uint8, uint16 or float: convert the file")
+    if page.dtype != bool and page.bitspersample != page.dtype.itemsize * 8:
+        raise UnusableImageError(f"{page.bitspersample}-bit pixels; wanted 1, 8 or 16 bits or float: convert the file")
+    return index(sizes["Y"]), index(sizes["X"]), channels  # of damaged tags tifffile makes texts and tuples
