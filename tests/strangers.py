@@ -16,8 +16,10 @@ def _started(handler):
 
     with Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
 
 
 @contextlib.contextmanager
@@ -58,8 +60,10 @@ def over_grpc(answer):
     )
     place = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
-    yield f"grpc://{place}"
-    server.stop(None)
+    try:
+        yield f"grpc://{place}"
+    finally:
+        server.stop(None)
 
 
 def page(body, status="200 OK", more=""):

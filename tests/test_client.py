@@ -248,6 +248,8 @@ def test_headers_versions_and_labels_are_sent_over_grpc():
         (np.zeros((0, 2, 3), np.uint8), "wanted non-empty"),
         (np.zeros((2, 2, 3), np.int32), "is int32; wanted uint8, uint16 or float"),
         (np.zeros((2, 2, 4), np.uint16), "4 channels of 16 bits; wanted 1 or 3"),
+        (np.array([[0.5, np.nan]]), "pixels that are no numbers"),
+        (np.array([[0.5, 1e300]]), "pixels that are no numbers, or too large"),
     ],
 )
 def test_arrays_that_cannot_be_sent(image, message, server):

@@ -2,14 +2,17 @@
 
 import concurrent.futures
 import contextlib
+import functools
 import http.client
 import socket
+import ssl
 import threading
 import urllib.request
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+certificates = functools.cache(ssl.create_default_context)  # reading the system's takes longer than a small request
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -23,7 +26,7 @@ class _Line(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
     """Connections that another thread can end."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(context=certificates())
         self._sockets: list[socket.socket] = []
         self._ended = False
 

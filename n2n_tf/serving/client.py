@@ -152,7 +152,11 @@ class Client:
         return [(r, c) for r in spans(height, rows, self._halo) for c in spans(width, columns, self._halo)]
 
     def _floats(self, tile: np.ndarray) -> np.ndarray:
-        result = self._tensor("serving_default", tile.astype(np.float32))
+        with np.errstate(over="ignore"):
+            tile = tile.astype(np.float32)
+        if not np.isfinite(tile).all():
+            raise ValueError("the image has pixels that are no numbers, or too large for float32; wanted [0, 1]")
+        result = self._tensor("serving_default", tile)
         if not np.isfinite(result).all():
             raise ServingError(f"{self._url}: an image came back with pixels that are no numbers")
         return result

@@ -24,7 +24,7 @@ class GrpcTransport:
         self._target = target
         address, secure = urlsplit(target.url).netloc, urlsplit(target.url).scheme == "grpcs"
         options = [
-            ("grpc.max_send_message_length", target.max_body),
+            ("grpc.max_send_message_length", min(target.max_body, 2**31 - 1)),
             ("grpc.max_receive_message_length", MESSAGE_BYTES),
         ]
         self._channel = (

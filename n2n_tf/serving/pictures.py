@@ -13,7 +13,7 @@ PNG = b"\x89PNG\r\n\x1a\n"  # begins each
 HEADER = PNG + b"\0\0\0\rIHDR"  # then width and height
 PNG_CHANNELS = (1, 3)
 ANSWER_BYTES = 8  # of a pixel in a PNG: 3 channels of 16 bits, and what rows and packing add
-UNREADABLE = (OSError, SyntaxError, RuntimeError, Image.DecompressionBombError)
+UNREADABLE = (OSError, SyntaxError, RuntimeError, ValueError, Image.DecompressionBombError)
 
 
 def size_of(data: bytes) -> tuple[int, int] | None:

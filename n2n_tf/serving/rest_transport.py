@@ -13,10 +13,8 @@ import numpy as np
 from n2n_tf.serving.bounded_http import within
 from n2n_tf.serving.transport import ENVELOPE, ServingError, Target, again_if_unavailable
 
-FORMS = {
-    "f": ("%.9g", 15),
-    "u": ("%d", 3),
-}  # of float32, which 9 digits tell apart, and uint8; with the most characters
+# How float32 and uint8 are written, and in how many characters at most; 9 digits tell each float from its neighbours.
+FORMS = {"f": ("%.9g", 15), "u": ("%d", 3)}
 ANSWER_CHARACTERS = 32  # of a value: a double's 24 digits, sign and exponent, with brackets around each
 ERROR_BYTES = 2**16  # of an error's page that are read
 SHOWN = 1000  # characters of what a server says that go into an error
@@ -75,13 +73,11 @@ class RestTransport:
         try:
             request = urllib.request.Request(self._url, body, headers)
             return within(seconds, lambda opener: self._read(opener, request, seconds, limit))
-        except TimeoutError as error:
-            raise ServingError(f"{self._url}: no answer within {self._target.timeout:g} s") from error
         except (OSError, http.client.HTTPException) as error:
             cause = getattr(error, "reason", error)
-            raise ServingError(
-                f"{self._url}: {str(cause)[:SHOWN].strip()}", isinstance(cause, ConnectionError)
-            ) from error
+            timeout = f"no answer within {self._target.timeout:g} s" if isinstance(cause, TimeoutError) else ""
+            text = timeout or str(cause)[:SHOWN].strip()
+            raise ServingError(f"{self._url}: {text}", isinstance(cause, ConnectionError)) from error
 
     def _read(
         self, opener: urllib.request.OpenerDirector, request: urllib.request.Request, seconds: float, limit: int

@@ -10,6 +10,7 @@ from n2n_tf.config import ServeConfig
 T = TypeVar("T")
 ATTEMPTS = 4
 FIRST_WAIT = 0.25  # seconds; doubled after each attempt
+LEAST_TIME = 1e-3  # seconds; 0 would mean not to wait at all
 MESSAGE_BYTES = 2**30  # gRPC's own limit for what a client receives is 4 MB
 ENVELOPE = 4096  # bytes of a message around its values, and of a PNG around its pixels, generously
 MAX_BODY: int = ServeConfig.max_body
@@ -66,12 +67,16 @@ def again_if_unavailable(call: Callable[[float], T], timeout: float) -> T:
         timeout: seconds for all attempts together; none is begun, or waited for, after them.
     """
     end = time.monotonic() + timeout
+
+    def call_again() -> T:
+        return call(max(end - time.monotonic(), LEAST_TIME))
+
     for attempt in range(ATTEMPTS - 1):
         wait = FIRST_WAIT * 2**attempt
         try:
-            return call(end - time.monotonic())
+            return call_again()
         except ServingError as error:
             if not error.unavailable or time.monotonic() + wait >= end:
                 raise
         time.sleep(wait)
-    return call(end - time.monotonic())
+    return call_again()
