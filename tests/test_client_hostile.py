@@ -178,6 +178,18 @@ def test_an_answer_is_read_as_far_as_it_can_be_one(status, image, message, lengt
     assert len(str(caught.value)) < 1100
 
 
+def test_an_answer_over_grpc_may_have_what_a_correct_one_has_and_no_more():
+    image, answer = np.full((288, 288, 5), 255, np.uint8), PredictResponse()
+    answer.outputs["denoised"].CopyFrom(proto(4, (1, *image.shape), int_val=image.ravel().tolist()))
+    sent = answer.SerializeToString()
+    assert len(sent) > 1.99 * image.nbytes  # two bytes for each
+    with over_grpc(lambda *_: sent) as url:
+        with Client(url, tile=288, max_body=420_000) as client:
+            np.testing.assert_array_equal(client.denoise(image), image)
+        with Client(url, tile=288, max_body=400_000) as client, pytest.raises(ServingError, match="larger than max"):
+            client.denoise(FLOATS)
+
+
 def test_a_status_line_that_is_none_is_said_in_short():
     with give(b"x" * 60_000 + b"\r\n\r\n") as url, pytest.raises(ServingError, match="predict: xxx") as caught:
         Client(url).denoise(FLOATS)

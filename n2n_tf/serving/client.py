@@ -62,7 +62,9 @@ class Client:
             raise ValueError(f"version {version} and label {label!r}: wanted one of them")
         if not 0 < timeout <= threading.TIMEOUT_MAX:
             raise ValueError(f"timeout {timeout}: wanted seconds, above 0 and at most {threading.TIMEOUT_MAX:.0f}")
-        self._transport = scheme(Target(url, model, version, label, timeout, dict(headers or {}), max_body))
+        # A small integer may come back in two bytes; a file of a tile's size as more bytes than it had.
+        self._most = max(2 * max_body + ENVELOPE, pictures.answer_bytes(tile, tile))
+        self._transport = scheme(Target(url, model, version, label, timeout, dict(headers or {}), max_body, self._most))
         self._url, self._tile, self._halo, self._max_body = url, tile, halo, max_body
 
     def close(self) -> None:
@@ -98,7 +100,7 @@ class Client:
         fits = ENVELOPE + self._transport.file_bytes(len(data)) <= self._max_body
         large = pictures.pixels_of(data) if size and (max(size) > self._tile or not fits) else None
         if large is None:  # what is broken, the server says better
-            return self._file(data, pictures.answer_bytes(size))
+            return self._file(data, pictures.answer_bytes(*size) if size else self._most)
         return pictures.png(self._in_tiles(large, self._by_file, self._file_bytes(large)))
 
     def _array(self, image: np.ndarray) -> np.ndarray:
@@ -182,7 +184,7 @@ class Client:
     def _by_file(self, tile: np.ndarray) -> np.ndarray:
         """[H, W, C] -> [H, W, channels of the model], as PNG files."""
         tile = tile.astype(tile.dtype.newbyteorder("="), copy=False)
-        data = self._file(pictures.png(tile), pictures.answer_bytes(tile.shape[:2]))
+        data = self._file(pictures.png(tile), pictures.answer_bytes(*tile.shape[:2]))
         try:
             return pictures.from_png(data, tile)
         except ValueError as error:

@@ -25,7 +25,7 @@ class GrpcTransport:
         address, secure = urlsplit(target.url).netloc, urlsplit(target.url).scheme == "grpcs"
         options = [
             ("grpc.max_send_message_length", min(target.max_body, 2**31 - 1)),
-            ("grpc.max_receive_message_length", MESSAGE_BYTES),
+            ("grpc.max_receive_message_length", min(target.max_answer, MESSAGE_BYTES)),
         ]
         self._channel = (
             grpc.secure_channel(address, grpc.ssl_channel_credentials(), options)

@@ -7,7 +7,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from n2n_tf.serving.transport import ENVELOPE, MESSAGE_BYTES
+from n2n_tf.serving.transport import ENVELOPE
 
 PNG = b"\x89PNG\r\n\x1a\n"  # begins each
 HEADER = PNG + b"\0\0\0\rIHDR"  # then width and height
@@ -48,9 +48,9 @@ def png_bytes(dtype: np.dtype, channels: int) -> int:
     return channels * dtype.itemsize + 2
 
 
-def answer_bytes(size: tuple[int, int] | None) -> int:
+def answer_bytes(height: int, width: int) -> int:
     """Of the PNG that comes back for a file of this size, at most."""
-    return MESSAGE_BYTES if size is None else ENVELOPE + size[0] * size[1] * ANSWER_BYTES
+    return ENVELOPE + height * width * ANSWER_BYTES
 
 
 def from_png(data: bytes, tile: np.ndarray) -> np.ndarray:

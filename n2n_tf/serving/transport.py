@@ -40,6 +40,7 @@ class Target:
         timeout: seconds for one call, its further attempts and its answer included.
         headers: sent with each request, for instance an API key.
         max_body: bytes of a request that the server takes.
+        max_answer: bytes of the largest correct answer.
     """
 
     url: str
@@ -49,6 +50,7 @@ class Target:
     timeout: float = 60.0
     headers: Mapping[str, str] = field(default_factory=dict)
     max_body: int = MAX_BODY
+    max_answer: int = MESSAGE_BYTES
 
     def check_size(self, size: int) -> None:
         """Raise ValueError if a request of this many bytes is more than the server takes."""
