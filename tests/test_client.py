@@ -22,7 +22,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 import n2n_tf
 from n2n_tf.config import ServeConfig, UsageError
 from n2n_tf.exporting.cpp_loader import CppModel, SessionError
-from n2n_tf.serving import Client, ServingError, transport
+from n2n_tf.serving import Client, ServingError, grpc_transport, transport
 from n2n_tf.serving.server import Server
 
 RNG = np.random.default_rng(0)
@@ -168,7 +168,7 @@ def test_a_large_answer_passes_grpcs_limit_of_4_mb(server):
 
 def test_only_unavailable_is_asked_again(server, monkeypatch):
     waits = []
-    monkeypatch.setattr(transport, "time", SimpleNamespace(sleep=waits.append))
+    monkeypatch.setattr(transport, "time", SimpleNamespace(sleep=waits.append, monotonic=time.monotonic))
     image, unavailable, internal = np.zeros((2, 2, 3), np.uint8), 14, 13
     for url in (server.grpc, server.rest):
         waits.clear()
@@ -248,6 +248,8 @@ def test_headers_versions_and_labels_are_sent_over_grpc():
         (np.zeros((0, 2, 3), np.uint8), "wanted non-empty"),
         (np.zeros((2, 2, 3), np.int32), "is int32; wanted uint8, uint16 or float"),
         (np.zeros((2, 2, 4), np.uint16), "4 channels of 16 bits; wanted 1 or 3"),
+        (np.array([[0.5, np.nan]]), "pixels that are no numbers"),
+        (np.array([[0.5, 1e300]]), "pixels that are no numbers, or too large"),
     ],
 )
 def test_arrays_that_cannot_be_sent(image, message, server):
@@ -266,7 +268,7 @@ def test_wrong_settings():
 
 
 def test_tls_is_meant_in_capital_letters_too(monkeypatch):
-    monkeypatch.setattr(transport.grpc, "insecure_channel", None)
+    monkeypatch.setattr(grpc_transport.grpc, "insecure_channel", None)
     Client("GRPCS://localhost:8500").close()
 
 
@@ -294,7 +296,8 @@ def packed(data):
         (FLOATS, json.dumps({"outputs": np.full((1, 4, 4, 1), np.nan).tolist()}).encode(), "that are no numbers"),
         (BYTES, b'{"outputs": [{"b64": "*"}]}', "no answer of TensorFlow Serving"),
         (BYTES, b'{"outputs": []}', "wanted a PNG"),
-        (FLOATS, b"[" * 200_000, "no answer of TensorFlow Serving"),
+        (FLOATS, b"[" * 4000, "no answer of TensorFlow Serving"),
+        (FLOATS, b"[" * 200_000, "more than the 4608 bytes of a correct one"),
         (FLOATS, b'{"outputs": 1' + b"0" * 400 + b"}", "no answer of TensorFlow Serving"),
         (BYTES, packed(b"GIF89a"), "wanted a PNG"),
         (BYTES, packed(b"\x89PNG\r\n\x1a\n" + b"x" * 40), "cannot be decoded"),

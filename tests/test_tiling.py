@@ -40,14 +40,21 @@ def test_the_tile_is_the_cheapest_that_fits():
     def cost(height, width, rows, columns):
         return len(spans(height, rows, 64)) * len(spans(width, columns, 64)) * rows * columns
 
-    for height, width, most in [(640, 960, 160 * 160), (640, 960, 90_000), (320, 3200, 200_000), (1600, 224, 60_000)]:
-        rows, columns = tile_shape(height, width, 32, 64, most)
+    sizes = [(640, 960, 160 * 160), (640, 960, 90_000), (320, 3200, 200_000), (1600, 224, 60_000), (640, 960, 10**6)]
+    for (height, width, most), longest in itertools.product(sizes, (None, 160, 416, 928)):
+        if not longest and height * width <= most:
+            continue
+        rows, columns = tile_shape(height, width, 32, 64, most, longest)
         candidates = [
-            (r, c) for r in {*range(160, height, 32), height} for c in {*range(160, width, 32), width} if r * c <= most
+            (r, c)
+            for r in {*range(160, height, 32), height}
+            for c in {*range(160, width, 32), width}
+            if r * c <= most and max(r, c) <= (longest or height + width)
         ]
         assert (rows, columns) in candidates
         assert cost(height, width, rows, columns) == min(cost(height, width, *each) for each in candidates)
     assert tile_shape(640, 960, 32, 64, 640 * 960) == (640, 960)
+    assert tile_shape(640, 960, 32, 64, 640 * 960, 960) == (640, 960)
 
 
 def test_a_padded_part_is_part_of_the_padded():

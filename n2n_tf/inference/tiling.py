@@ -45,24 +45,26 @@ def kept(rows: Span, columns: Span) -> tuple[tuple[slice, slice], tuple[slice, s
     return in_image, in_tile
 
 
-def tile_shape(height: int, width: int, cell: int, halo: int, most: int) -> tuple[int, int]:
+def tile_shape(height: int, width: int, cell: int, halo: int, most: int, longest: int | None = None) -> tuple[int, int]:
     """The tile of at most `most` pixels with which the network has least to compute.
 
     Args:
         height, width: of the image, multiples of `cell`.
         cell, halo: as for `spans`.
         most: pixels of a tile; at least (2·halo + cell)².
+        longest: side of a tile; at least 2·halo + cell.
 
     Returns:
         Height and width, multiples of `cell`.
     """
-    if height * width <= most:
+    longest = longest or max(height, width)
+    if height * width <= most and max(height, width) <= longest:
         return height, width
     shapes = (
         (rows, columns)
         for rows in _sides(height, cell, halo)
         for columns in _sides(width, cell, halo)
-        if rows * columns <= most
+        if rows * columns <= most and max(rows, columns) <= longest
     )
 
     def cost(shape: tuple[int, int]) -> int:
