@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 NAME = "owner.lock"
 HELD = (errno.EACCES, errno.EAGAIN)  # POSIX allows either
 WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # a file system that has no locks
+PAUSE = 0.2  # seconds in which an owner writes its name
 _own: set[Path] = set()  # of this process, to which its own POSIX locks are no hindrance
 
 
@@ -73,6 +75,7 @@ def _lock(file: int, directory: Path) -> None:
         if error.errno in WITHOUT:
             logger.warning("%s has no locks (%s): see that no other process trains there", directory, error.strerror)
         elif error.errno in HELD:
+            time.sleep(PAUSE)  # it may have locked the file just now
             owner = os.read(file, 300).decode(errors="replace") or "another process"
             raise RunError(
                 f"--output {directory}: {owner} is training there; wait for its end, or stop it, or name another"
