@@ -1,6 +1,5 @@
 """A training run: the one place where data, noise, network, method and callbacks meet."""
 
-import contextlib
 import dataclasses
 import functools
 import json
@@ -53,7 +52,7 @@ def train(config: Config, output: str | Path, go_on: bool = False) -> dict[str, 
 
     Raises:
         UsageError: settings that cannot be right, or other ones than those of the run.
-        RunError: no usable image, the training diverged, or another process trains there.
+        RunError: no usable image, the training diverged, or another process trains there, or is this worker.
         LostWorkerError: another worker has gone.
         StoppedError: SIGTERM came; the state is saved.
     """
@@ -61,7 +60,7 @@ def train(config: Config, output: str | Path, go_on: bool = False) -> dict[str, 
     workers = Workers(config)
     if directory.path.exists() and not directory.path.is_dir():
         directory.check_free()  # for its error
-    with owned(directory.path) if workers.chief else contextlib.nullcontext(), released():
+    with owned(directory.path, workers.number), released():
         return _train(config, workers, directory, go_on)
 
 
