@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -12,23 +11,21 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from n2n_tf.config import Config, RunError, UsageError, flag, lookup
+from n2n_tf.config import Config, RunError, UsageError, flag
 from n2n_tf.data.images import Images, listing
 from n2n_tf.data.pipeline import training_batches
 from n2n_tf.data.shards import HeldOut, Shards
 from n2n_tf.files import write_json
-from n2n_tf.methods import METHODS
-from n2n_tf.networks import NETWORKS
 from n2n_tf.noise import NOISES, Noise
 from n2n_tf.training.average import AverageWeights
-from n2n_tf.training.build import build_model, build_network
+from n2n_tf.training.build import build_model, build_network, check_names
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.data import find_data
 from n2n_tf.training.divergence import StopAtNaN
-from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, find_optimizer
 from n2n_tf.training.ownership import owned
 from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
+from n2n_tf.training.records import read_report
 from n2n_tf.training.release import released
 from n2n_tf.training.rundir import RunDirectory, environment
 from n2n_tf.training.validation import Validation
@@ -69,9 +66,10 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
     begin = workers.chief and not (go_on and directory.begun)
     if begin:
         directory.check_free()
-    noise = _resolve(config)
+    check_names(config)
+    noise = NOISES[str(config.noise)](config)
     if workers.count > 1 and go_on and directory.report.exists():  # the others have ended, and would not come
-        return json.loads(directory.report.read_text(encoding="utf-8")) if workers.chief else {}
+        return read_report(directory.report) if workers.chief else {}
     with workers.together():
         workers.join()
         build_network(config)  # for its errors
@@ -113,17 +111,6 @@ def check_same(config: Config, settings: Mapping[str, Any]) -> None:
         value = tuple(value) if isinstance(value, list) else value
         if name != "strategy" and value != getattr(config, name):
             raise UsageError(f"{flag(name)}: the run has {getattr(config, name)!r}; it keeps its settings")
-
-
-def _resolve(config: Config) -> Noise | None:
-    """Look all names up before any work, for the errors; return the noise."""
-    for table, name in (
-        (NETWORKS, "network"), (METHODS, "method"), (GAMMAS, "gamma_schedule"),
-        (LEARNING_RATES, "learning_rate_schedule"),
-    ):  # fmt: skip
-        lookup(table, getattr(config, name), flag(name))
-    find_optimizer(config.optimizer)
-    return lookup(NOISES, config.noise or "", "--noise")(config)
 
 
 def _fit(
