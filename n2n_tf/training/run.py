@@ -146,8 +146,8 @@ def _fit(
                 functools.partial(training_batches, training, noise, config, done)
             )
             try:
-                model.fit(
-                    batches, initial_epoch=epoch, epochs=until, steps_per_epoch=per_epoch - into_epoch,
+                keras.Model.fit(  # not the method's own: what readers checked may have strong noise
+                    model, batches, initial_epoch=epoch, epochs=until, steps_per_epoch=per_epoch - into_epoch,
                     shuffle=False, verbose=0, callbacks=callbacks,
                 )  # fmt: skip
             except tf.errors.UnknownError as error:  # what TensorFlow makes of an exception of the reader
