@@ -8,7 +8,9 @@ import pytest
 from runs import small
 
 from n2n_tf.cli.main import main
+from n2n_tf.config import RunError
 from n2n_tf.data.images import find_images
+from n2n_tf.training.records import read_report
 from n2n_tf.training.rundir import RunDirectory
 
 GARBAGE = [
@@ -70,6 +72,10 @@ def changed(path, keys, change):
         ("config", ["config", "gamma"], [None, "text", [], 1e999, 10**400, -(10**400), float("nan"), True]),
         ("config", ["config", "data"], [7, [None], [[]], {}]),
         ("config", ["config", "unknown"], WRONG),
+        *(
+            ("config", ["config", name], ["unnet", []])
+            for name in ("network", "method", "noise", "optimizer", "gamma_schedule", "learning_rate_schedule")
+        ),
         ("images", ["training"], WRONG),
         ("images", ["held_out"], WRONG),
         ("images", ["training", "pages"], WRONG),
@@ -100,6 +106,41 @@ def test_wrong_values_deep_inside(name, keys, values, begun, fails):
 def test_keys_that_are_missing(name, keys, begun, fails):
     changed(getattr(begun, name), keys, lambda holder, key: holder.__delitem__(key))
     fails(getattr(begun, name))
+
+
+REPORT = {
+    "scores": {"psnr": 30.5, "noisy_psnr": 20.25}, "scored_images": "held-out", "picture": "a.png",
+    "denoiser": __file__,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *GARBAGE,
+        *(json.dumps(REPORT).encode()[:-cut] for cut in (1, 50)),
+        *({**REPORT, name: value} for name in REPORT for value in (None, 7, [], {})),
+        *({**REPORT, "scores": {**REPORT["scores"], "psnr": value}} for value in (None, "30", [], True)),
+        *({**REPORT, "scores": {name: value}} for name, value in (("psnr", 1.5), ("reconstruction", "0"))),
+    ],
+    ids=lambda content: str(content)[:20],
+)
+def test_garbage_in_the_place_of_a_report(content, tmp_path):
+    path = tmp_path / "report.json"
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    with pytest.raises(RunError, match=f"^{path}: is damaged: .{{,900}}$"):
+        read_report(path)
+
+
+def test_the_report_of_several_workers_is_read_with_care(begun, fails, monkeypatch, capsys):
+    """When the run has ended the chief reads it, and waits for nobody."""
+    cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    begun.report.write_text(json.dumps(REPORT)[:-1])
+    fails(begun.report)
+    begun.report.write_text(json.dumps(REPORT))
+    assert main(["train", "--resume", "--output", str(begun.path)]) == 0
+    assert "held-out images: noisy 20.25 dB, denoised 30.50 dB" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -133,6 +174,7 @@ def test_rows_of_a_history_cut_short_are_dropped(begun):
         b"preset = 'none'", b"data = 7", b"data = [[]]", b"epochs = 1979-05-27", b"[sigma]\na = 1", b"unknown = 1",
         b"sigma = [50, 5]", b"patch_size = 65", b"channels = []", b"noise = {}",
         "data = '\u00e9'".encode("latin-1"), "seed = 1".encode("utf-16"), b"seed = 1\nseed = 1",
+        b"network = 'unnet'", b"optimizer = 'adm'",
         b"sigma = " + b"[" * 90 + b"]" * 90,
     ],
 )  # fmt: skip

@@ -102,17 +102,51 @@ def test_what_owning_made_goes_again_unless_something_was_written(tmp_path):
     assert os.listdir(tmp_path / "a" / "b") == ["file"]
 
 
+def contents(folder):
+    """Of all its files, and when they were written."""
+    return {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in folder.rglob("*")}
+
+
 def test_a_requeued_job_leaves_the_living_run_alone(photos, tmp_path):
     run = tmp_path / "run"
     with start(photos, run) as process:
         try:
             until(lambda: len(list(run.glob("checkpoints/step-*.index"))) > 1, process)
+            process.send_signal(signal.SIGSTOP)  # so that what changes is the other's doing
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+            before = contents(run)
+            assert {"config.json", "images.json", NAME, "checkpoint"} <= {path.name for path in before}
             command = ["train", *flags(photos, epochs=50, steps_per_epoch=100), "--output", str(run)]
             again = [sys.executable, "-m", "n2n_tf", *command, "--resume", "auto"]
             second = subprocess.run(again, capture_output=True, text=True, timeout=60)
             assert second.returncode == 1
-            assert f"process {process.pid} on" in second.stderr
+            assert f"process {process.pid} on {os.uname().nodename} is training there" in second.stderr
             assert len(second.stderr.strip().splitlines()) == 1
+            assert contents(run) == before
             assert process.poll() is None
         finally:
             process.kill()
+
+
+JUST_LOCKED = """
+    import fcntl, sys, time
+    with open(sys.argv[1], "r+") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        print("mine", flush=True)
+        time.sleep(0.05)
+        file.write("process 7 on earth")
+        file.flush()
+        time.sleep(5)
+"""
+
+
+@pytest.mark.parametrize("left", ["", "process 1 on the moon"])
+def test_an_owner_is_named_from_the_first_moment(left, tmp_path):
+    """Between locking and writing its name; the file may be another's, which was killed."""
+    (tmp_path / NAME).write_text(left)
+    command = [sys.executable, "-c", textwrap.dedent(JUST_LOCKED), str(tmp_path / NAME)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "mine\n"
+        with pytest.raises(RunError, match="process 7 on earth"), owned(tmp_path):
+            pass
+        process.kill()

@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import inspect
 import json
@@ -317,6 +318,89 @@ def test_fit_says_what_is_wrong_with_arrays(images, message):
     with pytest.raises(ValueError, match=message):
         model.fit(images, verbose=0)
     model.fit(zeros(2, 8, 8, 1), verbose=0)
+
+
+WRONG = [
+    (np.full((2, 8, 8, 1), np.nan, np.float32), "images have pixels that are infinite or not a number"),
+    (np.full((2, 8, 8, 1), -np.inf, np.float32), "images have pixels that are infinite or not a number"),
+    (
+        np.full((2, 8, 8, 1), -255, np.float32),
+        "images have float pixels up to 255; wanted intensities in .0, 1.: scale",
+    ),
+]
+
+
+@pytest.mark.parametrize(("images", "message"), WRONG)
+def test_values_of_a_dataset_are_checked_as_they_come(images, message):
+    """In whatever batch, of images to train on and held-out ones, and no others."""
+    model = Neighbor2Neighbor(scale_network())
+    model.compile("adam")
+    good = zeros(2, 8, 8, 1)
+    third = tf.data.Dataset.from_tensor_slices(np.stack([good, good, images]))
+    both = tf.data.Dataset.zip((third.map(tf.zeros_like), third))
+    with pytest.raises(ValueError, match=f"^noisy {message}"):
+        model.fit(third, verbose=0)
+    assert int(model.optimizer.iterations) >= 2  # the third begins beside the check
+    with pytest.raises(ValueError, match=f"^clean {message}"):
+        model.fit(both.take(2), validation_data=both, verbose=0)
+    assert np.isfinite(model.network.get_weights()).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        *((images, message.replace("images have", "the image has")) for images, message in WRONG),
+        (zeros(2, 8, 8, 1, dtype=np.uint8), "images are uint8; wanted float32"),
+        (zeros(2, 8, 8, 3), r"images have shape \(2, 8, 8, 3\); wanted \[B, H, W, 1\]"),
+    ],
+)
+def test_held_out_arrays_are_checked_before_any_training(images, message):
+    model = Neighbor2Neighbor(scale_network())
+    model.compile("adam")
+    good = zeros(2, 8, 8, 1)
+    for held_out in ((images,), (images, good), (good, images), [images, good]):
+        with pytest.raises(ValueError, match=message):
+            model.fit(good, validation_data=held_out, verbose=0)
+    with pytest.raises(ValueError, match=message):  # by its place
+        model.fit(good, good, 2, 1, 0, None, 0.0, (images, good))
+    assert int(model.optimizer.iterations) == 0
+    assert "val_loss" in model.fit(good, good, validation_data=(good, good), verbose=0).history
+
+
+@pytest.mark.parametrize(
+    ("network", "sides", "wanted"),
+    [
+        (lambda: unet(1, 4), (96, 64), "multiples of 64"),
+        (lambda: unet(1, 4), (32, 32), "multiples of 64"),
+        (lambda: unet(1, 4, residual=True), (66, 130), "multiples of 64"),
+        (lambda: unet(1, 4, residual=True), (64, 63), "multiples of 64"),
+        (scale_network, (66, 63), "even ones"),
+        (scale_network, (66, 62), None),
+        (lambda: unet(1, 4), (64, 128), None),
+    ],
+)
+def test_sides_that_the_network_takes_halved_too(network, sides, wanted):
+    model = Neighbor2Neighbor(network())
+    model.compile("adam")
+    images = zeros(2, *sides, 1)
+    batches = tf.data.Dataset.from_tensors(images)
+    unknown = tf.data.Dataset.from_generator(
+        lambda: iter([images]), output_signature=tf.TensorSpec([None, *sides, None])
+    )
+    for each in (images, batches, unknown) if wanted else (images,):
+        said = contextlib.nullcontext()
+        if wanted:
+            message = rf"noisy images have sides \({sides[0]}, {sides[1]}\); wanted {wanted}, which are halved: crop"
+            said = pytest.raises(ValueError, match=message)
+        with said:
+            model.fit(each, verbose=0)
+
+
+def test_pairs_of_different_sizes_are_refused():
+    model = Neighbor2Neighbor(scale_network())
+    model.compile("adam")
+    with pytest.raises(ValueError, match=r"clean images have shape .*4, 4.*, noisy ones .*8, 8.*; wanted equal ones"):
+        model.fit(zeros(2, 8, 8, 1), zeros(2, 4, 4, 1), verbose=0)
 
 
 def test_fit_refuses_sample_weights_and_checks_clean_images():

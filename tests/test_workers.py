@@ -20,11 +20,13 @@ import yaml
 from n2n_tf.cli import train
 from n2n_tf.cli.main import main
 from n2n_tf.compat import KERAS_2
-from n2n_tf.config import Config, UsageError
+from n2n_tf.config import Config, RunError, UsageError
 from n2n_tf.data.images import find_images
 from n2n_tf.data.pipeline import element_numbers, training_batches
 from n2n_tf.noise import Gaussian
+from n2n_tf.training import run
 from n2n_tf.training.cluster import find_cluster
+from n2n_tf.training.ownership import owned
 from n2n_tf.training.workers import Workers
 from tests.conftest import make_photos
 from tests.runs import trained
@@ -125,6 +127,32 @@ def test_tf_config_without_a_cluster_is_no_wish(environment, given):
     assert Workers(Config(data=("x",), noise="none")).count == 1
 
 
+OWNER = """
+    import sys
+    from pathlib import Path
+    from n2n_tf.training.ownership import owned
+    with owned(Path(sys.argv[1]), 1):
+        print("mine", flush=True)
+        sys.stdin.read()
+"""
+
+
+def test_a_second_process_of_a_worker_ends_before_it_joins(environment, photos, tmp_path):
+    """It would end the living run. Other workers of that run are welcome."""
+    command = [sys.executable, "-c", textwrap.dedent(OWNER), str(tmp_path / "run")]
+    environment(tf_config(index=1, worker=["a:1", "b:1", "c:1"]))
+    config = Config(data=(str(photos),), noise="none")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "mine\n"
+        with pytest.raises(RunError, match=f"process {process.pid} on {os.uname().nodename} is training there"):
+            run.train(config, tmp_path / "run", go_on=True)
+        for number in (0, 2):
+            with owned(tmp_path / "run", number):
+                pass
+        process.communicate()
+    assert not (tmp_path / "run").exists()
+
+
 def test_workers_use_their_gpus(environment, monkeypatch):
     """None is at hand: what the strategy is told of them."""
     environment(tf_config(index=1))
@@ -183,8 +211,8 @@ WORKER = """
 
     def copy_when_begun(self, value):
         values = gather(self, value)
-        if not os.path.exists(own):
-            shutil.copytree(output, own)
+        if not os.path.exists(f"{own}/config.json"):
+            shutil.copytree(output, own, dirs_exist_ok=True)
         return values
 
     def send(self, batch, logs=None):

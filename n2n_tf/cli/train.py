@@ -37,6 +37,12 @@ def run(args: argparse.Namespace) -> None:
     output = args.output or time.strftime("runs/%Y%m%d-%H%M%S")
     with quiet_import():
         from n2n_tf.training import run as training  # loads TensorFlow: only after the settings are checked
+        from n2n_tf.training.build import check_names
+    if config and args.config:
+        try:
+            check_names(config)
+        except UsageError as error:
+            raise UsageError(f"with --config {args.config}: {error}") from None
     try:
         _print(training.train(config, output, bool(args.resume)) if config else training.resume(output, flags))
     except (KeyboardInterrupt, StoppedError) as stopped:

@@ -14,6 +14,7 @@ from PIL import Image
 from n2n_tf.config import IMAGE_SUFFIXES, RAW_SUFFIXES
 from n2n_tf.data import raw, tiff
 from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
+from n2n_tf.intensities import check_intensities
 
 SUFFIXES = IMAGE_SUFFIXES | RAW_SUFFIXES
 RAW = "camera raw"
@@ -91,12 +92,10 @@ def check_pixels(image: np.ndarray) -> None:
         return
     if image.dtype.kind != "f":
         raise UnusableImageError(f"{image.dtype} pixels; wanted uint8, uint16 or float: convert the file")
-    if not np.isfinite(image).all():
-        raise UnusableImageError("pixels that are infinite or not a number")
-    if np.abs(image).max(initial=0) > 16:
-        raise UnusableImageError(
-            f"float pixels up to {np.abs(image).max():g}; wanted intensities in [0, 1]: scale the file"
-        )
+    try:
+        check_intensities(image)
+    except ValueError as error:
+        raise UnusableImageError(str(error)) from None
 
 
 def colors_in_unit_range(image: np.ndarray, colors: int) -> np.ndarray:

@@ -1,13 +1,13 @@
 """Neighbor2Neighbor: a denoiser from single noisy images (paper, section 4.2 and Algorithm 1)."""
 
+import inspect
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from n2n_tf import compat
-from n2n_tf.intensities import check_intensities
+from n2n_tf.methods.batches import NAMES, check_form, checked, value_errors
 from n2n_tf.methods.gamma import GammaRamp
 from n2n_tf.sampling import draw_choice, shape_of, sub_sample
 
@@ -70,16 +70,18 @@ class Neighbor2Neighbor(keras.Model):
             compat.build(self.optimizer, self.network.trainable_variables)
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As Keras's; arrays get the checks that files get, before any training.
+        """As Keras's; arrays, also `validation_data`, get the checks that files get, before any training.
+
+        Batches of a `tf.data.Dataset` get them too: their form before any training, their values as they come.
 
         Raises:
             ValueError: values that are no intensities; batches of a form that the method or the network cannot take.
         """
-        for images, name in ((x, "noisy"), (y, "clean")):
-            if isinstance(images, (np.ndarray, tf.Tensor)):
-                self._check(images, name)  # here too: Keras makes floats of integers
-                check_intensities(np.asarray(images))
-        return super().fit(x, y, *args, **kwargs)
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs).arguments
+        given["x"], given["y"] = checked((x, y), NAMES, self.network)
+        given["validation_data"] = checked(given.get("validation_data"), NAMES, self.network)
+        with value_errors():
+            return super().fit(**given)
 
     def loss_terms(self, noisy: tf.Tensor, choice: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """The two terms of equation 7, and f(y).
@@ -125,9 +127,11 @@ class Neighbor2Neighbor(keras.Model):
         noisy, clean, weight = keras.utils.unpack_x_y_sample_weight(data)
         if weight is not None:
             raise ValueError("sample_weight and class_weight have no effect: leave them out")
-        self._check(noisy, "noisy")
-        if clean is not None:
-            self._check(clean, "clean")
+        for images, name in ((noisy, "noisy"), (clean, "clean")):
+            if images is not None:
+                check_form(images, name, self.network)
+        if clean is not None and not clean.shape.is_compatible_with(noisy.shape):
+            raise ValueError(f"clean images have shape {clean.shape}, noisy ones {noisy.shape}; wanted equal ones")
         gamma = tf.cast(self.gamma(self.optimizer.iterations) if callable(self.gamma) else self.gamma, tf.float32)
         reconstruction, regularizer, denoised = self.loss_terms(noisy, self._draw(noisy))
         loss = reconstruction + gamma * regularizer
@@ -136,17 +140,6 @@ class Neighbor2Neighbor(keras.Model):
             psnr = tf.image.psnr(tf.clip_by_value(denoised, 0, 1), clean, 1.0)
             values["psnr"] = tf.minimum(psnr, MOST_PSNR)
         return values
-
-    def _check(self, images: np.ndarray | tf.Tensor, name: str) -> None:
-        """Raise ValueError, when a step is traced, if a batch has another form than the method and network take."""
-        shape, wanted = tf.TensorShape(images.shape), self.network.input_shape[-1]
-        dtype = tf.as_dtype(images.dtype)
-        if not dtype.is_floating:
-            raise ValueError(f"{name} images are {dtype.name}; wanted float32 in [0, 1]: divide integers")
-        if shape.rank != 4 or shape[-1] not in (None, wanted):
-            raise ValueError(f"{name} images have shape {tuple(shape)}; wanted [B, H, W, {wanted}]")
-        if any(side is not None and side % 2 for side in shape[1:3]):
-            raise ValueError(f"{name} images have sides {tuple(shape[1:3])}; wanted even ones, which are halved: crop")
 
     def _draw(self, noisy: tf.Tensor) -> tf.Tensor:
         """This replica's rows of the draw for the global batch: replicas together do what one device does."""

@@ -2,25 +2,39 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from n2n_tf import compat
-from n2n_tf.config import Config, lookup
+from n2n_tf.config import Config, flag, lookup
 from n2n_tf.methods import METHODS
 from n2n_tf.networks import NETWORKS
-from n2n_tf.training.optimization import GAMMAS, build_optimizer
+from n2n_tf.noise import NOISES
+from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, build_optimizer, find_optimizer
 
 logger = logging.getLogger(__name__)
 
 
+TABLES: dict[str, Mapping[str, Any]] = {  # of the settings that are names
+    "network": NETWORKS, "method": METHODS, "noise": NOISES, "gamma_schedule": GAMMAS,
+    "learning_rate_schedule": LEARNING_RATES,
+}  # fmt: skip
+
+
+def check_names(config: Config) -> None:
+    """Raise UsageError if a setting is a name that is not known here; all of them before any work."""
+    for field, table in TABLES.items():
+        lookup(table, getattr(config, field), flag(field))
+    find_optimizer(config.optimizer)
+
+
 def build_network(config: Config) -> keras.Model:
     """The network of a run, with its initial weights."""
-    network = lookup(NETWORKS, config.network, "--network")
     width = {"features": config.features} if config.features else {}
-    return network(config.channels, **width, init=config.init, seed=config.seed)
+    return NETWORKS[config.network](config.channels, **width, init=config.init, seed=config.seed)
 
 
 def build_model(config: Config, steps: int, strategy: tf.distribute.Strategy) -> keras.Model:

@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,14 +15,19 @@ from n2n_tf.config import RunError
 logger = logging.getLogger(__name__)
 
 NAME = "owner.lock"
+WORKER_NAME = "worker-{}.lock"
 HELD = (errno.EACCES, errno.EAGAIN)  # POSIX allows either
 WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # a file system that has no locks
+PAUSE = 0.2  # seconds in which an owner writes its name
 _own: set[Path] = set()  # of this process, to which its own POSIX locks are no hindrance
 
 
 @contextlib.contextmanager
-def owned(directory: Path) -> Iterator[None]:
+def owned(directory: Path, worker: int = 0) -> Iterator[None]:
     """Own a run directory, which is made, and goes again if nothing was written there.
+
+    Of several workers the first owns it; each other one owns its number there: a second process of that number would
+    end the living run, as TensorFlow takes it for the worker started again.
 
     A POSIX lock, since NFS servers keep those too, and free them when their process has gone, or (NFS 4, by its leases)
     its machine.
@@ -31,7 +37,7 @@ def owned(directory: Path) -> Iterator[None]:
     """
     made = [each for each in (directory, *directory.parents) if not each.exists()]
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory.resolve() / NAME
+    path = directory.resolve() / (WORKER_NAME.format(worker) if worker else NAME)
     if path in _own:  # not opened: closing any descriptor of the file would free the lock
         raise RunError(f"--output {directory}: this process is training there already")
     _own.add(path)
@@ -73,6 +79,7 @@ def _lock(file: int, directory: Path) -> None:
         if error.errno in WITHOUT:
             logger.warning("%s has no locks (%s): see that no other process trains there", directory, error.strerror)
         elif error.errno in HELD:
+            time.sleep(PAUSE)  # it may have locked the file just now
             owner = os.read(file, 300).decode(errors="replace") or "another process"
             raise RunError(
                 f"--output {directory}: {owner} is training there; wait for its end, or stop it, or name another"

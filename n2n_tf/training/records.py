@@ -16,6 +16,8 @@ from n2n_tf.data.shards import HeldOut, Shards, reopen_shards
 
 PAGE = tuple(field.type for field in dataclasses.fields(Page))  # the types of a saved page
 
+REPORT = {"scores": dict, "scored_images": str, "picture": str, "denoiser": str}  # what the command line shows
+
 
 @contextlib.contextmanager
 def undamaged(path: Path) -> Iterator[None]:
@@ -39,6 +41,25 @@ def read_json(path: Path) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError(f"it holds a value of type {type(value).__name__}; wanted an object")
     return value
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """What a run that has ended reported.
+
+    Raises:
+        RunError: the file holds no report.
+        OSError: it cannot be read.
+    """
+    report = read_json(path)
+    with undamaged(path):
+        for name, kind in REPORT.items():
+            if not isinstance(report[name], kind):
+                raise TypeError(f"`{name}` is of type {type(report[name]).__name__}; wanted {kind.__name__}")
+        scores = report["scores"]
+        for name in ("psnr", "noisy_psnr") if "psnr" in scores else ("reconstruction",):
+            if not isinstance(scores[name], float):
+                raise TypeError(f"`{name}` is no number: {str(scores[name])[:80]}")
+    return report
 
 
 def read_rows(path: Path) -> list[list[str]]:

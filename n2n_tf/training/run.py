@@ -1,9 +1,7 @@
 """A training run: the one place where data, noise, network, method and callbacks meet."""
 
-import contextlib
 import dataclasses
 import functools
-import json
 import logging
 import time
 from collections.abc import Mapping
@@ -13,23 +11,21 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from n2n_tf.config import Config, RunError, UsageError, flag, lookup
+from n2n_tf.config import Config, RunError, UsageError, flag
 from n2n_tf.data.images import Images, listing
 from n2n_tf.data.pipeline import training_batches
 from n2n_tf.data.shards import HeldOut, Shards
 from n2n_tf.files import write_json
-from n2n_tf.methods import METHODS
-from n2n_tf.networks import NETWORKS
 from n2n_tf.noise import NOISES, Noise
 from n2n_tf.training.average import AverageWeights
-from n2n_tf.training.build import build_model, build_network
+from n2n_tf.training.build import build_model, build_network, check_names
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.data import find_data
 from n2n_tf.training.divergence import StopAtNaN
-from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, find_optimizer
 from n2n_tf.training.ownership import owned
 from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
+from n2n_tf.training.records import read_report
 from n2n_tf.training.release import released
 from n2n_tf.training.rundir import RunDirectory, environment
 from n2n_tf.training.validation import Validation
@@ -53,7 +49,7 @@ def train(config: Config, output: str | Path, go_on: bool = False) -> dict[str, 
 
     Raises:
         UsageError: settings that cannot be right, or other ones than those of the run.
-        RunError: no usable image, the training diverged, or another process trains there.
+        RunError: no usable image, the training diverged, or another process trains there, or is this worker.
         LostWorkerError: another worker has gone.
         StoppedError: SIGTERM came; the state is saved.
     """
@@ -61,7 +57,7 @@ def train(config: Config, output: str | Path, go_on: bool = False) -> dict[str, 
     workers = Workers(config)
     if directory.path.exists() and not directory.path.is_dir():
         directory.check_free()  # for its error
-    with owned(directory.path) if workers.chief else contextlib.nullcontext(), released():
+    with owned(directory.path, workers.number), released():
         return _train(config, workers, directory, go_on)
 
 
@@ -70,9 +66,10 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
     begin = workers.chief and not (go_on and directory.begun)
     if begin:
         directory.check_free()
-    noise = _resolve(config)
+    check_names(config)
+    noise = NOISES[str(config.noise)](config)
     if workers.count > 1 and go_on and directory.report.exists():  # the others have ended, and would not come
-        return json.loads(directory.report.read_text(encoding="utf-8")) if workers.chief else {}
+        return read_report(directory.report) if workers.chief else {}
     with workers.together():
         workers.join()
         build_network(config)  # for its errors
@@ -116,17 +113,6 @@ def check_same(config: Config, settings: Mapping[str, Any]) -> None:
             raise UsageError(f"{flag(name)}: the run has {getattr(config, name)!r}; it keeps its settings")
 
 
-def _resolve(config: Config) -> Noise | None:
-    """Look all names up before any work, for the errors; return the noise."""
-    for table, name in (
-        (NETWORKS, "network"), (METHODS, "method"), (GAMMAS, "gamma_schedule"),
-        (LEARNING_RATES, "learning_rate_schedule"),
-    ):  # fmt: skip
-        lookup(table, getattr(config, name), flag(name))
-    find_optimizer(config.optimizer)
-    return lookup(NOISES, config.noise or "", "--noise")(config)
-
-
 def _fit(
     config: Config, workers: Workers, noise: Noise | None, training: Images | Shards, held_out: Images | HeldOut,
     directory: RunDirectory,
@@ -160,8 +146,8 @@ def _fit(
                 functools.partial(training_batches, training, noise, config, done)
             )
             try:
-                model.fit(
-                    batches, initial_epoch=epoch, epochs=until, steps_per_epoch=per_epoch - into_epoch,
+                keras.Model.fit(  # not the method's own: what readers checked may have strong noise
+                    model, batches, initial_epoch=epoch, epochs=until, steps_per_epoch=per_epoch - into_epoch,
                     shuffle=False, verbose=0, callbacks=callbacks,
                 )  # fmt: skip
             except tf.errors.UnknownError as error:  # what TensorFlow makes of an exception of the reader

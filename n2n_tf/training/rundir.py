@@ -21,6 +21,7 @@ from n2n_tf.data.images import Images
 from n2n_tf.data.shards import HeldOut, Shards
 from n2n_tf.files import write, write_json
 from n2n_tf.inference import save_denoiser
+from n2n_tf.training.build import check_names
 from n2n_tf.training.records import images_from_json, images_to_json, read_json, read_rows, undamaged
 from n2n_tf.training.workers import Workers
 
@@ -107,7 +108,9 @@ class RunDirectory:
         if not self.begun:
             raise UsageError(f"--resume --output {self.path}: holds no run; leave --resume out to begin one")
         with undamaged(self.config):
-            return config_from(self._saved("config"))
+            config = config_from(self._saved("config"))
+            check_names(config)
+        return config
 
     def open(self, config: Config, environment: Mapping[str, Any]) -> tuple[Images | Shards, Images | HeldOut]:
         """Training and held-out images of the run that it holds; warns if the environment has changed.

@@ -1,0 +1,92 @@
+"""What batches must be: of a form that the sub-sampler and the network take, with intensities as values."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from n2n_tf.compat import output_shape
+from n2n_tf.intensities import assert_intensities, check_intensities
+
+NAMES = ("noisy", "clean")  # images of a batch, in this order
+ASSERTED = r"assertion failed: \[(.*? images have .*?; wanted intensities in \[0, 1\](?:: scale them)?)\]"
+LARGEST_CELL = 2**9  # that is looked for
+
+
+def check_form(images: Any, name: str, network: keras.Model) -> None:
+    """Raise ValueError if a batch, known by its shape and dtype, has another form than the method and network take."""
+    shape, channels = tf.TensorShape(images.shape), network.input_shape[-1]
+    dtype = tf.as_dtype(images.dtype)
+    if not dtype.is_floating:
+        raise ValueError(f"{name} images are {dtype.name}; wanted float32 in [0, 1]: divide integers")
+    if shape.rank != 4 or shape[-1] not in (None, channels):
+        came = "no known shape" if shape.rank is None else f"shape {tuple(shape)}"
+        raise ValueError(f"{name} images have {came}; wanted [B, H, W, {channels}]")
+    sides = tuple(shape[1:3])
+    if any(side is not None and side % 2 for side in sides) or (None not in sides and not _halves(network, sides)):
+        raise ValueError(f"{name} images have sides {sides}; wanted {_wanted(network)}, which are halved: crop")
+
+
+def checked(data: Any, names: tuple[str, ...], network: keras.Model) -> Any:
+    """What `fit` is given, after the checks: arrays at once, a dataset's values as they come."""
+    if isinstance(data, tuple | list):
+        return tuple(checked(part, names[number : number + 1], network) for number, part in enumerate(data))
+    if isinstance(data, tf.data.Dataset):
+        return _checked_dataset(data, network)
+    if names and isinstance(data, np.ndarray | tf.Tensor):
+        check_form(data, names[0], network)  # here too: Keras makes floats of integers
+        check_intensities(np.asarray(data))
+    return data
+
+
+@contextlib.contextmanager
+def value_errors() -> Iterator[None]:
+    """What the checks of a dataset's values raise becomes a ValueError."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if said := re.search(ASSERTED, str(error)):
+            raise ValueError(said[1]) from error
+        raise
+
+
+def _checked_dataset(batches: tf.data.Dataset, network: keras.Model) -> tf.data.Dataset:
+    form = batches.element_spec
+    parts = form if isinstance(form, tuple) else (form,)
+    if not all(isinstance(part, tf.TensorSpec) for part in parts):
+        return batches  # the step says what is wrong
+    for part, name in zip(parts, NAMES, strict=False):
+        check_form(part, name, network)
+
+    def asserted(*parts: tf.Tensor) -> Any:
+        images = [assert_intensities(part, name) for part, name in zip(parts, NAMES, strict=False)]
+        whole = (*images, *parts[len(images) :])
+        return whole if isinstance(form, tuple) else whole[0]
+
+    return batches.map(asserted)
+
+
+def _halves(network: keras.Model, sides: tuple[int, int]) -> bool:
+    """Whether a network takes images of these sides, and of their halves."""
+    return _takes(network, sides) and _takes(network, (sides[0] // 2, sides[1] // 2))
+
+
+def _takes(network: keras.Model, sides: tuple[int, int]) -> bool:
+    shape = (1, *sides, network.input_shape[-1])
+    try:
+        return output_shape(network, shape) == shape
+    except NotImplementedError:  # a model of its own kind does not tell; training will
+        return True
+    except ValueError:
+        return False
+
+
+def _wanted(network: keras.Model) -> str:
+    cell = 1
+    while cell < LARGEST_CELL and not _halves(network, (2 * cell, 2 * cell)):
+        cell *= 2
+    return "even ones" if cell == 1 else f"multiples of {2 * cell}"
