@@ -297,7 +297,9 @@ def test_grpc_predict(stubs, served):
     request = request_for("encoded", image_bytes=np.array([PNG, PNG], object))
     request.model_spec.version_label = "stable"
     request.output_filter.append("denoised_bytes")
-    (value,) = stubs[0].Predict(request).outputs.values()
+    response = stubs[0].Predict(request)
+    assert response.model_spec.version.value == 1
+    (value,) = response.outputs.values()
     assert [imagecodecs.png_decode(each).tolist() for each in tf.make_ndarray(value)] == [expected.tolist()] * 2
     response = stubs[0].Predict(request_for("", image=FLOATS[None]))
     assert response.model_spec.signature_name == "serving_default"
