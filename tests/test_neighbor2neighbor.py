@@ -1,5 +1,6 @@
 import copy
 import inspect
+import itertools
 import json
 import subprocess
 import sys
@@ -190,6 +191,36 @@ def test_a_perfect_result_does_not_spoil_the_mean():
     model.compile(optimizer=keras.optimizers.SGD(0.0))
     black = np.zeros((2, 8, 8, 1), np.float32)
     assert model.evaluate(black, black, verbose=0, return_dict=True)["psnr"] == 100
+
+
+def test_psnr_is_of_the_image_as_it_would_be_shown():
+    """Clipped: what is darker than black or brighter than white by 0.3 is off by nothing, and by 0.1 from 0.1 to 0."""
+    model = Neighbor2Neighbor(scale_network(1.0))
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    clean = np.float32([0, 1, 0.1])[:, None, None, None] * np.ones((8, 8, 1), np.float32)
+    noisy = clean + np.float32([-0.3, 0.3, -0.2])[:, None, None, None]
+    logs = model.evaluate(noisy, clean, verbose=0, return_dict=True)
+    assert float(logs["psnr"]) == pytest.approx(np.mean([100, 100, 20]), abs=1e-3)
+
+
+def test_every_step_draws_anew_from_seed_and_iteration():
+    noisy, drawn = tf.zeros([2, 8, 12, 1]), []
+    for seed, step in itertools.product((0, 3), (0, 1, 7)):
+        model = Neighbor2Neighbor(scale_network(), seed=seed)
+        model.compile("sgd")
+        model.optimizer.iterations.assign(step)
+        drawn.append(model._draw(noisy).numpy().tobytes())
+        assert drawn[-1] == draw_choice(noisy.shape, [seed, step]).numpy().tobytes()
+    assert len(set(drawn)) == 6
+
+
+def test_called_it_denoises_as_at_inference_unless_told_otherwise():
+    image = keras.Input((None, None, 1))
+    model = Neighbor2Neighbor(keras.Model(image, keras.layers.Dropout(0.5)(image)))
+    noisy = np.ones((1, 8, 8, 1), np.float32)
+    np.testing.assert_array_equal(model(noisy), noisy)
+    np.testing.assert_array_equal(model.predict(noisy, verbose=0), noisy)
+    assert set(np.unique(model(noisy, training=True))) == {0, 2}
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
