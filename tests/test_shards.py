@@ -184,6 +184,17 @@ def test_what_is_no_crop_is_not_written(tmp_path):
     assert not list(tmp_path.rglob("*"))
 
 
+def test_what_was_written_before_a_run_was_stopped_is_listed(tmp_path):
+    def stopped():
+        with shard_writer.Writer(str(tmp_path), {"side": SIDE, "channels": 4, "dtype": "float32"}, {}, SIDE) as writer:
+            writer.add(of_image("a", np.zeros((SIDE, 2 * SIDE, 4), np.float32)))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert open_shards(str(tmp_path), TRAIN).counts == {"train/a.tfrecord": 2}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
