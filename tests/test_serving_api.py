@@ -128,6 +128,8 @@ def test_json_that_python_reads_otherwise(api, served):
         status, found = answer(api[0] + PREDICT, f'{{"signature_name": "uint8", {rows}}}'.encode())
         assert status == 200
         np.testing.assert_array_equal(found["predictions"][0], expected)
+    least, zeros = ({"signature_name": "uint8", "instances": [[[[first, 0, 0]]]]} for first in (-(2**31), 0))
+    assert answer(api[0] + PREDICT, least) == answer(api[0] + PREDICT, zeros)
     for number in ("Inf", "-Inf", "Infinity", "NaN", "1e39"):
         body = f'{{"instances": [[[[{number}, 0, 0]]]], "Inf": "a \\" Inf"}}'.encode()
         status, found = answer(api[0] + PREDICT, body)
