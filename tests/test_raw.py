@@ -366,7 +366,7 @@ def test_a_file_cut_short_is_refused(part, tmp_path):
     path = tmp_path / "a.dng"
     write_dng(path, size=(640, 96))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
-    with pytest.raises(UnusableImageError):
+    with pytest.raises(UnusableImageError, match="LibRaw cannot read it"):
         readers.pages(path)
 
 
