@@ -115,6 +115,20 @@ def test_loss_and_gradient_by_hand(shape):
     np.testing.assert_allclose(denoised, factor * noisy, rtol=1e-6)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_training_step_goes_down_the_gradient_of_both_terms(scaled):
+    """Also where an optimizer for half precision makes the loss larger, and the gradients smaller again."""
+    noisy, factor, gamma = RNG.random((2, 6, 10, 1), np.float32), 0.7, 1.5
+    model = Neighbor2Neighbor(scale_network(factor), gamma, seed=3)
+    optimizer = keras.optimizers.SGD(0.1)
+    model.compile(optimizer=keras.mixed_precision.LossScaleOptimizer(optimizer) if scaled else optimizer)
+    logs = model.train_on_batch(noisy, return_dict=True)
+    choice = draw_choice(noisy.shape, [3, 0]).numpy()
+    reconstruction, regularizer, gradient = hand_computed(noisy, choice, factor, gamma)
+    assert float(logs["loss"]) == pytest.approx(reconstruction + gamma * regularizer, rel=1e-5)
+    assert model.network.get_weights()[0].item() == pytest.approx(factor - 0.1 * gradient, rel=1e-5)
+
+
 def test_no_gradient_through_the_denoised_image():
     model = Neighbor2Neighbor(scale_network())
     noisy = tf.constant(RNG.random((1, 8, 8, 1), np.float32))
@@ -235,6 +249,16 @@ def test_mixed_precision_trains_with_finite_losses(policy):
         keras.mixed_precision.set_global_policy(before)
     assert np.isfinite(history["loss"]).all()
     assert type(model.optimizer).__name__.startswith("LossScaleOptimizer") == (policy == "mixed_float16")
+
+
+def test_the_loss_of_a_network_that_gives_half_precision_is_float32():
+    image = keras.Input((None, None, 1))
+    half = keras.layers.Conv2D(1, 1, kernel_initializer="ones", dtype="mixed_bfloat16")
+    model = Neighbor2Neighbor(keras.Model(image, half(image)))
+    noisy = tf.constant(RNG.random((1, 8, 8, 1), np.float32))
+    terms = model.loss_terms(noisy, draw_choice(noisy.shape, [0, 0]))
+    assert {term.dtype for term in terms} == {tf.float32}
+    assert 0 < float(terms[0]) < 1
 
 
 TWO_REPLICAS = """
