@@ -34,3 +34,11 @@ def test_one_waits_as_long_as_server_and_client_both_do(seconds, wanted):
         took = time.monotonic() - begin
     assert caught.value.code is StatusCode.DEADLINE_EXCEEDED
     assert max(0, min(seconds, wanted)) <= took < 20
+
+
+def test_nobody_comes_into_a_server_that_stops():
+    gate = Gate(slots=1, queue=1, seconds=0)
+    gate.closed = True
+    with pytest.raises(Failure, match="the server is stopping") as caught, gate.place():
+        pass
+    assert caught.value.code is StatusCode.UNAVAILABLE

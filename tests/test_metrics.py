@@ -1,8 +1,14 @@
+import asyncio
 import re
+from types import SimpleNamespace
 
 import pytest
+from grpc import StatusCode
 
+from n2n_tf.config import ServeConfig
+from n2n_tf.serving.failure import Failure
 from n2n_tf.serving.metrics import Metrics
+from n2n_tf.serving.service import Service
 
 
 def test_a_latency_is_counted_in_every_bucket_that_reaches_it_and_in_no_lower_one():
@@ -23,3 +29,25 @@ def test_names_are_escaped_as_prometheus_reads_them():
     metrics = Metrics()
     metrics.record('a\\b"c\nd', ("predict", "REST"), "OK", 1.0)
     assert '_count{model_name="a\\\\b\\"c\\nd",API="predict",entrypoint="REST"} 1\n' in metrics.page()
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "status"),
+    [
+        (asyncio.CancelledError(), asyncio.CancelledError, "CANCELLED"),
+        (Failure(StatusCode.NOT_FOUND, "x"), Failure, "NOT_FOUND"),
+        (ZeroDivisionError(), Failure, "INTERNAL"),
+    ],
+)
+def test_a_request_is_counted_by_how_it_ended(error, raised, status):
+    def end():
+        with service.recorded("n2n", "REST", "predict"):
+            raise error
+
+    service = Service(SimpleNamespace(names=["n2n"]), ServeConfig())
+    with pytest.raises(raised):
+        end()
+    assert re.findall(r"request_count\{(.*)\} (\d+)", service.metrics.page()) == [
+        (f'model_name="n2n",status="{status}"', "1")
+    ]
+    assert "_bucket{" not in service.metrics.page()

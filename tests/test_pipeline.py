@@ -199,8 +199,8 @@ def test_of_a_large_image_the_middle_is_held_out():
 
 def test_purposes_have_different_seeds():
     purposes = (seeds.SHUFFLE, seeds.ELEMENT, seeds.IMAGE, seeds.HELD_OUT, seeds.SHARDS, seeds.WINDOWS)
-    found = {tuple(derive(0, purpose, number).numpy()) for purpose in purposes for number in range(50)}
-    assert len(found) == 300
+    given = itertools.product((0, 1, 2), purposes, range(50))
+    assert len({tuple(derive(seed, purpose, number).numpy()) for seed, purpose, number in given}) == 900
 
 
 MEMORY = """
