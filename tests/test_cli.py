@@ -176,7 +176,7 @@ def test_train_py_is_the_command_and_the_module_works():
 
 
 def test_every_command_has_help(capsys):
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match=r"^0$"):
         main(["--help"])
     text = capsys.readouterr().out
     assert all(name in text and command.HELP in text for name, command in COMMANDS.items())

@@ -85,6 +85,7 @@ def test_config_files_of_raw_follow_the_paper(name, network):
 def test_the_recipes_to_compare_are_valid():
     path = Path(__file__).parents[1] / "benchmarks" / "recipes.py"
     recipes = runpy.run_path(str(path))
+    assert recipes["RECIPES"]
     for settings in recipes["RECIPES"].values():
         config = config_from({**settings, **recipes["COMMON"], "data": ["x"]})
         assert (config.epochs * config.steps_per_epoch, config.patch_size, config.batch_size) == (2000, 128, 4)

@@ -105,7 +105,9 @@ def test_the_papers_noise_is_that_of_numpys_legacy_generator(name, sets):
 @pytest.mark.parametrize("protocol", [Paper(), Float()])
 def test_scores_are_those_of_the_result(protocol, sets):
     pages = find_images([str(sets / "mine")], 3).pages
-    for case in evaluate([TestSet("mine", pages, Gaussian(0.1))], {"half": lambda image: image / 2}, protocol):
+    cases = list(evaluate([TestSet("mine", pages, Gaussian(0.1))], {"half": lambda image: image / 2}, protocol))
+    assert len(cases) == len(pages) > 1
+    for case in cases:
         whole = clean_of(sets / "mine")[int(case.page.path[-5])]
         result = case.results["half"]
         if isinstance(protocol, Paper):
@@ -372,7 +374,9 @@ def test_affine_scores_what_is_left_after_a_line_fitted_by_least_squares(protoco
 def test_affine_leaves_a_constant_result_its_mean(sets):
     pages = find_images([str(sets / "mine")], 3).pages
     tests = [TestSet("mine", pages, Gaussian(0.1))]
-    for case in evaluate(tests, {"flat": lambda image: image * 0 + 0.3}, Float(), affine=True):
+    cases = list(evaluate(tests, {"flat": lambda image: image * 0 + 0.3}, Float(), affine=True))
+    assert len(cases) == len(pages) > 1
+    for case in cases:
         assert case.scores["flat"][0] == pytest.approx(-10 * np.log10(case.clean.var(dtype=float)), abs=1e-3)
 
 

@@ -135,7 +135,7 @@ def test_long_names_and_failures(length, tmp_path):
     target = tmp_path / ("x" * (length - 4) + ".tif")
     files.write_json(target, 1)
     assert target.read_text() == "1\n"
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="not JSON serializable"):
         files.write_json(target, object())
     assert target.read_text() == "1\n"
     assert list(tmp_path.iterdir()) == [target]

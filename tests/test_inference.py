@@ -2,12 +2,13 @@ import subprocess
 import sys
 
 import h5py
+import keras
 import numpy as np
 import pytest
 from conftest import identity
 
 import n2n_tf
-from n2n_tf.inference import save_denoiser
+from n2n_tf.inference import Denoiser, save_denoiser
 from n2n_tf.networks import unet
 
 RNG = np.random.default_rng(0)
@@ -100,3 +101,26 @@ def test_a_full_disk_is_an_ordinary_error(tmp_path):
     done = subprocess.run([sys.executable, "-c", FULL_DISK, tmp_path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["File too large"] * 4
+
+
+def test_results_outside_the_range_are_clipped_in_integers_and_kept_in_floats():
+    image = keras.Input((None, None, 1))
+    network = keras.Model(image, keras.layers.Rescaling(2.0, -0.5)(image))
+    values = np.array([0, 40, 100, 200, 255])
+    for dtype in (np.uint8, np.uint16):
+        peak = np.iinfo(dtype).max
+        noisy = (values[None, :, None] * (peak // 255)).astype(dtype)
+        expected = np.floor(np.clip(2 * (values / 255) - 0.5, 0, 1) * peak + 0.5)
+        np.testing.assert_array_equal(n2n_tf.denoise(network, noisy)[0, :, 0], expected)
+    floats = np.float32(values / 255)[None, :, None]
+    np.testing.assert_allclose(n2n_tf.denoise(network, floats), 2 * floats - 0.5, atol=1e-6)
+
+
+def test_a_gray_image_through_a_colour_network_is_the_mean_of_its_channels():
+    image, weights = keras.Input((None, None, 3)), np.float32([1, 0.5, 0.25])
+    conv = keras.layers.Conv2D(3, 1, use_bias=False)
+    network = keras.Model(image, conv(image))
+    conv.set_weights([np.diag(weights)[None, None]])
+    gray = RNG.random((5, 9, 1), np.float32)
+    found = Denoiser(network, any_channels=True)(gray)
+    np.testing.assert_allclose(found, gray * weights.mean(), rtol=1e-6)

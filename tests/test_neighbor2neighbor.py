@@ -1,6 +1,7 @@
 import contextlib
 import copy
 import inspect
+import itertools
 import json
 import subprocess
 import sys
@@ -115,6 +116,20 @@ def test_loss_and_gradient_by_hand(shape):
     np.testing.assert_allclose(denoised, factor * noisy, rtol=1e-6)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_training_step_goes_down_the_gradient_of_both_terms(scaled):
+    """Also where an optimizer for half precision makes the loss larger, and the gradients smaller again."""
+    noisy, factor, gamma = RNG.random((2, 6, 10, 1), np.float32), 0.7, 1.5
+    model = Neighbor2Neighbor(scale_network(factor), gamma, seed=3)
+    optimizer = keras.optimizers.SGD(0.1)
+    model.compile(optimizer=keras.mixed_precision.LossScaleOptimizer(optimizer) if scaled else optimizer)
+    logs = model.train_on_batch(noisy, return_dict=True)
+    choice = draw_choice(noisy.shape, [3, 0]).numpy()
+    reconstruction, regularizer, gradient = hand_computed(noisy, choice, factor, gamma)
+    assert float(logs["loss"]) == pytest.approx(reconstruction + gamma * regularizer, rel=1e-5)
+    assert model.network.get_weights()[0].item() == pytest.approx(factor - 0.1 * gradient, rel=1e-5)
+
+
 def test_no_gradient_through_the_denoised_image():
     model = Neighbor2Neighbor(scale_network())
     noisy = tf.constant(RNG.random((1, 8, 8, 1), np.float32))
@@ -193,6 +208,36 @@ def test_a_perfect_result_does_not_spoil_the_mean():
     assert model.evaluate(black, black, verbose=0, return_dict=True)["psnr"] == 100
 
 
+def test_psnr_is_of_the_image_as_it_would_be_shown():
+    """Clipped: what is darker than black or brighter than white by 0.3 is off by nothing, and by 0.1 from 0.1 to 0."""
+    model = Neighbor2Neighbor(scale_network(1.0))
+    model.compile(optimizer=keras.optimizers.SGD(0.0))
+    clean = np.float32([0, 1, 0.1])[:, None, None, None] * np.ones((8, 8, 1), np.float32)
+    noisy = clean + np.float32([-0.3, 0.3, -0.2])[:, None, None, None]
+    logs = model.evaluate(noisy, clean, verbose=0, return_dict=True)
+    assert float(logs["psnr"]) == pytest.approx(np.mean([100, 100, 20]), abs=1e-3)
+
+
+def test_every_step_draws_anew_from_seed_and_iteration():
+    noisy, drawn = tf.zeros([2, 8, 12, 1]), []
+    for seed, step in itertools.product((0, 3), (0, 1, 7)):
+        model = Neighbor2Neighbor(scale_network(), seed=seed)
+        model.compile("sgd")
+        model.optimizer.iterations.assign(step)
+        drawn.append(model._draw(noisy).numpy().tobytes())
+        assert drawn[-1] == draw_choice(noisy.shape, [seed, step]).numpy().tobytes()
+    assert len(set(drawn)) == 6
+
+
+def test_called_it_denoises_as_at_inference_unless_told_otherwise():
+    image = keras.Input((None, None, 1))
+    model = Neighbor2Neighbor(keras.Model(image, keras.layers.Dropout(0.5)(image)))
+    noisy = np.ones((1, 8, 8, 1), np.float32)
+    np.testing.assert_array_equal(model(noisy), noisy)
+    np.testing.assert_array_equal(model.predict(noisy, verbose=0), noisy)
+    assert set(np.unique(model(noisy, training=True))) == {0, 2}
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_with_finite_losses(policy):
     before = keras.mixed_precision.global_policy()
@@ -205,6 +250,16 @@ def test_mixed_precision_trains_with_finite_losses(policy):
         keras.mixed_precision.set_global_policy(before)
     assert np.isfinite(history["loss"]).all()
     assert type(model.optimizer).__name__.startswith("LossScaleOptimizer") == (policy == "mixed_float16")
+
+
+def test_the_loss_of_a_network_that_gives_half_precision_is_float32():
+    image = keras.Input((None, None, 1))
+    half = keras.layers.Conv2D(1, 1, kernel_initializer="ones", dtype="mixed_bfloat16")
+    model = Neighbor2Neighbor(keras.Model(image, half(image)))
+    noisy = tf.constant(RNG.random((1, 8, 8, 1), np.float32))
+    terms = model.loss_terms(noisy, draw_choice(noisy.shape, [0, 0]))
+    assert {term.dtype for term in terms} == {tf.float32}
+    assert 0 < float(terms[0]) < 1
 
 
 TWO_REPLICAS = """

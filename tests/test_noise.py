@@ -92,3 +92,20 @@ def test_the_seed_decides_everywhere(noise):
 def test_impossible_levels_are_refused(kind, levels):
     with pytest.raises(ValueError, match="above 0"):
         kind(*levels)
+
+
+@pytest.mark.parametrize("noise", [Gaussian(5 / 255, 50 / 255), Poisson(5.0, 50.0)], ids=str)
+def test_the_level_tells_nothing_of_the_noise(noise):
+    """Of one image of a range: its spread, and how its first pixel lies in it, over 400 images."""
+    clean = tf.fill([24, 24, 1], 0.4)
+    images = tf.data.Dataset.range(400).map(lambda number: noise(clean, tf.stack([0, number])) - clean)
+    errors = np.stack(list(images.as_numpy_iterator())).reshape(400, -1)
+    levels = errors[:, 1:].std(axis=1)
+    first = errors[:, 0] / levels
+    for value in (first, abs(first)):
+        assert abs(np.corrcoef(np.argsort(np.argsort(levels)), value)[0, 1]) < 5 / np.sqrt(400)
+
+
+def test_negative_intensities_count_as_zero_in_the_authors_protocol_too():
+    noisy = Poisson(30.0).draw(np.float32([[[-0.5], [0.0], [1.0]]]), np.random.RandomState(0)).ravel()
+    assert (noisy[:2].tolist(), noisy[2] > 0, noisy.dtype) == ([0, 0], True, np.float32)

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import os
 import subprocess
 import sys
@@ -100,6 +101,15 @@ def test_flips_are_the_four_mirror_images():
     assert mirrored == {a.tobytes(), a[::-1].tobytes(), a[:, ::-1].tobytes(), a[::-1, ::-1].tobytes()}
 
 
+def test_each_mirror_image_comes_as_often():
+    """Counted by the pixel that comes first: in 2000 draws within five standard errors of 500."""
+    image = tf.reshape(tf.range(9), [3, 3, 1])
+    firsts = tf.data.Dataset.range(2000).map(lambda number: flip(image, 3, tf.stack([0, number]))[0, 0, 0])
+    values, counts = np.unique(list(firsts.as_numpy_iterator()), return_counts=True)
+    np.testing.assert_array_equal(values, [0, 2, 6, 8])
+    assert abs(counts - 500).max() < 5 * np.sqrt(2000 * 1 / 4 * 3 / 4)
+
+
 def test_flipped_mosaics_begin_with_red_again():
     mosaic = np.arange(100).reshape(10, 10)
     planes = tf.constant(bayer.pack(mosaic, "RGGB"))
@@ -166,10 +176,31 @@ def test_held_out_noise_never_changes(images):
     np.testing.assert_array_equal(noisy, images.read(0)[0])
 
 
+def test_frozen_and_held_out_noise_differ_between_images_seeds_and_each_other(tmp_path):
+    """Two equal images of the patch's size: what differs is the noise."""
+    for name in "ab":
+        Image.new("RGB", (64, 64), "gray").save(tmp_path / f"{name}.png")
+    images = find_images([str(tmp_path)], 3)
+    configs = [dataclasses.replace(CONFIG, noise_once=True, flips=False, batch_size=2, seed=seed) for seed in (7, 8)]
+    noisy = []
+    for config in configs:
+        noisy += [held_out_pair(images, index, NOISE, config)[0] for index in (0, 1)]
+        noisy += list(take(training_batches(images, NOISE, config), 1)[0][0])
+    assert len(noisy) == 8
+    for one, other in itertools.combinations(noisy, 2):
+        assert np.abs(one - other).max() > 0.1
+
+
+def test_of_a_large_image_the_middle_is_held_out():
+    image = np.arange(515 * 700).reshape(515, 700, 1)
+    np.testing.assert_array_equal(pipeline.middle(image), image[1:513, 94:606])
+    np.testing.assert_array_equal(pipeline.middle(image[:, :20]), image[1:513, :20])
+
+
 def test_purposes_have_different_seeds():
     purposes = (seeds.SHUFFLE, seeds.ELEMENT, seeds.IMAGE, seeds.HELD_OUT, seeds.SHARDS, seeds.WINDOWS)
-    found = {tuple(derive(0, purpose, number).numpy()) for purpose in purposes for number in range(50)}
-    assert len(found) == 300
+    given = itertools.product((0, 1, 2), purposes, range(50))
+    assert len({tuple(derive(seed, purpose, number).numpy()) for seed, purpose, number in given}) == 900
 
 
 MEMORY = """

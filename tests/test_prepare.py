@@ -25,10 +25,12 @@ def prepare(folder, output, *more):
 def crops_of(source, name):
     """Of one shard, by row and column."""
     found = {}
-    places = {name: tf.io.FixedLenFeature([], tf.int64) for name in ("row", "column")}
+    kinds = {"row": tf.int64, "column": tf.int64, "key": tf.string}
+    places = {name: tf.io.FixedLenFeature([], kind) for name, kind in kinds.items()}
     for record in tf.data.TFRecordDataset(f"{source.folder}/{name}", "GZIP"):
-        place = tf.io.parse_single_example(record, places)
-        found[int(place["row"]), int(place["column"])] = source.load(record)[0].numpy()
+        row, column, key = (tf.io.parse_single_example(record, places)[name].numpy() for name in kinds)
+        assert key.decode() == f"{name.partition('/')[2].removesuffix('.tfrecord')} {row} {column}"
+        found[int(row), int(column)] = source.load(record)[0].numpy()
     return found
 
 
@@ -185,3 +187,15 @@ def test_settings_that_cannot_be_right(more, status, message, photos, tmp_path, 
     assert found == status
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_image_of_the_same_size_that_changed_is_cut_again(tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for turn, gray in enumerate((50, 150)):
+        Image.new("L", (64, 64), gray).save(folder / "a.bmp")
+        os.utime(folder / "a.bmp", (10**9 + turn, 10**9 + turn))
+        assert prepare(folder, out, "--channels", "1") == 0
+        source = open_shards(str(out), TRAIN)
+        (name,) = source.counts
+        np.testing.assert_allclose(crops_of(source, name)[0, 0], gray / 255, atol=1e-7)

@@ -31,12 +31,12 @@ def write_dng(path, pattern="RGGB", size=(64, 96), area=None, sub=False, levels=
     matrix = (1, 2, -1, 10, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1)
     ifd0 = [(271, 2, 0, "Maker", True), (50706, 1, 4, b"\1\4\0\0", True), (50707, 1, 4, b"\1\1\0\0", True),
             (50708, 2, 0, "Maker Model", True), (50721, 10, 9, matrix, True), (50728, 5, 3, (1, 2, 1, 1, 2, 3), True),
-            (50730, 10, 1, (-1, 3), True), (50778, 3, 1, 21, True)]  # fmt: skip
+            (50730, 10, 1, (-1, 3), True), (50778, 3, 1, 21, True), *more.get("first", ())]  # fmt: skip
     page = [(33421, 3, 2, (2, 2), True), (33422, 1, 4, letters, True), (50714, 3, np.size(levels), levels, True),
             (50717, 3, 1, WHITE, True), (50829, 4, 4, area, True), *more.get("tags", ())]  # fmt: skip
     if np.size(levels) > 1:
         page.append((50713, 3, 2, more.get("repeat", (2, 2)), True))
-    with tifffile.TiffWriter(path) as tiff:
+    with tifffile.TiffWriter(path, byteorder=more.get("byteorder", "<")) as tiff:
         options = {"metadata": None, "software": False}
         if sub:
             tiff.write(np.zeros((16, 24, 3), np.uint8), subifds=1, subfiletype=1, extratags=ifd0, **options)
@@ -91,10 +91,11 @@ def tags_of(path):
         return {tag.code: tag.value for each in (first, page) for tag in each.tags.values()}
 
 
+@pytest.mark.parametrize("byteorder", "<>")
 @pytest.mark.parametrize("sub", [False, True])
-def test_the_tags_of_the_camera_stay(sub, tmp_path):
+def test_the_tags_of_the_camera_stay(sub, byteorder, tmp_path):
     profile, opcode = (51041, 12, 2, (0.1, 0.2), True), (51022, 7, 4, bytes(4), True)
-    write_dng(tmp_path / "a.dng", sub=sub, tags=[profile, opcode])
+    write_dng(tmp_path / "a.dng", sub=sub, tags=[profile, opcode], byteorder=byteorder)
     writers.write_like(tmp_path / "a.dng", tmp_path / "b.dng", iter([(0, raw.read(tmp_path / "a.dng"))]))
     before, after = tags_of(tmp_path / "a.dng"), tags_of(tmp_path / "b.dng")
     for code in (271, 33421, 33422, 50706, 50707, 50708, 50714, 50717, 50721, 50728, 50730, 50778, 50829, 51022):
@@ -102,9 +103,18 @@ def test_the_tags_of_the_camera_stay(sub, tmp_path):
     assert (after[254], after[258], after[262], 51041 in after) == (0, 16, raw.CFA, False)
 
 
-def test_exposure_stays(tmp_path):
+def test_the_mosaics_own_tags_win_over_those_of_a_preview_before_it(tmp_path):
+    name = 50936  # of the camera profile
+    write_dng(tmp_path / "a.dng", sub=True, first=[(name, 2, 0, "preview", True)], tags=[(name, 2, 0, "mosaic", True)])
+    writers.write_like(tmp_path / "a.dng", tmp_path / "b.dng", iter([(0, raw.read(tmp_path / "a.dng"))]))
+    with tifffile.TiffFile(tmp_path / "b.dng") as tiff:
+        assert tiff.pages[0].aspage().tags[name].value == "mosaic"
+
+
+@pytest.mark.parametrize("sub", [False, True])
+def test_exposure_stays(sub, tmp_path):
     """The EXIF directory, which tifffile does not write: pointed to from the first page."""
-    write_dng(tmp_path / "a.dng", tags=[(34664, 4, 1, 0, True)])
+    write_dng(tmp_path / "a.dng", sub=sub, first=[(34664, 4, 1, 0, True)])
     data = bytearray((tmp_path / "a.dng").read_bytes())
     with tifffile.TiffFile(tmp_path / "a.dng") as tiff:
         tag = tiff.pages[0].aspage().tags[34664]
@@ -154,6 +164,9 @@ def test_the_tags_that_libraw_tells_only_of_some_cameras():
     assert tags[50714] == (4, 1, 3, 1, 2, 1, 1, 1)  # by pixel: B, G of its row, G of the red row, R
     assert tags[50721] == (0, 1, 1, 4, 1, 2, 3, 4, 1, 1, 5, 4, 3, 2, 7, 4, 2, 1)
     assert tags[50728] == (1, 2, 1, 1, 1, 4)
+    told.camera_whitebalance = [2.1437, 1.0, 1.5551, 0.0]
+    neutral = np.reshape({tag[0]: tag[3] for tag in dng.told_tags(told, frame)}[50728], (3, 2))
+    np.testing.assert_allclose(neutral[:, 0] / neutral[:, 1], [1 / 2.1437, 1, 1 / 1.5551], rtol=1e-6)
     told.camera_whitebalance = [0.0, 0.0, 0.0, 0.0]
     assert 50728 not in {tag[0] for tag in dng.told_tags(told, frame)}
 
@@ -366,7 +379,7 @@ def test_a_file_cut_short_is_refused(part, tmp_path):
     path = tmp_path / "a.dng"
     write_dng(path, size=(640, 96))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * part)])
-    with pytest.raises(UnusableImageError):
+    with pytest.raises(UnusableImageError, match="LibRaw cannot read it"):
         readers.pages(path)
 
 

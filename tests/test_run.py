@@ -63,6 +63,7 @@ def test_a_run_leaves_what_it_promises(photos, tmp_path):
 )
 def test_other_settings_run(photos, tmp_path, settings):
     report = n2n_tf.train(small(photos, **{**settings, "epochs": 1}), tmp_path / "run")
+    assert report["scores"]
     assert all(np.isfinite(score) for score in report["scores"].values())
     clean_known = settings.get("noise") != "none"
     assert ("val_psnr" if clean_known else "val_reconstruction") in rows(tmp_path / "run")[0]

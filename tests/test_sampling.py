@@ -35,6 +35,10 @@ def test_pairs_are_distinct_neighbors_of_one_cell(k):
     np.testing.assert_array_equal(abs(rows1 - rows2) + abs(columns1 - columns2), 1)
 
 
+def test_the_pairs_of_the_papers_cells_come_in_the_authors_order():
+    assert neighbor_pairs().tolist() == [[0, 1], [0, 2], [1, 3], [2, 3], [1, 0], [2, 0], [3, 1], [3, 2]]
+
+
 def test_a_cell_of_one_pixel_has_no_neighbors():
     with pytest.raises(ValueError, match="at least 2"):
         neighbor_pairs(1)
@@ -93,3 +97,22 @@ def test_every_pair_is_drawn_as_often_and_the_seed_decides():
     for other in (draw_choice(shape, [5, 7]).numpy(), np.roll(choice, 1, axis=1), np.roll(choice, 1, axis=2)):
         equal, n = np.mean(choice == other), choice.numpy().size
         assert abs(equal - 1 / 8) < 5 * np.sqrt(1 / 8 * 7 / 8 / n)
+
+
+@pytest.mark.parametrize(("k", "pairs"), [(2, 8), (3, 24), (4, 48)])
+def test_every_pair_of_a_cell_is_drawn(k, pairs):
+    choice = draw_choice((4, 40 * k, 40 * k), [1, 2], k)
+    assert set(np.ravel(choice)) == set(range(pairs))
+
+
+def test_sides_that_are_known_are_plain_numbers():
+    """Of a shape in a graph, where XLA and the shapes of results depend on it."""
+    seen = []
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 10, 14, 3])])
+    def note(image):
+        seen.append(shape_of(image))
+        return seen[-1][0]
+
+    assert note(tf.zeros([2, 10, 14, 3])) == 2
+    assert (seen[0][1:], tf.is_tensor(seen[0][0])) == ([10, 14, 3], True)

@@ -41,6 +41,7 @@ from n2n_tf.exporting.cpp_loader import CppModel, SessionError
 from n2n_tf.files import write
 from n2n_tf.serving import Client, ServingError
 from n2n_tf.serving.server import Server
+from n2n_tf.serving.service import pixels_of
 from n2n_tf.serving.versions import Versions
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
@@ -208,9 +209,11 @@ def test_a_corrupt_version_is_told_and_the_old_one_answers(name, serve, served, 
     assert states(server) == {1: "AVAILABLE", 2: "END"}
     assert predict(server)[0] == 200
     assert len([each for each in caplog.records if "version 2 cannot be loaded" in each.message]) == 1
-    status = json.loads(get(server.rest + "/v1/models/n2n/versions/2")[1])["model_version_status"][0]["status"]
-    assert status["error_code"] != "OK"
-    assert status["error_message"]
+    for number in (1, 2):
+        (found,) = json.loads(get(f"{server.rest}/v1/models/n2n/versions/{number}")[1])["model_version_status"]
+        status = found["status"]
+        assert found["version"] == str(number)
+        assert [status["error_code"] == "OK", status["error_message"] == ""] == [number == 1] * 2
 
 
 def test_a_configuration_serves_several_models_and_is_read_again(serve, models, caplog):
@@ -719,3 +722,54 @@ def test_the_command_reports_wrong_use(models):
         done = subprocess.run([sys.executable, "-m", "n2n_tf", "serve", str(place)], capture_output=True, text=True)
         assert (done.returncode, "Traceback" in done.stderr) == (status, False)
         assert str(place) in done.stderr
+
+
+def test_a_request_of_just_the_limit_is_answered(serve):
+    server = serve(max_pixels=32 * 64)
+    for url in (server.rest, server.grpc):
+        for image in (np.zeros((30, 40, 3), np.uint8), np.zeros((32, 64, 3), np.float32), PNG):
+            assert len(Client(url).denoise(image)) > 0
+
+
+def test_pixels_are_counted_as_they_are_padded():
+    buffer = io.BytesIO()
+    Image.new("RGB", (10, 70)).save(buffer, "JPEG")
+    jpeg, png = buffer.getvalue(), png_of(2**20 + 1, 33, b"")
+    for value, pixels in (
+        (np.array([jpeg], object), 96 * 32), (np.array([[png], [jpeg]], object), (2**20 + 32) * 64 + 96 * 32),
+        (np.array([b"", jpeg[:9], png[:20], b"GIF89a"], object), 0), (np.zeros((3, 1, 33, 2)), 3 * 32 * 64),
+        (np.array([b"RGGB"], object), 0),
+    ):  # fmt: skip
+        assert pixels_of(value) == pixels
+
+
+def test_the_highest_version_answers_and_is_let_go_after_failures_too(models):
+    shutil.copytree(models / "n2n" / "1", models / "n2n" / "2")
+    versions = Versions("n2n", models / "n2n", lambda numbers: numbers)
+    versions.poll()
+    with versions.use(None) as (number, _):
+        assert (number, [version.users for version in versions.statuses().values()]) == (2, [1, 0])
+    with pytest.raises(ZeroDivisionError), versions.use(None):
+        1 / 0  # noqa: B018
+    with versions.use(1) as (number, _):
+        assert number == 1
+    assert [version.users for version in versions.statuses().values()] == [0, 0]
+    versions.unload()
+    assert versions.is_closed()
+    assert {version.state for version in versions.statuses().values()} == {"END"}
+
+
+def test_a_version_mended_without_a_change_of_its_size_is_loaded(models):
+    """What tells it is the time of its file; while nothing changes it is not tried again."""
+    path, versions = models / "n2n" / "1" / "saved_model.pb", Versions("n2n", models / "n2n", lambda numbers: numbers)
+    whole = path.read_bytes()
+    path.write_bytes(b"\xff" * len(whole))
+    os.utime(path, (10**9, 10**9))
+    versions.poll()
+    first = versions.statuses()[1]
+    versions.poll()
+    assert (first.state, versions.statuses()[1] is first) == ("END", True)
+    path.write_bytes(whole)
+    versions.poll()
+    assert versions.available() == [1]
+    versions.unload()

@@ -31,6 +31,7 @@ from tensorflow_serving.apis import (
 
 import n2n_tf
 from n2n_tf.config import ServeConfig
+from n2n_tf.serving.json_tensors import as_json
 from n2n_tf.serving.server import Server
 
 BINARY = os.environ.get("N2N_TF_SERVING_BIN") or shutil.which("tensorflow_model_server")
@@ -128,6 +129,8 @@ def test_json_that_python_reads_otherwise(api, served):
         status, found = answer(api[0] + PREDICT, f'{{"signature_name": "uint8", {rows}}}'.encode())
         assert status == 200
         np.testing.assert_array_equal(found["predictions"][0], expected)
+    least, zeros = ({"signature_name": "uint8", "instances": [[[[first, 0, 0]]]]} for first in (-(2**31), 0))
+    assert answer(api[0] + PREDICT, least) == answer(api[0] + PREDICT, zeros)
     for number in ("Inf", "-Inf", "Infinity", "NaN", "1e39"):
         body = f'{{"instances": [[[[{number}, 0, 0]]]], "Inf": "a \\" Inf"}}'.encode()
         status, found = answer(api[0] + PREDICT, body)
@@ -206,6 +209,10 @@ ERRORS = [  # path, body, status, text, where TensorFlow Serving's answer is wri
      SEEN),
     (PREDICT, {"instances": [[[1.0], [2.0]], [[1.0, 2.0]]]}, 400, "Expecting shape [2,1] but got: [1,2]",
      SEEN),
+    (PREDICT, {"inputs": [[1], 2]}, 400,
+     "JSON Value: 2 found at incorrect level: 2 in the JSON DOM. Expected at level: 2", SEEN),
+    (PREDICT, {"instances": [[[[1, 1, 1], 1]]]}, 400,
+     ROW + "JSON Value: 1 found at incorrect level: 3 in the JSON DOM. Expected at level: 3", SEEN),
     (PREDICT, {"signature_name": "uint8", "instances": [[[[2**31, 0, 0]]]]}, 400,
      "JSON Value: 2147483648 Type: Number is not of expected type: uint8", SEEN),
     (PREDICT, {"signature_name": "encoded", "instances": [{"b64": "AA="}]}, 400, ROW + "Unable to base64 decode",
@@ -297,7 +304,9 @@ def test_grpc_predict(stubs, served):
     request = request_for("encoded", image_bytes=np.array([PNG, PNG], object))
     request.model_spec.version_label = "stable"
     request.output_filter.append("denoised_bytes")
-    (value,) = stubs[0].Predict(request).outputs.values()
+    response = stubs[0].Predict(request)
+    assert response.model_spec.version.value == 1
+    (value,) = response.outputs.values()
     assert [imagecodecs.png_decode(each).tolist() for each in tf.make_ndarray(value)] == [expected.tolist()] * 2
     response = stubs[0].Predict(request_for("", image=FLOATS[None]))
     assert response.model_spec.signature_name == "serving_default"
@@ -379,3 +388,12 @@ def test_grpc_status_and_metadata(stubs):
         request.metadata_field.extend(fields)
         with pytest.raises(grpc.RpcError, match=text):
             stubs[0].GetModelMetadata(request)
+
+
+def test_bytes_of_any_shape_are_base64_in_that_shape():
+    """api_rest.md, Encoding binary values: outputs whose name ends in _bytes."""
+    value = np.array([[b"\xff"], [b"ab"]], object)
+    expected = [[{"b64": "/w=="}], [{"b64": "YWI="}]]
+    assert json.loads(as_json({"inputs": []}, {"x_bytes": value})) == {"outputs": expected}
+    assert json.loads(as_json({"instances": []}, {"x_bytes": value})) == {"predictions": expected}
+    assert json.loads(as_json({"inputs": []}, {"x": value[1:]})) == {"outputs": [["ab"]]}

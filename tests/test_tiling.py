@@ -7,7 +7,7 @@ import pytest
 import n2n_tf
 from n2n_tf.inference import Denoiser
 from n2n_tf.inference.tiling import padded_part, spans, tile_shape
-from n2n_tf.networks import unet
+from n2n_tf.networks import dncnn, unet
 
 RNG = np.random.default_rng(0)
 
@@ -103,6 +103,8 @@ def test_the_memory_budget_makes_tiles_of_its_size(network):
 def test_too_little_memory_says_how_much_is_needed(network):
     with pytest.raises(ValueError, match=r"memory 0\.5 GB: this image needs at least 0\.\d GB"):
         Denoiser(network, memory=0.5)(np.zeros((2000, 2000, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"memory 0\.66 GB: this image needs at least 0\.7 GB"):  # the smallest tile
+        Denoiser(network, memory=0.66)(np.zeros((400, 400, 3), np.uint8))
 
 
 @pytest.mark.parametrize("tile", [64, 300, 0, -288])
@@ -174,3 +176,28 @@ def test_a_network_that_is_no_denoiser_is_refused(shape, outputs):
     image = keras.Input(shape)
     with pytest.raises(ValueError, match=r"wanted a network that takes and gives \(None, None, None, channels\)"):
         Denoiser(keras.Model(image, keras.layers.Dense(outputs)(image)))
+
+
+def test_a_reach_between_multiples_of_the_cell_is_covered():
+    """DnCNN reaches 17 pixels, which is more than half of the 32 that are shared, and less than all."""
+    network = dncnn(1, 2, init="default", seed=0)
+    for weight in network.weights:
+        if "kernel" in weight.name:
+            weight.assign(RNG.normal(0, 0.5, weight.shape))
+    image = RNG.random((130, 200, 1), np.float32)
+    tiled = Denoiser(network, tile=96)
+    assert (tiled.halo, len(tiled._grid(130, 200, image.nbytes)) > 1) == (32, True)
+    whole = Denoiser(network, memory=100)(image)
+    np.testing.assert_allclose(tiled(image), whole, rtol=0, atol=1e-5 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize("tile", [None, 96, 192])
+def test_poolings_that_do_not_divide_32_stay_aligned(tile):
+    """Means of 3×3 pixels; where the image ends inside such a cell, reflection fills it."""
+    image = keras.Input((None, None, 1))
+    blocks = keras.layers.UpSampling2D(3)(keras.layers.AveragePooling2D(3)(image))
+    noisy = RNG.random((128, 250, 1), np.float32)
+    padded = np.pad(noisy, ((0, 1), (0, 2), (0, 0)), "reflect")
+    means = padded.reshape(43, 3, 84, 3).mean(axis=(1, 3))
+    expected = np.repeat(np.repeat(means, 3, 0), 3, 1)[:128, :250, None]
+    np.testing.assert_allclose(Denoiser(keras.Model(image, blocks), tile=tile)(noisy), expected, rtol=0, atol=1e-6)

@@ -102,6 +102,8 @@ def test_a_palette_with_transparency_becomes_colour_and_alpha(tmp_path):
     palette.save(tmp_path / "a.png", transparency=1)
     with Image.open(copy(tmp_path / "a.png", tmp_path / "b.png")) as new, Image.open(tmp_path / "a.png") as old:
         np.testing.assert_array_equal(np.asarray(new), np.asarray(old.convert("RGBA")))
+    assert b"tRNS" in (tmp_path / "a.png").read_bytes()
+    assert b"tRNS" not in (tmp_path / "b.png").read_bytes()  # PNG forbids it beside an alpha channel
 
 
 def test_a_jpeg_forgets_the_index_of_pictures_behind_it(tmp_path):
@@ -261,3 +263,33 @@ def test_a_resolution_of_nothing_is_left_out(tmp_path):
     with tifffile.TiffFile(tmp_path / "a.tif", mode="r+") as tiff:
         tiff.pages[0].tags[282].overwrite((1, 0))
     np.testing.assert_array_equal(read(pages(copy(tmp_path / "a.tif", tmp_path / "b.tif"))[0]), PHOTO)
+
+
+def test_what_tells_the_old_jpegs_colours_is_not_kept(tmp_path):
+    """Adobe's segment, APP14: the old file holds RGB, as it says, the new one YCbCr."""
+    smooth = np.stack(np.broadcast_arrays(np.arange(64)[:, None] * 3, np.arange(64) * 4, 128), -1).astype(np.uint8)
+    Image.fromarray(smooth).save(tmp_path / "a.jpg", quality=95, keep_rgb=True)
+    assert b"Adobe" in (tmp_path / "a.jpg").read_bytes()
+    with Image.open(copy(tmp_path / "a.jpg", tmp_path / "b.jpg")) as new:
+        assert np.abs(np.asarray(new).astype(int) - smooth).max() < 10
+
+
+@pytest.mark.parametrize("profile", [PROFILE, PROFILE + b"\0"], ids=["even", "odd"])
+def test_a_lossless_webp_stays_one_also_where_nothing_is_seen(profile, tmp_path):
+    """A chunk of odd length has a byte behind it; colours below full transparency are kept."""
+    image = RNG.integers(0, 256, (20, 30, 4), np.uint8)
+    image[:10, :, 3] = 0
+    Image.fromarray(image).save(tmp_path / "a.webp", lossless=True, exact=True, icc_profile=profile)
+    with Image.open(copy(tmp_path / "a.webp", tmp_path / "b.webp")) as new:
+        np.testing.assert_array_equal(np.asarray(new), image)
+        assert new.info["icc_profile"] == profile
+
+
+def test_gray_and_alpha_in_a_tiff_stay(tmp_path):
+    image = RNG.integers(0, 256, (9, 8, 2), np.uint8)
+    options = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
+    tifffile.imwrite(tmp_path / "a.tif", image, metadata=None, **options)
+    with tifffile.TiffFile(copy(tmp_path / "a.tif", tmp_path / "b.tif")) as new:
+        (page,) = new.pages
+        np.testing.assert_array_equal(page.asarray(), image)
+        assert (page.photometric, page.extrasamples) == (1, (tifffile.EXTRASAMPLE.UNASSALPHA,))

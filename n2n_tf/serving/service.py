@@ -69,13 +69,13 @@ class Service:
                 raise Failure(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
             signature = model.signatures[name]
             _check_names(set(request.inputs), signature.inputs)
-            for number, alias in enumerate(request.output_filter):
+            for place, alias in enumerate(request.output_filter):
                 if alias not in signature.outputs:
                     raise invalid(
                         f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
                         f"{{{','.join(sorted(signature.outputs))}}}."
                     )
-                if alias in request.output_filter[:number]:
+                if alias in request.output_filter[:place]:
                     raise invalid(f"duplicate output tensor alias: {alias}")
             limit = self.max_pixels * CHANNELS
             inputs = {key: from_proto(key, value, limit) for key, value in request.inputs.items()}
