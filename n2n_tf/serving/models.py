@@ -16,6 +16,7 @@ from n2n_tf.serving.sources import Sources, policy_of
 from n2n_tf.serving.versions import Versions, not_found
 
 logger = logging.getLogger(__name__)
+CLOSING = 0.5  # seconds to wait for a look at the folders
 
 
 class Models:
@@ -49,12 +50,12 @@ class Models:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop watching, free what is not in use."""
+        """Stop watching, free what is not in use; when it is loaded, if a version just is."""
         self._stopping.set()
         if self._thread:
-            self._thread.join()
-        for model in [*self._models.values(), *self._coming.values(), *self._leaving]:
-            model.unload()
+            self._thread.join(CLOSING)
+        else:
+            self._unload()
 
     @property
     def names(self) -> list[str]:
@@ -99,6 +100,11 @@ class Models:
                 if str(error) != said:
                     said = str(error)
                     logger.warning("%s; the old configuration stays", error)
+        self._unload()
+
+    def _unload(self) -> None:
+        for model in [*self._models.values(), *self._coming.values(), *self._leaving]:
+            model.unload()
 
     def _look(self) -> None:
         """Take over the configuration, then the versions: models come, go, or change their policy and labels."""
