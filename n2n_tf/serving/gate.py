@@ -11,6 +11,7 @@ from grpc import StatusCode
 from n2n_tf.serving.failure import Failure
 
 T = TypeVar("T")
+SPARE = 16  # more that may be arriving than have places: probes, and what comes where there is no queue
 
 
 class Gate:
@@ -22,11 +23,13 @@ class Gate:
         seconds: how long one may take to arrive, and how long one may wait.
 
     Attributes:
-        places: requests that may wait and be worked on; as many more may be arriving.
+        places: requests that may wait and be worked on.
+        arriving: further ones that may be on their way in.
     """
 
     def __init__(self, slots: int, queue: int, seconds: float):
         self.places, self._seconds = slots + queue, seconds
+        self.arriving = self.places + SPARE
         self.closed = self._is_over = False
         self._taken = 0
         self._inside: set[asyncio.Task[Any] | None] = set()
@@ -62,7 +65,7 @@ class Gate:
         """
         task = asyncio.ensure_future(message)
         self._arriving[task] = None
-        if len(self._arriving) > self.places:
+        if len(self._arriving) > self.arriving:
             first = next(iter(self._arriving))
             del self._arriving[first]
             first.cancel()
@@ -74,7 +77,7 @@ class Gate:
         except asyncio.CancelledError as error:
             if task in self._arriving:
                 raise
-            text = f"{self.places} requests that began later are arriving; try again in a while"
+            text = f"{self.arriving} requests that began later are arriving; try again in a while"
             raise Failure(StatusCode.RESOURCE_EXHAUSTED, text) from error
         finally:
             self._arriving.pop(task, None)

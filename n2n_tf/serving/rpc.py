@@ -47,11 +47,11 @@ class RpcApi:
             gate = self._service.gate
             try:
                 with gate.entered():
-                    answer = await call(_parsed(kind, await gate.arrived(_first(messages))))
+                    result = await call(_parsed(kind, await gate.arrived(_first(messages))))
             except Failure as failure:
                 text = str(failure)
                 await context.abort(failure.code, text if len(text) <= SHOWN else f"{text[:SHOWN]}...TRUNCATED")
-            return answer if isinstance(answer, bytes) else answer.SerializeToString()
+            return result if isinstance(result, bytes) else result.SerializeToString()
 
         return answer
 
