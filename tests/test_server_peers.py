@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import queue
-import resource
+import select
 import shutil
 import signal
 import socket
@@ -74,12 +74,11 @@ def process(model, tmp_path):
     with contextlib.ExitStack() as stack:
 
         def start(*flags, files):
-            command = [sys.executable, "-m", "n2n_tf", "serve", str(model), "--rest-port", "0"]
+            command = [sys.executable, "-m", "n2n_tf", "serve", str(model), "--rest-port", "0", "--grpc-port", "0"]
             process = subprocess.Popen(
-                [*command, "--grpc-port", "0", *flags], stdout=subprocess.PIPE, text=True,
-                stderr=stack.enter_context(open(tmp_path / "log", "w")),
+                ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command, *flags], stdout=subprocess.PIPE,
+                stderr=stack.enter_context(open(tmp_path / "log", "w")), text=True,
                 env={**os.environ, "PYTHONPATH": str(Path(n2n_tf.__file__).parents[1])},
-                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)),
             )  # fmt: skip
             stack.callback(process.wait)
             stack.callback(process.kill)
@@ -167,11 +166,9 @@ def test_calls_without_a_message_keep_nobody_out(serve):
         with silent_calls(server, number) as calls:
             given_up = max(0, number - server._service.gate.arriving)
             wait_for(lambda calls=calls, given_up=given_up: sum(each.done() for each in calls) == given_up)
-            begin = time.monotonic()
             assert call(server, message())[0] == "OK"
             assert call(server, b"\x0a\x05\x0a\x03n2n", STATUS)[0] == "OK"
             assert ask(server)[0] == 200
-            assert time.monotonic() - begin < 2
             codes = {each.code().name for each in calls[:given_up]}
             assert codes == ({"RESOURCE_EXHAUSTED"} if given_up else set())
             wait_for(lambda calls=calls: all(each.done() for each in calls))  # --timeout covers arrival
@@ -182,12 +179,10 @@ def test_calls_without_a_message_keep_nobody_out(serve):
 
 def test_bodies_that_never_end_keep_nobody_out(server):
     with connections(server.rest_port, server._service.gate.arriving + 6, SLOW) as opened:
-        begin = time.monotonic()
+        wait_for(lambda: len(select.select(opened, [], [], 0)[0]) == 6)
+        assert {each.recv(12) for each in select.select(opened, [], [], 0)[0]} == {b"HTTP/1.1 429"}
         assert ask(server)[0] == 200
         assert call(server, message())[0] == "OK"
-        assert time.monotonic() - begin < 2
-        opened[0].settimeout(5)
-        assert opened[0].recv(1000).startswith(b"HTTP/1.1 429")
 
 
 def test_what_comes_slowly_is_given_up_after_the_timeout(serve):
@@ -228,10 +223,8 @@ def test_idle_connections_and_bad_requests_fill_neither_log_nor_memory(process, 
     """It was 6 MB of log in a second, and no answer while the connections stayed; 19 kB for each broken message."""
     server, before = process(files=150), 0
     with connections(server.rest_port, 600):
-        begin = time.monotonic()
         assert ask(server)[0] == 200
         assert call(server, message())[0] == "OK"
-        assert time.monotonic() - begin < 5
     for _ in range(20):
         with connections(server.rest_port, 1, b"no HTTP\r\n\r\n") as (connection,):
             assert connection.recv(1000).startswith(b"HTTP/1.1 400")
