@@ -1,5 +1,6 @@
 """The body of a request of the REST API."""
 
+import asyncio
 import zlib
 
 from grpc import StatusCode
@@ -30,7 +31,7 @@ async def body_of(request: Request, limit: int) -> bytes:
     except ClientDisconnect as error:
         raise Failure(StatusCode.CANCELLED, "the client is gone") from error
     if body is not None and encoding == "gzip":
-        body = _unpacked(body, limit + 1)
+        body = await asyncio.to_thread(_unpacked, body, limit + 1)
     if body is None or len(body) > limit:
         raise too_large
     return body
