@@ -145,6 +145,21 @@ def test_the_same_file_asks_another_server(browser, server, tmp_path):
     assert "no answer from http://127.0.0.1:9/v1/models/other:predict" in choose(browser, tmp_path / "noisy.png")[1]
 
 
+def test_a_server_lets_in_the_page_from_disk_only_with_cors(browser, server, served, tmp_path):
+    """It has another origin, and can read why it is refused."""
+    Image.fromarray(IMAGE).save(tmp_path / "noisy.png")
+    browser.get(f"{rest.PAGE.as_uri()}?server=http://127.0.0.1:{server.rest_port}")
+    status, error = choose(browser, tmp_path / "noisy.png")
+    assert (status, "a web page of another origin, " in error, "start it with --cors" in error) == ("", True, True)
+    other = Server([served[1] / "n2n"], ServeConfig(rest_port=0, grpc_port=0, cors=True))
+    try:
+        browser.get(f"{rest.PAGE.as_uri()}?server=http://127.0.0.1:{other.rest_port}")
+        status, error = choose(browser, tmp_path / "noisy.png")
+    finally:
+        other.stop()
+    assert (error, "noisy.png: 80 × 60 pixels" in status) == ("", True)
+
+
 def test_it_needs_nothing_from_outside(page):
     names = page.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
     assert not [name for name in names if not name.startswith(("blob:", "data:"))]

@@ -40,6 +40,8 @@ class ServeConfig:
         30.0, "seconds that requests have to end when the server stops", metavar="S", within=above(0, DAY)
     )
 
+    cors: bool = setting(False, "let web pages of any origin use the REST API, not only its own page")
+
     def __post_init__(self) -> None:
         check_ranges(self)
 

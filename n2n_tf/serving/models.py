@@ -2,21 +2,21 @@
 
 import contextlib
 import logging
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from google.protobuf import text_format
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config import model_server_config_pb2 as configs
 
-from n2n_tf.config import RunError, UsageError
+from n2n_tf.config import RunError
 from n2n_tf.exporting.cpp_loader import CppModel
 from n2n_tf.serving.failure import invalid
-from n2n_tf.serving.versions import Policy, Versions, latest, not_found
+from n2n_tf.serving.sources import Sources, policy_of
+from n2n_tf.serving.versions import Versions, not_found
 
 logger = logging.getLogger(__name__)
+CLOSING = 0.5  # seconds to wait for a look at the folders
 
 
 class Models:
@@ -31,13 +31,13 @@ class Models:
     """
 
     def __init__(self, sources: Sequence[str | Path]):
-        self._sources = [Path(source) for source in sources]
+        self._sources = Sources(sources)
         self._models: dict[str, Versions] = {}
         self._coming: dict[str, Versions] = {}  # models whose folder changed, not loaded yet
         self._leaving: list[Versions] = []  # models that were served, with requests that still run
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        for config in configured(self._sources):
+        for config in self._sources.models:
             model = self._models[config.name] = _model(config)
             model.poll()
             if not model.available():
@@ -50,12 +50,12 @@ class Models:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop watching, free what is not in use."""
+        """Stop watching, free what is not in use; when it is loaded, if a version just is."""
         self._stopping.set()
         if self._thread:
-            self._thread.join()
-        for model in [*self._models.values(), *self._coming.values(), *self._leaving]:
-            model.unload()
+            self._thread.join(CLOSING)
+        else:
+            self._unload()
 
     @property
     def names(self) -> list[str]:
@@ -100,11 +100,16 @@ class Models:
                 if str(error) != said:
                     said = str(error)
                     logger.warning("%s; the old configuration stays", error)
+        self._unload()
+
+    def _unload(self) -> None:
+        for model in [*self._models.values(), *self._coming.values(), *self._leaving]:
+            model.unload()
 
     def _look(self) -> None:
         """Take over the configuration, then the versions: models come, go, or change their policy and labels."""
-        problems = []
-        wanted = {config.name: config for config in configured(self._sources, at_start=False)}
+        problems = [text] if (text := self._sources.read_again()) else []
+        wanted = {config.name: config for config in self._sources.models}
         for name, config in wanted.items():
             try:
                 self._follow(name, config)
@@ -135,49 +140,6 @@ class Models:
             raise RunError(stuck)
 
 
-def configured(sources: Sequence[Path], at_start: bool = True) -> list[configs.ModelConfig]:
-    """The models of directories or of a configuration file.
-
-    Raises:
-        UsageError: as `Models`. Directories are looked into at the start only: what is served from them may stay.
-    """
-    found: list[configs.ModelConfig] = []
-    for source in sources:
-        if source.is_file():
-            found += _read(source)
-            continue
-        if at_start:
-            _check_directory(source)
-        found.append(configs.ModelConfig(name=os.path.basename(os.path.abspath(source)), base_path=str(source)))
-    names = [config.name for config in found]
-    if len(set(names)) < len(names):
-        raise UsageError(f"models {', '.join(names)}: wanted different names; a models.config can give them")
-    return found
-
-
-def policy_of(config: configs.ModelConfig) -> Policy:
-    """Which versions a configuration serves; the highest one if it does not say."""
-    policy = config.model_version_policy
-    kind = policy.WhichOneof("policy_choice")
-    if kind == "specific":
-        chosen = set(policy.specific.versions)
-        return lambda numbers: [number for number in numbers if number in chosen]
-    if kind == "all":
-        return lambda numbers: numbers
-    return latest(policy.latest.num_versions or 1)
-
-
-def _check_directory(path: Path) -> None:
-    if not path.is_dir():
-        raise UsageError(f"{path}: no such directory; wanted what export.py --output wrote, or a models.config")
-    if not any(each.name.isdecimal() for each in path.iterdir()):
-        near = f"{path.parent}, which holds this version" if (path / "saved_model.pb").exists() else ""
-        raise UsageError(
-            f"{path}: holds no version of a model, such as {path}/1; "
-            f"wanted {near or 'what python export.py RUN --output writes'}"
-        )
-
-
 def _model(config: configs.ModelConfig) -> Versions:
     model = Versions(config.name, Path(config.base_path), policy_of(config))
     model.labels = dict(config.version_labels)
@@ -197,14 +159,3 @@ def _poll(model: Versions, config: configs.ModelConfig) -> str:
         f"label {label} stays on version {old}: version {wanted[label]} is not available"
         for label, old in stuck.items()
     )
-
-
-def _read(path: Path) -> list[configs.ModelConfig]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        found = list(text_format.Parse(text, configs.ModelServerConfig()).model_config_list.config)
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise UsageError(f"{path}: is no models.config of TensorFlow Serving: {error}") from error
-    if not found or not all(config.name and config.base_path for config in found):
-        raise UsageError(f"{path}: wanted at least one model, each with name and base_path")
-    return found

@@ -3,16 +3,15 @@
 import asyncio
 import html
 import re
-import threading
-import zlib
-from concurrent.futures import Executor
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import unquote
 
 from grpc import StatusCode
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
@@ -22,13 +21,14 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from n2n_tf.compat import to_json
 from n2n_tf.config import ServeConfig
 from n2n_tf.serving import metrics
+from n2n_tf.serving.body import body_of
 from n2n_tf.serving.failure import Failure, invalid
+from n2n_tf.serving.origins import ANY, OwnOrigin
 from n2n_tf.serving.service import SIGNATURES, Service
 
 MODEL = "/v1/models(?:/([^/:]+))?(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 CALL = re.compile(MODEL + ":(.*)", re.IGNORECASE)
 LOOK = re.compile(MODEL + "(?:/(metadata))?", re.IGNORECASE)
-DRAINED = 2**26  # bytes of a body that are read although it is too large: who is still sending hears no answer
 PAGE = Path(__file__).parent / "page.html"
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src blob: data:; connect-src 'self'"
@@ -44,18 +44,18 @@ class RestApi:
     Args:
         service: answers.
         config: limits.
-        executor: threads that wait for their turn and work.
     """
 
-    def __init__(self, service: Service, config: ServeConfig, executor: Executor):
-        self._service, self._config, self._executor = service, config, executor
+    def __init__(self, service: Service, config: ServeConfig):
+        self._service, self._most = service, config.max_body
         self.app = Starlette(
             routes=[
                 Route("/", self._page),
                 Route("/healthz", self._health),
                 Route(metrics.PATH, self._metrics, methods=["GET", "POST"]),
                 Mount("", self._other),
-            ]
+            ],
+            middleware=[ANY if config.cors else Middleware(OwnOrigin)],
         )
 
     async def _page(self, request: Request) -> Response:
@@ -85,7 +85,8 @@ class RestApi:
 
     async def _v1(self, request: Request) -> Response:
         try:
-            return await (self._call(request) if request.method == "POST" else self._look(request))
+            with self._service.gate.entered():
+                return await (self._call(request) if request.method == "POST" else self._look(request))
         except Failure as failure:
             if not str(failure):
                 return Response(status_code=failure.http, media_type="application/json")
@@ -114,59 +115,24 @@ class RestApi:
             )  # 400, as for a model without it
         if kind != "predict" or not spec.name:
             raise _malformed(request)
-        with self._service.recorded(spec.name, "REST", "predict"), self._service.gate.place():
-            body = await self._body(request)
-            gone = threading.Event()
-            watch = asyncio.create_task(_wait_until_gone(request, gone))
-            try:
-                loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._executor, self._predict, spec, body, gone)
-            finally:
-                watch.cancel()
-                gone.set()  # or a request whose time is up would still be worked on
+        with self._service.recorded(spec.name, "REST", "predict"):
+            body = await self._service.gate.arrived(body_of(request, self._most))
+            answer = await self._worked(request, lambda: self._service.predict_json(spec, body))
         return Response(answer, media_type="application/json")
 
-    def _predict(self, spec: ModelSpec, body: bytes, gone: threading.Event) -> bytes:
-        with self._service.gate.slot(lambda: not gone.is_set()):
-            return self._service.predict_json(spec, body)
-
-    async def _body(self, request: Request) -> bytes:
-        """The request's body, within its limits of size and time."""
-        limit, encoding = self._config.max_body, request.headers.get("content-encoding", "identity")
-        if encoding not in ("identity", "gzip"):
-            raise invalid(f"Content-Encoding {encoding} is not offered here: send the body as it is, or gzip")
-        too_large = Failure(
-            StatusCode.RESOURCE_EXHAUSTED, f"the request has more than {limit} bytes (--max-body)", http=413
-        )
-        length = int(request.headers.get("content-length", 0))
-        if length > limit + DRAINED or (length > limit and "expect" in request.headers):
-            raise too_large
-        parts: list[bytes] = []
-
-        async def receive() -> None:
-            size = 0
-            async for part in request.stream():
-                size += len(part)
-                if size <= limit:
-                    parts.append(part)
-                elif size > limit + DRAINED:
-                    break
-            if size > limit:
-                raise too_large
-
+    async def _worked(self, request: Request, call: Callable[[], bytes]) -> bytes:
+        """What is not begun when the client leaves is not done."""
+        work = asyncio.create_task(self._service.gate.work(call))
+        watch = asyncio.create_task(_gone(request))
+        watch.add_done_callback(lambda _: work.cancel())
         try:
-            await asyncio.wait_for(receive(), self._config.timeout)
-        except asyncio.TimeoutError as error:
-            text = f"the request did not arrive within {self._config.timeout:g} s"
-            raise Failure(StatusCode.DEADLINE_EXCEEDED, text, http=408) from error
-        except ClientDisconnect as error:
+            return await work
+        except asyncio.CancelledError as error:
+            if not work.cancelled() or not watch.done():
+                raise  # this task was
             raise Failure(StatusCode.CANCELLED, "the client is gone") from error
-        if encoding == "identity":
-            return b"".join(parts)
-        body = _unpacked(b"".join(parts), limit + 1)
-        if len(body) > limit:
-            raise too_large
-        return body
+        finally:
+            watch.cancel()
 
 
 def _page_of(status: int) -> Response:
@@ -203,19 +169,6 @@ def _spec(form: re.Pattern[str], request: Request) -> tuple[ModelSpec, str | Non
     return spec, kind
 
 
-def _unpacked(body: bytes, most: int) -> bytes:
-    """A body in gzip, of which no more than this many bytes are unpacked."""
-    try:
-        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        result = unpacker.decompress(body, most)
-        if not unpacker.eof and len(result) < most:
-            raise zlib.error("it ends early")
-        return result
-    except zlib.error as error:
-        raise invalid(f"the body is no gzip: {error}") from error
-
-
-async def _wait_until_gone(request: Request, gone: threading.Event) -> None:
+async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-    gone.set()

@@ -1,77 +1,90 @@
 """TensorFlow Serving's gRPC API."""
 
-import math
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import grpc
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
-from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
-from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+from google.protobuf.message import DecodeError, Message
+from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from n2n_tf.serving.failure import Failure, invalid
 from n2n_tf.serving.service import Service
 
-T = TypeVar("T")
 SHOWN = 1024  # characters of an error, as in TensorFlow Serving
+Handler = Callable[[AsyncIterator[bytes], grpc.aio.ServicerContext], Awaitable[bytes]]
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict and metadata; the rest is UNIMPLEMENTED."""
+class RpcApi:
+    """Predict, metadata and status; the rest is UNIMPLEMENTED. A models.config is read again by itself.
 
-    def __init__(self, service: Service):
-        self._service = service
+    The handlers are registered as if a call could have many messages, and get their bytes: grpcio would call them when
+    the message has arrived, for which it may wait for ever, and leaks memory for each one that it cannot parse.
 
-    def Predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:  # noqa: N802
-        """Denoise."""
-        return _answer(context, lambda: self._predict(request, context))
+    Args:
+        service: answers.
 
-    def GetModelMetadata(  # noqa: N802
-        self, request: GetModelMetadataRequest, context: grpc.ServicerContext
-    ) -> GetModelMetadataResponse:
-        """The signatures."""
-        return _answer(context, lambda: self._service.metadata(_with_spec(request).model_spec, request.metadata_field))
-
-    def _predict(self, request: PredictRequest, context: grpc.ServicerContext) -> PredictResponse:
-        left = context.time_remaining()
-        with (
-            self._service.recorded(request.model_spec.name, "GRPC", "Predict"),
-            self._service.gate.place(),
-            self._service.gate.slot(context.is_active, math.inf if left is None else left),
-        ):
-            return self._service.predict_proto(_with_spec(request))
-
-    def Classify(self, request: Any, context: grpc.ServicerContext) -> None:  # noqa: N802
-        """Not offered."""
-        _refuse(context)
-
-    Regress = MultiInference = Classify
-
-
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """Status; reloading is UNIMPLEMENTED: a models.config is read again by itself."""
+    Attributes:
+        handlers: for a gRPC server of asyncio.
+    """
 
     def __init__(self, service: Service):
         self._service = service
+        refused = dict.fromkeys(("Classify", "Regress", "MultiInference"), _refuse)
+        predictions = {
+            "Predict": self._called(PredictRequest, self._predict),
+            "GetModelMetadata": self._called(GetModelMetadataRequest, self._metadata),
+        }
+        models = {
+            "GetModelStatus": self._called(GetModelStatusRequest, self._status),
+            "HandleReloadConfigRequest": _refuse,
+        }
+        self.handlers = (_handlers("PredictionService", refused | predictions), _handlers("ModelService", models))
 
-    def GetModelStatus(  # noqa: N802
-        self, request: GetModelStatusRequest, context: grpc.ServicerContext
-    ) -> GetModelStatusResponse:
-        """The versions and their states."""
-        return _answer(context, lambda: self._service.status(_with_spec(request).model_spec))
+    def _called(self, kind: type[Message], call: Callable[[Any], Awaitable[Message | bytes]]) -> Handler:
+        async def answer(messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+            gate = self._service.gate
+            try:
+                with gate.entered():
+                    result = await call(_parsed(kind, await gate.arrived(_first(messages))))
+            except Failure as failure:
+                text = str(failure)
+                await context.abort(failure.code, text if len(text) <= SHOWN else f"{text[:SHOWN]}...TRUNCATED")
+            return result if isinstance(result, bytes) else result.SerializeToString()
 
-    def HandleReloadConfigRequest(self, request: Any, context: grpc.ServicerContext) -> None:  # noqa: N802
-        """Not offered."""
-        _refuse(context)
+        return answer
+
+    async def _predict(self, request: PredictRequest) -> bytes:
+        """In bytes: the thread that computes them has the time."""
+        with self._service.recorded(request.model_spec.name, "GRPC", "Predict"):
+            return await self._service.gate.work(
+                lambda: self._service.predict_proto(_with_spec(request)).SerializeToString()
+            )
+
+    async def _metadata(self, request: GetModelMetadataRequest) -> Message:
+        return self._service.metadata(_with_spec(request).model_spec, request.metadata_field)
+
+    async def _status(self, request: GetModelStatusRequest) -> Message:
+        return self._service.status(_with_spec(request).model_spec)
 
 
-def _answer(context: grpc.ServicerContext, call: Callable[[], T]) -> T:
+def _handlers(service: str, calls: dict[str, Handler]) -> grpc.GenericRpcHandler:
+    methods = {name: grpc.stream_unary_rpc_method_handler(call) for name, call in calls.items()}
+    return grpc.method_handlers_generic_handler(f"tensorflow.serving.{service}", methods)
+
+
+async def _first(messages: AsyncIterator[bytes]) -> bytes:
+    async for message in messages:
+        return message
+    raise Failure(grpc.StatusCode.UNIMPLEMENTED, "the call ended without a message; wanted one")
+
+
+def _parsed(kind: type[Message], message: bytes) -> Message:
     try:
-        return call()
-    except Failure as failure:
-        text = str(failure)
-        return context.abort(failure.code, text if len(text) <= SHOWN else f"{text[:SHOWN]}...TRUNCATED")
+        return kind.FromString(message)
+    except DecodeError as error:  # INTERNAL, as gRPC answers it in C++
+        raise Failure(grpc.StatusCode.INTERNAL, f"the message is no {kind.DESCRIPTOR.full_name}") from error
 
 
 def _with_spec(request: Any) -> Any:
@@ -80,5 +93,5 @@ def _with_spec(request: Any) -> Any:
     return request
 
 
-def _refuse(context: grpc.ServicerContext) -> None:
-    context.abort(grpc.StatusCode.UNIMPLEMENTED, "not offered here; a denoiser is called by Predict")
+async def _refuse(messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+    return await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not offered here; a denoiser is called by Predict")

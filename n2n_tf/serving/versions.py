@@ -26,6 +26,13 @@ def latest(count: int) -> Policy:
     return lambda numbers: numbers[-count:]
 
 
+def version_of(name: str) -> int | None:
+    """The number that a directory's name is: an int64 as TensorFlow Serving parses it, by absl::SimpleAtoi."""
+    if not re.fullmatch(r"\s*[+-]?[0-9]{1,100}\s*", name, re.ASCII):
+        return None
+    return number if 0 <= (number := int(name)) < 2**63 else None
+
+
 def not_found(name: str, number: int | None) -> Failure:
     """TensorFlow Serving's words."""
     asked = f"Latest({name})" if number is None else f"Specific({name}, {number})"
@@ -60,6 +67,7 @@ class Versions:
         self.name, self.folder, self.policy = name, folder, policy
         self.labels: dict[str, int] = {}
         self._versions: dict[int, Version] = {}
+        self._paths: dict[int, Path] = {}  # 123 may be in 00000123
         self._lock = threading.RLock()
 
     def poll(self) -> None:
@@ -121,16 +129,18 @@ class Versions:
                 version.users -= 1
 
     def _on_disk(self) -> list[int]:
+        """Ascending. Of two directories for one number the last one by name counts, as in TensorFlow Serving."""
         try:
-            names = [path.name for path in self.folder.iterdir()]
-            return sorted(int(name) for name in names if re.fullmatch("0|[1-9][0-9]{0,17}", name))
+            found = {version_of(path.name): path for path in sorted(self.folder.iterdir())}
         except OSError:
             return []
+        self._paths |= (here := {number: path for number, path in found.items() if number is not None})
+        return sorted(here)
 
     def _files(self, number: int) -> list[tuple[str, int, int]]:
         """What tells a version that was mended, or has been copied further, from the one that failed."""
         found = []
-        for folder, _, names in os.walk(self.folder / str(number)):
+        for folder, _, names in os.walk(self._paths[number]):
             for name in names:
                 with contextlib.suppress(OSError):  # removed meanwhile
                     status = os.stat(os.path.join(folder, name))
@@ -138,7 +148,7 @@ class Versions:
         return sorted(found)
 
     def _load(self, number: int) -> None:
-        path, version, model = self.folder / str(number), Version(), None
+        path, version, model = self._paths[number], Version(), None
         with self._lock:
             self._versions[number] = version
         try:
