@@ -58,7 +58,7 @@ def reads_files_of(version: str) -> bool:
 def output_shape(network: keras.Model, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Of a network's result for an input of this shape; Keras 2 cannot tell it where there are operators."""
     if KERAS_2:
-        return tuple(network(keras.Input(shape[1:], shape[0])).shape)
+        return (shape[0], *network(keras.Input(shape[1:])).shape[1:])  # it would divide a batch among replicas
     return tuple(network.compute_output_shape(shape))
 
 

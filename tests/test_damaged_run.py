@@ -10,6 +10,7 @@ from runs import small
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError
 from n2n_tf.data.images import find_images
+from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.records import read_report
 from n2n_tf.training.rundir import RunDirectory
 
@@ -154,6 +155,18 @@ def test_the_report_of_several_workers_is_read_with_care(begun, fails, monkeypat
 def test_garbage_in_the_place_of_a_history(content, begun, fails):
     begun.history.write_bytes(content)
     fails(begun.history)
+
+
+def test_checkpoints_that_are_none(tmp_path):
+    for name in ("step-2 (copy)", "step-", "step--1", "step-1.5"):
+        (tmp_path / f"{name}.index").touch()
+    assert Checkpoints(tmp_path, 1, 1).restore() == 0
+    (tmp_path / "step-2.index").touch()
+    with pytest.raises(RunError, match=f"no checkpoint in {tmp_path} can be read"):
+        Checkpoints(tmp_path, 1, 1).restore()
+    (tmp_path / "checkpoint").write_bytes(b"\xff\xfe\0")
+    with pytest.raises(RunError, match=f"^{tmp_path}/checkpoint: is damaged: "):
+        Checkpoints(tmp_path, 1, 1)
 
 
 def test_rows_of_a_history_cut_short_are_dropped(begun):

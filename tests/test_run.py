@@ -43,6 +43,9 @@ def test_a_run_leaves_what_it_promises(photos, tmp_path):
         ("pictures", "noisy"), ("pictures", "denoised"), ("pictures", "clean"), ("train", "epoch_loss"),
         ("validation", "epoch_psnr"),
     } <= tags  # fmt: skip
+    (out / "denoiser.keras").write_text("damaged")
+    with pytest.raises(UsageError, match=f"{out}/denoiser.keras: not a .keras file"):
+        run.resume(out)
 
 
 @pytest.mark.parametrize(

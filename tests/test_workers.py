@@ -83,6 +83,7 @@ def test_the_environment_names_the_workers(environment, variables, workers, numb
         ({"TF_CONFIG": "{"}, "TF_CONFIG: JSONDecodeError: .*; wanted TF_CONFIG="),
         ({"TF_CONFIG": "[]"}, "TF_CONFIG: TypeError"),
         (tf_config(worker="a:1"), "TF_CONFIG: TypeError: the workers are {'worker': 'a:1'}; wanted TF_CONFIG="),
+        (tf_config(worker=[1, 2]), r"TF_CONFIG: TypeError: the workers are {'worker': \[1, 2\]}; wanted TF_CONFIG="),
         ({"TF_CONFIG": {"cluster": {}}}, "TF_CONFIG: no 'task'"),
         (tf_config(index=2), "TF_CONFIG: ValueError: no worker 2 among"),
         (tf_config("evaluator"), "TF_CONFIG: no 'evaluator'"),

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from n2n_tf.config import RunError, gist
+from n2n_tf.training.records import undamaged
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ class Checkpoints(keras.callbacks.Callback):
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)  # steps done
         self._checkpoint = tf.train.Checkpoint(step=self.step, **state)
         self._saves = self._checkpoint.save_counter  # made here: not in mid-run by the chief alone
-        self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), 3, checkpoint_name="step")
+        with undamaged(folder / "checkpoint"):  # TensorFlow's list
+            self._manager = tf.train.CheckpointManager(self._checkpoint, str(folder), 3, checkpoint_name="step")
         self._epoch_start = 0
 
     def restore(self) -> int:
@@ -47,14 +49,15 @@ class Checkpoints(keras.callbacks.Callback):
             RunError: there are later checkpoints, and not one can be read.
         """
         # by file, not by TensorFlow's list of them: a kill can come between the two
-        found = sorted(self._folder.glob("step-*.index"), key=lambda index: int(index.stem.removeprefix("step-")))
-        for path in (str(index.with_suffix("")) for index in reversed(found)):
+        steps = (index.stem.removeprefix("step-") for index in self._folder.glob("step-*.index"))
+        found = sorted(int(step) for step in steps if step.isdecimal())  # no copies, whatever they are called
+        for path in (str(self._folder / f"step-{step}") for step in reversed(found)):
             try:
                 self._checkpoint.restore(path).assert_consumed()
                 return int(self.step.numpy())
             except Exception as error:  # a damaged file raises DataLossError, IndexError and others
                 logger.warning("checkpoint %s cannot be read (%s); trying the one before", path, error)
-        if found and found[-1].stem != "step-0":
+        if any(found):
             raise RunError(f"no checkpoint in {self._folder} can be read; start a new run")
         return 0
 

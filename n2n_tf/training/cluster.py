@@ -68,7 +68,7 @@ def find_cluster() -> Cluster:
 def _tf_config() -> Cluster:
     given = json.loads(os.environ["TF_CONFIG"])
     jobs = {job: given["cluster"][job] for job in ("chief", "worker") if job in given["cluster"]}
-    if not all(isinstance(each, list) for each in jobs.values()):
+    if not all(isinstance(each, list) and all(isinstance(worker, str) for worker in each) for each in jobs.values()):
         raise TypeError(f"the workers are {jobs}")
     return Cluster(jobs, given["task"]["type"], int(given["task"]["index"]))
 

@@ -16,6 +16,7 @@ from n2n_tf.data.images import Images, listing
 from n2n_tf.data.pipeline import training_batches
 from n2n_tf.data.shards import HeldOut, Shards
 from n2n_tf.files import write_json
+from n2n_tf.inference import load_denoiser
 from n2n_tf.noise import NOISES, Noise
 from n2n_tf.training.average import AverageWeights
 from n2n_tf.training.build import build_model, build_network, check_names
@@ -180,7 +181,7 @@ def _report(
         return {}
     if not directory.denoiser.exists():
         raise RunError("no epoch's denoiser gave numbers on the held-out images; try a lower --learning-rate")
-    validation.use(keras.models.load_model(directory.denoiser))  # the best one, as users will load it
+    validation.use(load_denoiser(directory.denoiser))  # the best one, as users will load it
     path = directory.samples / "before_after.png"
     validation.save_picture(path)
     report = {
