@@ -78,7 +78,8 @@ def _halves(network: keras.Model, sides: tuple[int, int]) -> bool:
 def _takes(network: keras.Model, sides: tuple[int, int]) -> bool:
     shape = (1, *sides, network.input_shape[-1])
     try:
-        return output_shape(network, shape) == shape
+        fits = all(fixed in (None, side) for fixed, side in zip(network.input_shape, shape, strict=True))
+        return fits and output_shape(network, shape) == shape
     except NotImplementedError:  # a model of its own kind does not tell; training will
         return True
     except ValueError:
@@ -86,7 +87,7 @@ def _takes(network: keras.Model, sides: tuple[int, int]) -> bool:
 
 
 def _wanted(network: keras.Model) -> str:
-    cell = 1
-    while cell < LARGEST_CELL and not _halves(network, (2 * cell, 2 * cell)):
-        cell *= 2
-    return "even ones" if cell == 1 else f"multiples of {2 * cell}"
+    for cell in (2**power for power in range(LARGEST_CELL.bit_length())):
+        if _halves(network, (2 * cell, 2 * cell)):
+            return "even ones" if cell == 1 else f"multiples of {2 * cell}"
+    return "such as the network gives back"
