@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.compat import output_shape
-from n2n_tf.intensities import assert_intensities, check_intensities
+from n2n_tf.intensities import BEYOND, MOST, NO_NUMBERS, check_intensities
 
 NAMES = ("noisy", "clean")  # images of a batch, in this order
 ASSERTED = r"assertion failed: \[(.*? images have .*?; wanted intensities in \[0, 1\](?:: scale them)?)\]"
@@ -63,11 +63,22 @@ def _checked_dataset(batches: tf.data.Dataset, network: keras.Model) -> tf.data.
         check_form(part, name, network)
 
     def asserted(*parts: tf.Tensor) -> Any:
-        images = [assert_intensities(part, name) for part, name in zip(parts, NAMES, strict=False)]
+        images = [_asserted(part, name) for part, name in zip(parts, NAMES, strict=False)]
         whole = (*images, *parts[len(images) :])
         return whole if isinstance(form, tuple) else whole[0]
 
     return batches.map(asserted)
+
+
+def _asserted(images: tf.Tensor, name: str) -> tf.Tensor:
+    """The images; InvalidArgumentError when they come, in a graph without XLA, if `check_intensities` would raise."""
+    most = tf.reduce_max(tf.abs(images))
+    beyond = tf.strings.format(f"{name} images have {BEYOND.format('{}', 'them')}", most)
+    numbers = tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(images)), [f"{name} images have {NO_NUMBERS}"])
+    with tf.control_dependencies([numbers]):  # first: the largest of what is no number is none
+        within = tf.debugging.Assert(most <= MOST, [beyond])
+    with tf.control_dependencies([within]):
+        return tf.identity(images)
 
 
 def _halves(network: keras.Model, sides: tuple[int, int]) -> bool:
