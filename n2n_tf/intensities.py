@@ -1,7 +1,6 @@
 """What pixels of an array may be."""
 
 import numpy as np
-import tensorflow as tf
 
 MOST = 16  # of a float in size: noise leaves [0, 1], but not by that much
 NO_NUMBERS = "pixels that are infinite or not a number; wanted intensities in [0, 1]"
@@ -16,14 +15,3 @@ def check_intensities(image: np.ndarray) -> None:
         raise ValueError(f"the image has {NO_NUMBERS}")
     if (most := np.abs(image).max(initial=0)) > MOST:
         raise ValueError(f"the image has {BEYOND.format(f'{most:g}', 'it')}")
-
-
-def assert_intensities(images: tf.Tensor, name: str) -> tf.Tensor:
-    """The images; InvalidArgumentError when they come, in a graph without XLA, if `check_intensities` would raise."""
-    most = tf.reduce_max(tf.abs(images))
-    beyond = tf.strings.format(f"{name} images have {BEYOND.format('{}', 'them')}", most)
-    numbers = tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(images)), [f"{name} images have {NO_NUMBERS}"])
-    with tf.control_dependencies([numbers]):  # first: the largest of what is no number is none
-        within = tf.debugging.Assert(most <= MOST, [beyond])
-    with tf.control_dependencies([within]):
-        return tf.identity(images)

@@ -451,6 +451,14 @@ def test_sides_that_the_network_takes_halved_too(network, sides, wanted):
             model.fit(each, verbose=0)
 
 
+def test_a_network_of_one_size_is_refused():
+    image = keras.Input((64, 64, 1))
+    model = Neighbor2Neighbor(keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image)))
+    model.compile("adam")
+    with pytest.raises(ValueError, match=r"sides \(64, 64\); wanted such as the network gives back, which are halved"):
+        model.fit(zeros(2, 64, 64, 1), verbose=0)
+
+
 def test_pairs_of_different_sizes_are_refused():
     model = Neighbor2Neighbor(scale_network())
     model.compile("adam")

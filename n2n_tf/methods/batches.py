@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.compat import output_shape
-from n2n_tf.intensities import assert_intensities, check_intensities
+from n2n_tf.intensities import BEYOND, MOST, NO_NUMBERS, check_intensities
 
 NAMES = ("noisy", "clean")  # images of a batch, in this order
 ASSERTED = r"assertion failed: \[(.*? images have .*?; wanted intensities in \[0, 1\](?:: scale them)?)\]"
@@ -63,11 +63,22 @@ def _checked_dataset(batches: tf.data.Dataset, network: keras.Model) -> tf.data.
         check_form(part, name, network)
 
     def asserted(*parts: tf.Tensor) -> Any:
-        images = [assert_intensities(part, name) for part, name in zip(parts, NAMES, strict=False)]
+        images = [_asserted(part, name) for part, name in zip(parts, NAMES, strict=False)]
         whole = (*images, *parts[len(images) :])
         return whole if isinstance(form, tuple) else whole[0]
 
     return batches.map(asserted)
+
+
+def _asserted(images: tf.Tensor, name: str) -> tf.Tensor:
+    """The images; InvalidArgumentError when they come, in a graph without XLA, if `check_intensities` would raise."""
+    most = tf.reduce_max(tf.abs(images))
+    beyond = tf.strings.format(f"{name} images have {BEYOND.format('{}', 'them')}", most)
+    numbers = tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(images)), [f"{name} images have {NO_NUMBERS}"])
+    with tf.control_dependencies([numbers]):  # first: the largest of what is no number is none
+        within = tf.debugging.Assert(most <= MOST, [beyond])
+    with tf.control_dependencies([within]):
+        return tf.identity(images)
 
 
 def _halves(network: keras.Model, sides: tuple[int, int]) -> bool:
@@ -78,7 +89,8 @@ def _halves(network: keras.Model, sides: tuple[int, int]) -> bool:
 def _takes(network: keras.Model, sides: tuple[int, int]) -> bool:
     shape = (1, *sides, network.input_shape[-1])
     try:
-        return output_shape(network, shape) == shape
+        fits = all(fixed in (None, side) for fixed, side in zip(network.input_shape, shape, strict=True))
+        return fits and output_shape(network, shape) == shape
     except NotImplementedError:  # a model of its own kind does not tell; training will
         return True
     except ValueError:
@@ -86,7 +98,7 @@ def _takes(network: keras.Model, sides: tuple[int, int]) -> bool:
 
 
 def _wanted(network: keras.Model) -> str:
-    cell = 1
-    while cell < LARGEST_CELL and not _halves(network, (2 * cell, 2 * cell)):
-        cell *= 2
-    return "even ones" if cell == 1 else f"multiples of {2 * cell}"
+    for cell in (2**power for power in range(LARGEST_CELL.bit_length())):
+        if _halves(network, (2 * cell, 2 * cell)):
+            return "even ones" if cell == 1 else f"multiples of {2 * cell}"
+    return "such as the network gives back"

@@ -15,7 +15,6 @@ from n2n_tf.data.readers import Page
 from n2n_tf.data.shards import HeldOut, Shards, reopen_shards
 
 PAGE = tuple(field.type for field in dataclasses.fields(Page))  # the types of a saved page
-
 REPORT = {"scores": dict, "scored_images": str, "picture": str, "denoiser": str}  # what the command line shows
 
 
