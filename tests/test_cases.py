@@ -12,7 +12,7 @@ CASES = SHARED / "cases"
 FILES = [path for path in sorted(CASES.rglob("*")) if path.suffix in (".tif", ".dng")]
 REFUSED = {
     "metamorph_stack.tif": "a MetaMorph stack in one piece; save its planes as pages",
-    "photon_counts_float_0_12.tif": "float pixels up to 19; wanted intensities in [0, 1]: scale the file",
+    "photon_counts_float_0_12.tif": "the image has float pixels up to 19; wanted intensities in [0, 1]: scale it",
 }
 PLACES = {273, 278, 279, 317, 324, 325, 330}  # where and how long strips, tiles and SubIFDs are; the predictor
 ADDED = {".tif": set(), ".dng": {282, 283, 296, 50717}}  # a resolution of 1/1 without unit, WhiteLevel
