@@ -62,6 +62,29 @@ def output_shape(network: keras.Model, shape: tuple[int, ...]) -> tuple[int, ...
     return tuple(network.compute_output_shape(shape))
 
 
+def through(network: keras.Model, image: KerasTensor) -> KerasTensor:
+    """A functional network's layers, made anew, on another tensor: no network in a network, whose layers are hidden."""
+    made: dict[int, Any] = {}
+
+    def own(layer: Any) -> Any:
+        if id(layer) not in made:  # one that is used several times stays one
+            made[id(layer)] = layer.__class__.from_config(layer.get_config())
+        return made[id(layer)]
+
+    if isinstance(network, keras.Sequential):
+        network = keras.Model(network.inputs, network.outputs)
+    if not KERAS_2:
+        result = network._run_through_graph(image, operation_fn=own)
+        return result[0] if isinstance(result, list | tuple) else result
+    left = {str(id(network.inputs[0])): [image] * network._tensor_usage_count[str(id(network.inputs[0]))]}
+    for _, nodes in sorted(network._nodes_by_depth.items(), reverse=True):
+        for node in (node for node in nodes if not node.is_input):
+            positional, named = node.map_arguments(left)
+            key = str(node.flat_output_ids[0])
+            left[key] = [own(node.layer)(*positional, **named)] * network._tensor_usage_count[key]
+    return left[str(id(network.outputs[0]))].pop()
+
+
 def value_of(variable: Any) -> tf.Variable:
     """TensorFlow's variable in Keras's."""
     return variable if KERAS_2 else variable.value

@@ -55,10 +55,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _of_keras(source: Path, name: str | None) -> Any:
-    from n2n_tf.inference import layers_of, read_form
+    from n2n_tf.inference import in_range, layers_of, read_form
     from n2n_tf.networks import NETWORKS
 
-    layers, channels, features = read_form(source)
+    layers, channels, features, value_range = read_form(source)
     builds = {name: lookup(NETWORKS, name, "--network")} if name else NETWORKS
     networks = (build(channels, features=features) for build in builds.values() if channels and features)
     network = next((each for each in networks if name or layers_of(each) == layers), None)
@@ -73,7 +73,7 @@ def _of_keras(source: Path, name: str | None) -> Any:
             network.load_weights(source)
     except Exception as error:  # what a damaged file makes h5py and Keras raise is open-ended
         raise UsageError(f"{source}: does not fit {network.name}: {gist(error)}") from error
-    return network
+    return in_range(network, value_range)
 
 
 def _of_the_authors(source: Path) -> Any:

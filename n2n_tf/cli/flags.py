@@ -6,7 +6,7 @@ import types
 import typing
 from typing import Any
 
-from n2n_tf.config import Range, flag
+from n2n_tf.config import Range, flag, number_or_word
 
 
 class Number(argparse.Action):
@@ -59,4 +59,6 @@ def _type(hint: Any, metadata: Any) -> dict[str, Any]:
         kwargs["nargs"] = "+"
     if isinstance(hint, types.UnionType) or inner:
         hint = inner[0]
+    if isinstance(hint, types.UnionType):
+        hint = number_or_word
     return {**kwargs, "type": hint}

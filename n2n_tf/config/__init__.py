@@ -14,7 +14,9 @@ from n2n_tf.config.settings import (
     essence,
     flag,
     gist,
+    limits_of,
     lookup,
+    number_or_word,
 )
 from n2n_tf.config.training import Config, config_from
 
@@ -22,5 +24,5 @@ __all__ = [
     "FORMATS", "HALVES", "IMAGE_SUFFIXES", "LEAST_MAX_PIXELS", "MANIFEST", "MAX_PIXELS", "MEMORIES", "MEMORY",
     "PIXELS", "PRESETS", "RAW_SUFFIXES", "TILES", "Config", "LostWorkerError", "Range", "RunError", "ServeConfig",
     "StoppedError", "UsageError", "above", "at_least", "build_config", "config_from", "essence", "flag", "gist",
-    "lookup",
+    "limits_of", "lookup", "number_or_word",
 ]  # fmt: skip

@@ -1,12 +1,14 @@
 """What all settings share: their errors, their ranges, their fields, their tables."""
 
 import difflib
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+RANGES = ("auto", "dtype")  # rules that say which intensities count as 0 and 1
 MOST = 2**31 - 1  # that 32 bits hold: of a count, unless it has a bound of its own
 
 
@@ -78,6 +80,29 @@ def check_ranges(settings: Any) -> None:
         for number in value if isinstance(value, tuple) else (value,):
             if within is not None:
                 within.check(number, flag(each.name))
+
+
+def number_or_word(text: str) -> float | str:
+    """A number if it can be read as one."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def limits_of(value_range: Sequence[str | float]) -> tuple[float, float] | None:
+    """The two numbers of a value range as settings have it; None for one of `RANGES`.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if len(value_range) == 1 and value_range[0] in RANGES:
+        return None
+    numbers = [each for each in value_range if isinstance(each, float) and math.isfinite(each)]
+    if len(numbers) != len(value_range) or len(numbers) != 2 or not numbers[0] < numbers[1]:
+        came = " ".join(str(each) for each in value_range)
+        raise UsageError(f"--range {came}: wanted {' or '.join(RANGES)}, or two numbers in ascending order")
+    return numbers[0], numbers[1]
 
 
 def flag(name: str) -> str:

@@ -10,7 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from n2n_tf.config.settings import Range, UsageError, above, at_least, check_ranges, flag, lookup, setting
+from n2n_tf.config.settings import (
+    Range,
+    UsageError,
+    above,
+    at_least,
+    check_ranges,
+    flag,
+    limits_of,
+    lookup,
+    setting,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,12 @@ class Config:
     )
     noise_once: bool = setting(
         False, "freeze the noise of each image, as in a real set with one shot of each scene; slower on large images"
+    )
+    range: tuple[str | float, ...] = setting(
+        ("auto",),
+        "intensities that count as 0 and 1, two numbers LOW HIGH in the images' units; dtype: the whole of their type; "
+        "auto: dtype where they have 8 bits, else where nearly all pixels of the training images lie",
+        metavar="RANGE",
     )
     channels: int = setting(3, "1 (gray), 3 (RGB) or 4 (Bayer raw, packed); images of other counts are skipped")
     flips: bool = setting(True, "random flips of the training crops; of mosaics so that they begin with red again")
@@ -92,6 +108,11 @@ class Config:
             raise UsageError(problem)
 
     @property
+    def limits(self) -> tuple[float, float] | None:
+        """The two numbers of `range`; None if it is a rule."""
+        return limits_of(self.range)
+
+    @property
     def crop_side(self) -> int:
         """Of a crop before flips, which cost a mosaic a row and a column of cells."""
         return self.patch_size + (self.flips and self.channels == 4)
@@ -126,7 +147,9 @@ def _coerce(name: str, value: Any, wanted: Any) -> Any:
         values = value if isinstance(value, (list, tuple)) else [value]
         return tuple(_coerce(name, each, inner[0]) for each in values)
     if origin is types.UnionType:
-        return None if value is None else _coerce(name, value, inner[0])
+        if value is None or (type(value) is str and str in inner):
+            return value
+        return _coerce(name, value, [each for each in inner if each is not types.NoneType][-1])
     if wanted is float and type(value) is int:
         return float(value) if abs(value) < 2**1023 else math.inf if value > 0 else -math.inf  # in no range
     if type(value) is not wanted:
@@ -139,6 +162,11 @@ def _problems(c: Config) -> Iterable[str]:
         value, choices = getattr(c, f.name), f.metadata["choices"]
         if choices and value not in choices:
             lookup(dict.fromkeys(choices), value, flag(f.name))
+    try:
+        if c.limits and c.channels == 4:
+            yield f"--range {_words(c.range)}: raw mosaics have one, black 0 and white 1; leave it out"
+    except UsageError as error:
+        yield str(error)
     for name in ("sigma", "lam"):
         values = getattr(c, name)
         if len(values) not in (1, 2) or list(values) != sorted(values):
@@ -160,4 +188,4 @@ def _problems(c: Config) -> Iterable[str]:
 
 
 def _words(values: Iterable[Any]) -> str:
-    return " ".join(f"{value:g}" for value in values)
+    return " ".join(value if isinstance(value, str) else f"{value:g}" for value in values)

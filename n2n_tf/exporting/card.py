@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from n2n_tf import __version__
 from n2n_tf.config import UsageError
-from n2n_tf.inference import Footprint, footprint_of
+from n2n_tf.inference import Footprint, footprint_of, range_of
 
 LICENSE = "The weights belong to whoever trained them; the license of the training images may bind their use."
 
@@ -60,10 +60,11 @@ def model_card(
         differences: of the export from the network, by signature.
         half: what half precision costs, if it was asked for.
     """
-    footprint = _footprint(network)
+    footprint, value_range = _footprint(network), range_of(network)
     return {
         "network": {"name": network.name, "channels": network.input_shape[-1], "parameters": network.count_params()},
         "side_multiple": multiple,
+        "value_range": value_range and [value_range.low, value_range.high],
         "reach": footprint and footprint.reach,
         "receptive_field": footprint and footprint.receptive_field,
         **made,
@@ -95,10 +96,10 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "",
         "## How to call it",
         "",
-        "TensorFlow Serving, REST, float images [batch, height, width, channels] in [0, 1],",
+        f"TensorFlow Serving, REST, float images [batch, height, width, channels] {_units(card)},",
         f"at most {card['max_pixels']:,} pixels in all, sides rounded up to multiples of {card['side_multiple']}:",
         "",
-        f"    curl -d '{{\"instances\": [[[{[0.5] * channels}]]]}}' HOST:8501/v1/models/n2n:predict",
+        f"    curl -d '{{\"instances\": [[[{[_middle(card)] * channels}]]]}}' HOST:8501/v1/models/n2n:predict",
         "",
     ]
     if "encoded" in card["signatures"]:
@@ -121,6 +122,17 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         f"Keras, without n2n_tf, sides multiples of {card['side_multiple']}: {keras_call}", "", card["license"],
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _units(card: Mapping[str, Any]) -> str:
+    if card["value_range"] is None:
+        return "in [0, 1]"
+    low, high = card["value_range"]
+    return f"as the instrument gives them, most from {low:g} to {high:g}"
+
+
+def _middle(card: Mapping[str, Any]) -> float:
+    return sum(card["value_range"] or (0.0, 1.0)) / 2
 
 
 def _table(title: str, values: Mapping[str, Any]) -> list[str]:

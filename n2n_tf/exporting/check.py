@@ -12,13 +12,14 @@ from n2n_tf.config import RunError
 from n2n_tf.data import bayer
 from n2n_tf.exporting.cpp_loader import CppModel
 from n2n_tf.inference import Denoiser
+from n2n_tf.value_range import UNIT
 
 SIZES = ((1, 1), (1, 7), (33, 65), (64, 32), (130, 97))  # height, width
-CLOSE = 1e-5  # largest difference of floats in [0, 1]
+CLOSE = 1e-5  # largest difference of floats, of the value range
 
 
 def check(network: keras.Model, path: Path) -> dict[str, float]:
-    """Compare every signature with the live network: floats within 1e-5, integers and files exactly.
+    """Compare every signature with the live network: floats within 1e-5 of its range, integers and files exactly.
 
     Returns:
         Largest difference, by signature.
@@ -36,10 +37,11 @@ def check(network: keras.Model, path: Path) -> dict[str, float]:
 
 def _compare(exported: CppModel, live: Denoiser) -> dict[str, float]:
     generator = np.random.default_rng(0)
+    shown = live.units.own or UNIT
     largest = dict.fromkeys(exported.signatures, 0.0)
     for height, width in SIZES:
         image = generator.integers(0, 256, (height, width, live.channels), np.uint8)
-        floats = (image / 255).astype(np.float32)
+        floats = shown.from_unit(image / 255).astype(np.float32)
         results = {
             "serving_default": (exported.run("serving_default", {"image": floats[None]})["denoised"][0], live(floats)),
             "uint8": (exported.run("uint8", {"image": image[None]})["denoised"][0], live(image)),
@@ -59,6 +61,8 @@ def _compare(exported: CppModel, live: Denoiser) -> dict[str, float]:
         for name, (one, other) in results.items():
             signature = name.partition(",")[0]
             difference = _difference(one, other)
+            if signature in ("serving_default", "mosaic"):
+                difference /= shown.span
             if not difference <= (CLOSE if signature in ("serving_default", "mosaic") else 0):
                 raise RunError(
                     f"the export differs from the network by {difference:g} in {name} at {height}×{width}; "

@@ -8,7 +8,8 @@ import numpy as np
 
 from n2n_tf.compat import STORABLE
 from n2n_tf.config import UsageError, gist
-from n2n_tf.inference import Denoiser
+from n2n_tf.inference import RESCALING, Denoiser
+from n2n_tf.value_range import UNIT
 
 
 def in_half(network: keras.Model, dtype: str) -> keras.Model:
@@ -22,12 +23,13 @@ def in_half(network: keras.Model, dtype: str) -> keras.Model:
     nested = [layer.name for layer in network.layers if isinstance(layer, keras.Model)]
     if nested:
         raise UsageError(f"--half: the network holds another one, {nested[0]!r}; wanted one of plain layers")
-    last = network.layers[-1].name
+    layers = [layer.name for layer in network.layers if layer.name not in RESCALING]
+    full = {layers[-1], *RESCALING}  # numbers of 16 bits are larger than float16's largest
 
     def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
         is_layer = isinstance(layer, keras.layers.Layer) and not isinstance(layer, keras.layers.InputLayer)
-        if is_layer and layer.name != last:  # an operator like - follows its inputs
+        if is_layer and layer.name not in full:  # an operator like - follows its inputs
             config["dtype"] = dtype
         return layer.__class__.from_config(config)
 
@@ -40,7 +42,7 @@ def in_half(network: keras.Model, dtype: str) -> keras.Model:
 
 
 def cost_of_half(network: keras.Model, half: keras.Model, side: int = 512) -> dict[str, float]:
-    """What half precision costs and gains on one image: errors against float32 in [0, 1], and seconds of each.
+    """What half precision costs and gains on one image: errors against float32, of the range, and seconds of each.
 
     The image is smooth with Gaussian noise of σ 25, side × side. Medians of three calls.
     """
@@ -48,7 +50,7 @@ def cost_of_half(network: keras.Model, half: keras.Model, side: int = 512) -> di
     clean = 0.5 + 0.4 * np.sin(rows[:, None, None]) * np.cos(rows[None, :, None]) * np.ones(network.input_shape[-1])
     noisy = (clean + np.random.default_rng(0).normal(0, 25 / 255, clean.shape)).astype(np.float32)
     results, seconds = [], []
-    for each in (Denoiser(network), Denoiser(half)):
+    for each in (Denoiser(network, value_range=UNIT), Denoiser(half, value_range=UNIT)):
         results.append(each(noisy))
         times = []
         for _ in range(3):
@@ -68,6 +70,6 @@ def cost_of_half(network: keras.Model, half: keras.Model, side: int = 512) -> di
 def describe(cost: dict[str, Any]) -> str:
     """One line on what half precision costs."""
     return (
-        f"half precision: rms error {cost['rms_error']:.5f}, largest {cost['largest_error']:.4f} of [0, 1]; "
+        f"half precision: rms error {cost['rms_error']:.5f}, largest {cost['largest_error']:.4f} of the range; "
         f"{cost['seconds']:.2f} s against {cost['seconds_float32']:.2f} s in float32, on this machine"
     )

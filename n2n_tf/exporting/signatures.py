@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.data import bayer
+from n2n_tf.inference import range_of
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # first bytes
 IHDR = b"\0\0\0\rIHDR"  # follows them in a PNG
@@ -20,11 +21,13 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
     """Signature name -> function and the inputs that it takes; the first is the default.
 
     Args:
-        network: float32 [B, H, W, C] -> the same, H and W multiples of `multiple`.
+        network: float32 [B, H, W, C] -> the same, H and W multiples of `multiple`; in [0, 1], or with a value range
+            inside: then numbers of all types are taken and given as they are.
         multiple: what sides are padded to, by reflection.
         max_pixels: that the network gets at most in one run, sides rounded up; of a file, also before it is decoded.
     """
     channels = network.input_shape[-1]
+    ranged = range_of(network) is not None
 
     def unit(image: tf.Tensor) -> tf.Tensor:
         # servers do not compare shapes with the signature, and a convolution of another rank aborts the process
@@ -40,6 +43,9 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
         return network(padded, training=False)[:, :height, :width]
 
     def integers(image: tf.Tensor, peak: int) -> tf.Tensor:
+        if ranged:  # they go in as they are
+            denoised = tf.clip_by_value(unit(tf.cast(image, tf.float32)), 0.0, float(peak))
+            return tf.cast(tf.floor(denoised + 0.5), image.dtype)
         # x / 255 is compiled to x · (1/255), which differs; a table does not
         table = tf.constant(np.arange(peak + 1, dtype=np.float32) / np.float32(peak))
         scaled = tf.clip_by_value(unit(tf.gather(table, tf.cast(image, tf.int32))), 0.0, 1.0)
@@ -52,7 +58,7 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
     }
     if channels in (1, 3):  # what a PNG or JPEG can hold
         found["encoded"] = _encoded(channels, multiple, max_pixels, integers)
-    if channels == bayer.CHANNELS:  # Bayer raw, packed
+    if channels == bayer.CHANNELS and not ranged:  # Bayer raw, packed
         found["mosaic"] = _mosaics(unit)
     return found
 

@@ -13,7 +13,8 @@ from n2n_tf.compat import output_shape
 from n2n_tf.config import MEMORIES, MEMORY
 from n2n_tf.inference.footprint import Footprint, footprint_of
 from n2n_tf.inference.tiling import Span, kept, padded_part, spans, tile_shape
-from n2n_tf.intensities import check_intensities
+from n2n_tf.inference.ranged import Units
+from n2n_tf.value_range import ValueRange, filled
 
 logger = logging.getLogger(__name__)
 
@@ -32,15 +33,17 @@ class Denoiser:
     rounding (1e-5).
 
     Args:
-        network: image in, image out, float32 [B, H, W, C] in [0, 1], of any H and W.
+        network: image in, image out, float32 [B, H, W, C] of any H and W, in [0, 1] or with a value range inside.
         memory: GB of resident memory that the process may take; decides when to tile, and how large the tiles are.
         tile: side of the tiles in pixels instead, a multiple of 32.
         ensemble: mean over the 8 flips and rotations of the image; takes 8 times as long.
         any_channels: take gray images with a colour network, as equal channels whose mean is the result, and colour
             images with a gray network, channel by channel. Without it they are refused.
+        value_range: the images' intensities that stand for the network's own range, of which 0 to 1 is one; None if
+            they are in its units, see `Units`.
 
     Raises:
-        ValueError: a network of another form, or tiles that it cannot be computed in.
+        ValueError: a network of another form, a range that is none, or tiles that it cannot be computed in.
     """
 
     def __init__(
@@ -50,11 +53,13 @@ class Denoiser:
         tile: int | None = None,
         ensemble: bool = False,
         any_channels: bool = False,
+        value_range: ValueRange | tuple[float, float] | None = None,
     ):
         self.channels = channels_of(network)
         if memory not in MEMORIES:
             raise ValueError(f"memory {memory:g}: wanted GB {MEMORIES}")
         self.memory, self.tile, self.ensemble, self.any_channels = memory, tile, ensemble, any_channels
+        self.units = Units(network, ValueRange(*value_range) if isinstance(value_range, tuple) else value_range)
         self.footprint = self._footprint(network)
         self.cell = math.lcm(SIDE_MULTIPLE, self.footprint.cell if self.footprint else 1)
         self.halo = -(-self.footprint.reach // self.cell) * self.cell if self.footprint else 0
@@ -68,7 +73,8 @@ class Denoiser:
         """Denoise one image or a batch.
 
         Args:
-            noisy: [H, W], [H, W, C] or [B, H, W, C]; uint8 or uint16 over their whole range, or float in [0, 1].
+            noisy: [H, W], [H, W, C] or [B, H, W, C], of a type that `Units` takes. Pixels that are infinite, not a
+                number, or masked are denoised around, and stay what they are.
             on_tile: called after each tile with the number of pixels done by it.
 
         Returns:
@@ -77,26 +83,27 @@ class Denoiser:
         Raises:
             ValueError: a shape, channel count, dtype or values that do not fit, or too little memory.
         """
-        noisy = np.asarray(noisy)
+        noisy = np.asanyarray(noisy)
         batch = {2: noisy[None, ..., None], 3: noisy[None], 4: noisy}.get(noisy.ndim)
         if batch is None or 0 in batch.shape or not self._fits(batch.shape[-1]):
             raise ValueError(
                 f"the image has shape {noisy.shape}; this network takes non-empty [H, W, {self.channels}], "
                 f"[B, H, W, {self.channels}]{' or [H, W]' if self.channels == 1 else ''}"
             )
-        if noisy.dtype.newbyteorder("=") not in (np.uint8, np.uint16) and noisy.dtype.kind != "f":
-            raise ValueError(f"the image is {noisy.dtype}; wanted uint8, uint16 or float: convert it")
-        check_intensities(noisy)
         denoised = np.empty_like(batch)
         grid = self._grid(batch.shape[1], batch.shape[2], noisy.nbytes)
-        for image, result in zip(batch, denoised, strict=True):
+        for given, result in zip(batch, denoised, strict=True):
+            image, missing = filled(given)
+            self.units.check(image)
             for rows, columns in grid:
-                tile = self._on_unit(_to_unit(padded_part(image, rows, columns)))
+                tile = self._on_unit(self.units.enter(padded_part(image, rows, columns)))
                 in_image, in_tile = kept(rows, columns)
                 place = result[in_image]  # cut where the padding begins
-                place[...] = _from_unit(tile[in_tile][: place.shape[0], : place.shape[1]], place.dtype)
+                place[...] = self.units.leave(tile[in_tile][: place.shape[0], : place.shape[1]], place.dtype)
                 if on_tile:
                     on_tile(place.shape[0] * place.shape[1])
+            if missing is not None:
+                result[missing] = given[missing]
         return denoised.reshape(noisy.shape)
 
     def _fits(self, channels: int) -> bool:
@@ -154,29 +161,13 @@ def denoise(
     memory: float = MEMORY,
     tile: int | None = None,
     ensemble: bool = False,
+    value_range: ValueRange | tuple[float, float] | None = None,
 ) -> np.ndarray:
     """Denoise one image or a batch, of any size. For many calls make one `Denoiser`: it traces the network once.
 
     Arguments, result and errors are those of `Denoiser` and its call.
     """
-    return Denoiser(network, memory, tile, ensemble)(noisy)
-
-
-def _to_unit(image: np.ndarray) -> np.ndarray:
-    """As stored -> float32, integers divided by their largest value."""
-    unit = image.astype(np.float32)
-    if image.dtype.kind == "u":
-        unit /= np.float32(np.iinfo(image.dtype).max)
-    return unit
-
-
-def _from_unit(unit: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """float32 -> what is stored as `dtype` by assignment: for integers clipped, scaled, half a step added."""
-    if dtype.kind == "u":
-        unit = np.clip(unit, 0, 1)
-        unit *= np.float32(np.iinfo(dtype).max)
-        unit += np.float32(0.5)
-    return unit
+    return Denoiser(network, memory, tile, ensemble, value_range=value_range)(noisy)
 
 
 def channels_of(network: keras.Model) -> int:

@@ -9,9 +9,11 @@ import keras
 
 from n2n_tf.config import UsageError, gist
 from n2n_tf.files import partial_name, write
+from n2n_tf.inference.ranged import RESCALING, range_of
+from n2n_tf.value_range import ValueRange
 
 MOST_BYTES = 2**31  # of an unpacked file; the paper's U-Net has 5 MB
-LAYERS = "layers"  # attribute of a .weights.h5 file
+LAYERS, RANGE = "layers", "value_range"  # attributes of a .weights.h5 file
 
 
 def save_denoiser(network: keras.Model, path: Path, full: keras.Model | None = None) -> None:
@@ -24,13 +26,13 @@ def save_denoiser(network: keras.Model, path: Path, full: keras.Model | None = N
     """
 
     def write_both(weights: Path) -> None:
-        weights.write_bytes(_weights_of(full or network, layers_of(network), weights.parent))
+        weights.write_bytes(_weights_of(full or network, network, weights.parent))
         write(path, network.save)
 
     write(weights_beside(path), write_both)
 
 
-def _weights_of(network: keras.Model, layers: str, folder: Path) -> bytes:
+def _weights_of(network: keras.Model, told: keras.Model, folder: Path) -> bytes:
     """A .weights.h5 file: made in memory, as in a .keras file, since HDF5 crashes where a disk is full."""
     archive = folder / partial_name("network.keras")
     try:
@@ -40,7 +42,9 @@ def _weights_of(network: keras.Model, layers: str, folder: Path) -> bytes:
     finally:
         archive.unlink(missing_ok=True)
     with h5py.File(weights, "r+") as file:
-        file.attrs[LAYERS] = layers
+        file.attrs[LAYERS] = layers_of(told)
+        if value_range := range_of(told):
+            file.attrs[RANGE] = (value_range.low, value_range.high)
     return weights.getvalue()
 
 
@@ -51,15 +55,16 @@ def weights_beside(path: str | Path) -> Path:
 
 def layers_of(network: keras.Model) -> str:
     """The names of its layers that have weights, and of the last: networks of equal weights can differ there."""
-    return "\n".join(layer.name for layer in network.layers if layer.weights or layer is network.layers[-1])
+    layers = [layer for layer in network.layers if layer.name not in RESCALING]
+    return "\n".join(layer.name for layer in layers if layer.weights or layer is layers[-1])
 
 
-def read_form(weights: Path) -> tuple[str, int, int]:
+def read_form(weights: Path) -> tuple[str, int, int, ValueRange | None]:
     """What a .weights.h5 file tells of its network.
 
     Returns:
         Its layers, as `layers_of`, empty if it does not tell; channels and features of its first convolution, 0 if it
-        has none.
+        has none; its value range, if it has one inside.
 
     Raises:
         UsageError: no .weights.h5 file of Keras, or one that unpacks to too much.
@@ -69,6 +74,7 @@ def read_form(weights: Path) -> tuple[str, int, int]:
         with h5py.File(weights) as file:
             file.visititems(lambda name, item: sizes.append(getattr(item, "nbytes", 0)))
             layers = file.attrs.get(LAYERS, "")
+            value_range = ValueRange(*map(float, file.attrs[RANGE])) if RANGE in file.attrs else None
             kernel = file["layers/conv2d/vars/0"].shape if "layers/conv2d/vars/0" in file else (0,) * 4
     except Exception as error:  # what a damaged file makes h5py raise is open-ended
         raise UsageError(f"{weights}: not a .weights.h5 file of Keras: {gist(error)}") from error
@@ -78,4 +84,4 @@ def read_form(weights: Path) -> tuple[str, int, int]:
     channels, features = kernel[2:] if len(kernel) == 4 else (0, 0)
     if features**2 > total:  # each of our networks has a convolution from features to features
         channels = features = 0
-    return layers if isinstance(layers, str) else "", channels, features
+    return layers if isinstance(layers, str) else "", channels, features, value_range
