@@ -18,12 +18,13 @@ IMAGES, CROPS = 64, 2000
 def rates() -> dict[str, float]:
     """By source, with Gaussian noise; and of the bare loop that decodes as many images on all cores."""
     from n2n_tf.config import Config
-    from n2n_tf.data import prepare, readers
+    from n2n_tf.data import prepare
     from n2n_tf.data.images import find_images
     from n2n_tf.data.manifest import TRAIN
     from n2n_tf.data.pipeline import training_batches
     from n2n_tf.data.shard_writer import Writer
     from n2n_tf.data.shards import open_shards
+    from n2n_tf.formats import readers
     from n2n_tf.noise import Gaussian
 
     config, noise = Config(noise="gaussian", patch_size=CROP, batch_size=BATCH), Gaussian(25 / 255)

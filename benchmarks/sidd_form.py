@@ -16,7 +16,8 @@ import numpy as np
 import scipy.io
 from scipy.ndimage import gaussian_filter
 
-from n2n_tf.data import bayer, raw, sidd
+from n2n_tf.data import sidd
+from n2n_tf.formats import bayer, raw
 
 SHOT, READ = 4.8e-6, 1e-6  # a for each ISO, as in the metadata of a Galaxy S6; b
 LEVELS = 1023

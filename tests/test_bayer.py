@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from n2n_tf.config import UsageError
-from n2n_tf.data import bayer
+from n2n_tf.formats import bayer
 
 SIZES = [(2, 2), (2, 3), (3, 2), (5, 7), (8, 8), (9, 4)]
 PATTERNS = sorted(bayer.RED)

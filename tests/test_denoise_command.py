@@ -1,3 +1,4 @@
+import dataclasses
 import struct
 import zlib
 
@@ -7,8 +8,8 @@ import tifffile
 from PIL import Image
 
 from n2n_tf.cli.main import main
-from n2n_tf.data import writers
-from n2n_tf.data.readers import pages, read
+from n2n_tf.formats.readers import pages, read
+from n2n_tf.formats.table import FORMATS
 
 RNG = np.random.default_rng(0)
 
@@ -177,7 +178,7 @@ def test_an_interrupted_write_leaves_nothing(models, tmp_path, monkeypatch):
         target.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(writers.WRITERS, "PNG", half)
+    monkeypatch.setitem(FORMATS, "PNG", dataclasses.replace(FORMATS["PNG"], write=half))
     source = save(tmp_path / "a.png", 8, 9, 3)
     assert denoise(models("identity 3"), source, "--output", tmp_path / "out") == 130
     assert not list((tmp_path / "out").iterdir())

@@ -5,8 +5,8 @@ import pytest
 import rawpy
 import tifffile
 
-from n2n_tf.data import raw
-from n2n_tf.data.dng import write_dng
+from n2n_tf.formats import raw
+from n2n_tf.formats.dng import write_dng
 
 AREA = (4, 6, 60, 90)
 FRAME = {  # their defaults are the frame's size, the visible area, 1, or unknown; none is written where it was not

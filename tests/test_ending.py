@@ -17,7 +17,7 @@ WITHIN = 20  # seconds to exit in
 
 SLOW = """
     import sys, time
-    from n2n_tf.data import readers
+    from n2n_tf.formats import readers
     read = readers.read
     def slow(page):
         time.sleep(0.3)

@@ -21,10 +21,10 @@ import n2n_tf
 from n2n_tf.cli.main import main
 from n2n_tf.compat import KERAS_2, STORABLE
 from n2n_tf.config import MAX_PIXELS, RunError, UsageError
-from n2n_tf.data import bayer
 from n2n_tf.exporting import check as checking
 from n2n_tf.exporting import export, saved_model
 from n2n_tf.exporting.cpp_loader import CppModel
+from n2n_tf.formats import bayer
 from n2n_tf.inference import load_denoiser
 from n2n_tf.networks import unet
 

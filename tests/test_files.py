@@ -16,9 +16,10 @@ from n2n_tf.cli.main import main
 from n2n_tf.config import MANIFEST
 from n2n_tf.data.images import find_files
 from n2n_tf.data.manifest import TRAIN
-from n2n_tf.data.readers import UnusableImageError, pages
 from n2n_tf.data.shard_writer import Source, Writer
-from n2n_tf.data.tiff_tags import MOST_PAGES
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.readers import pages
+from n2n_tf.formats.tiff.tags import MOST_PAGES
 
 WRITER = """
 import pathlib, sys, time

@@ -6,13 +6,14 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "n2n_tf"
 ORDER = [
     {"config"},
-    {"compat", "files", "intensities", "progress"},
-    {"noise"},
-    {"data"},
+    {"compat", "files", "intensities", "progress", "value_range"},
     {"sampling"},
+    {"noise"},
     {"methods"},
     {"networks"},
     {"inference"},
+    {"formats"},
+    {"data"},
     {"evaluation"},
     {"training"},
     {"exporting"},
@@ -20,8 +21,9 @@ ORDER = [
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
-NEVER = {("methods", "networks"), ("methods", "data"), ("networks", "noise"), ("networks", "methods"),
-         ("data", "methods"), ("inference", "methods"), ("inference", "networks"), ("inference", "data")}  # fmt: skip
+NEVER = {("methods", "networks"), ("networks", "noise"), ("networks", "methods"), ("data", "methods"),
+         ("inference", "methods"), ("inference", "networks"),
+         *(("formats", room) for room in ("sampling", "noise", "methods", "networks", "inference"))}  # fmt: skip
 
 
 def imports(source):

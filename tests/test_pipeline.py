@@ -13,10 +13,11 @@ import tifffile
 from PIL import Image
 
 from n2n_tf.config import Config
-from n2n_tf.data import bayer, pipeline, seeds
+from n2n_tf.data import pipeline, seeds
 from n2n_tf.data.images import find_images
 from n2n_tf.data.pipeline import crop, draws_of, flip, held_out_pair, shuffled, training_batches
 from n2n_tf.data.seeds import derive
+from n2n_tf.formats import bayer
 from n2n_tf.noise import Gaussian
 
 CONFIG = Config(data=("x",), noise="gaussian", patch_size=64, batch_size=3, seed=7)
@@ -206,7 +207,7 @@ def test_purposes_have_different_seeds():
 MEMORY = """
     import functools, re, sys
     from n2n_tf.config import Config
-    from n2n_tf.data import readers
+    from n2n_tf.formats import readers
     from n2n_tf.data.images import find_images
     from n2n_tf.data.pipeline import training_batches
 

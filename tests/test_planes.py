@@ -8,8 +8,8 @@ import tifffile
 from PIL import Image
 
 from n2n_tf.cli.main import main
-from n2n_tf.data.errors import UnusableImageError
-from n2n_tf.data.readers import pages, read
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.readers import pages, read
 
 RNG = np.random.default_rng(0)
 STACK = RNG.integers(0, 65535, (5, 40, 50), np.uint16)

@@ -10,9 +10,9 @@ from PIL import Image
 from test_raw import write_dng
 
 from n2n_tf.cli.main import main
-from n2n_tf.data import raw, readers
 from n2n_tf.data.manifest import TRAIN, VAL
 from n2n_tf.data.shards import open_shards
+from n2n_tf.formats import raw, readers
 
 RNG = np.random.default_rng(0)
 SIZE = ["--crop-size", "64", "--step", "32"]

@@ -14,10 +14,11 @@ from PIL import Image
 
 from n2n_tf.cli.main import main
 from n2n_tf.config import Config, UsageError, build_config
-from n2n_tf.data import bayer, dng, raw, readers, writers
-from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.images import find_images
 from n2n_tf.evaluation.pictures import developed
+from n2n_tf.formats import bayer, dng, raw, readers, writers
+from n2n_tf.formats.dng_levels import CFA, raw_page
+from n2n_tf.formats.errors import UnusableImageError
 
 BLACK, WHITE = 512, 4095
 
@@ -40,9 +41,9 @@ def write_dng(path, pattern="RGGB", size=(64, 96), area=None, sub=False, levels=
         options = {"metadata": None, "software": False}
         if sub:
             tiff.write(np.zeros((16, 24, 3), np.uint8), subifds=1, subfiletype=1, extratags=ifd0, **options)
-            tiff.write(whole, photometric=raw.CFA, subfiletype=0, extratags=page, **options)
+            tiff.write(whole, photometric=CFA, subfiletype=0, extratags=page, **options)
         else:
-            tiff.write(whole, photometric=raw.CFA, subfiletype=0, extratags=[*ifd0, *page], **options)
+            tiff.write(whole, photometric=CFA, subfiletype=0, extratags=[*ifd0, *page], **options)
     return whole
 
 
@@ -87,7 +88,7 @@ def test_each_plane_has_its_black_level(pattern, corner, tmp_path):
 
 def tags_of(path):
     with tifffile.TiffFile(path) as tiff:
-        page, first = raw.raw_page(tiff), tiff.pages[0].aspage()
+        page, first = raw_page(tiff), tiff.pages[0].aspage()
         return {tag.code: tag.value for each in (first, page) for tag in each.tags.values()}
 
 
@@ -100,7 +101,7 @@ def test_the_tags_of_the_camera_stay(sub, byteorder, tmp_path):
     before, after = tags_of(tmp_path / "a.dng"), tags_of(tmp_path / "b.dng")
     for code in (271, 33421, 33422, 50706, 50707, 50708, 50714, 50717, 50721, 50728, 50730, 50778, 50829, 51022):
         assert after[code] == before[code], code
-    assert (after[254], after[258], after[262], 51041 in after) == (0, 16, raw.CFA, False)
+    assert (after[254], after[258], after[262], 51041 in after) == (0, 16, CFA, False)
 
 
 def test_the_mosaics_own_tags_win_over_those_of_a_preview_before_it(tmp_path):
@@ -199,7 +200,7 @@ def test_several_shots_in_one_file_are_refused(name, tmp_path):
                 if tag.code > 33000]  # fmt: skip
     with tifffile.TiffWriter(tmp_path / name) as tiff:
         for shot in (whole, whole + 1):
-            tiff.write(shot, photometric=raw.CFA, subfiletype=0, metadata=None, software=False, extratags=tags)
+            tiff.write(shot, photometric=CFA, subfiletype=0, metadata=None, software=False, extratags=tags)
     with pytest.raises(UnusableImageError, match="it holds several shots"):
         readers.pages(tmp_path / name)
 

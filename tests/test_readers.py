@@ -5,7 +5,9 @@ import tensorflow as tf
 import tifffile
 from PIL import Image
 
-from n2n_tf.data.readers import UnusableImageError, colors_in_unit_range, pages, read
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.pixels import colors_in_unit_range
+from n2n_tf.formats.readers import pages, read
 
 RNG = np.random.default_rng(0)
 HEIGHT, WIDTH = 13, 17

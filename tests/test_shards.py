@@ -14,10 +14,10 @@ import tensorflow as tf
 from n2n_tf.cli.main import main
 from n2n_tf.config import Config, RunError, UsageError, build_config
 from n2n_tf.data import shard_writer, shards
-from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.manifest import TRAIN, VAL
 from n2n_tf.data.pipeline import held_out_pair, training_batches
 from n2n_tf.data.shards import HeldOut, open_shards
+from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.noise import Gaussian
 from n2n_tf.training.divergence import StopAtNaN
 

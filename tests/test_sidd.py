@@ -17,12 +17,13 @@ import tensorflow as tf
 from benchmarks import sidd_form
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.data import bayer, sidd
 from n2n_tf.data import prepare as prepare_module
-from n2n_tf.data.errors import UnusableImageError
+from n2n_tf.data import sidd
 from n2n_tf.data.manifest import VAL
 from n2n_tf.data.shards import open_shards
 from n2n_tf.evaluation import blocks as block_files
+from n2n_tf.formats import bayer
+from n2n_tf.formats.errors import UnusableImageError
 
 PHONES = sorted(sidd.PATTERNS)
 COLORS = {"R": 0.2, "G": 0.4, "B": 0.6}

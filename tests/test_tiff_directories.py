@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import tifffile
 
-from n2n_tf.data import readers
-from n2n_tf.data.writers import WRITERS
+from n2n_tf.formats import readers
+from n2n_tf.formats.tiff.writer import write_tiff
 
 RNG = np.random.default_rng(0)
 
 
 def rewritten(path):
     target = path.with_name("new" + path.name)
-    WRITERS["TIFF"](str(path), target, ((page.number, readers.read(page)) for page in readers.pages(path)))
+    write_tiff(str(path), target, ((page.number, readers.read(page)) for page in readers.pages(path)))
     return target
 
 

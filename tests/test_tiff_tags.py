@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from n2n_tf.cli.main import main
-from n2n_tf.data.preamble import preamble
+from n2n_tf.formats.tiff.preamble import preamble
 
 RNG = np.random.default_rng(0)
 STACK = RNG.integers(0, 65535, (2, 3, 20, 30), np.uint16)

@@ -1,5 +1,6 @@
 """Files written like others; checked with Pillow and tifffile, which wrote the originals."""
 
+import dataclasses
 import io
 import struct
 
@@ -10,8 +11,10 @@ import tifffile
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from n2n_tf.data.readers import UnusableImageError, pages, read
-from n2n_tf.data.writers import WRITERS, write_like
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.readers import pages, read
+from n2n_tf.formats.table import FORMATS
+from n2n_tf.formats.writers import write_like
 
 RNG = np.random.default_rng(0)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -246,7 +249,7 @@ def test_what_a_codec_raises_becomes_one_kind_of_error(tmp_path, monkeypatch):
     def fail(source, target, images):
         raise RuntimeError("codec")
 
-    monkeypatch.setitem(WRITERS, "BMP", fail)
+    monkeypatch.setitem(FORMATS, "BMP", dataclasses.replace(FORMATS["BMP"], write=fail))
     Image.fromarray(PHOTO).save(tmp_path / "a.bmp")
     with pytest.raises(UnusableImageError, match="cannot be written: codec"):
         copy(tmp_path / "a.bmp", tmp_path / "b.bmp")

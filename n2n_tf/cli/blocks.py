@@ -6,7 +6,7 @@ from pathlib import Path
 
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.data import bayer
+from n2n_tf.formats import bayer
 from n2n_tf.progress import ProgressLine
 
 

@@ -13,11 +13,14 @@ import tifffile
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import MEMORIES, MEMORY, RAW_SUFFIXES, TILES, RunError, UsageError
-from n2n_tf.data import bayer, ome, raw, readers
 from n2n_tf.data.images import find_files, listing, reason
-from n2n_tf.data.readers import Page, UnusableImageError
-from n2n_tf.data.writers import write_like
 from n2n_tf.files import write
+from n2n_tf.formats import bayer, raw, readers
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.page import Page
+from n2n_tf.formats.pixels import check_pixels
+from n2n_tf.formats.tiff import ome
+from n2n_tf.formats.writers import write_like
 from n2n_tf.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -205,7 +208,7 @@ def _denoised(denoiser: "Denoiser", page: Page, advance: Callable[[float], None]
         wanted = f"images of {denoiser.channels} channels" if page.is_raw else "raw files"
         raise UnusableImageError(f"{'a' if page.is_raw else 'no'} raw file; this model takes {wanted}")
     image = readers.read(page)
-    readers.check_pixels(image)
+    check_pixels(image)
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
     denoised = denoiser(image[..., : page.colors], advance)

@@ -17,10 +17,10 @@ from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import Config, RunError, UsageError, at_least, build_config, lookup
-from n2n_tf.data import bayer
 from n2n_tf.data.images import find_files, find_images, fixed_part, listing, reason
 from n2n_tf.data.pairs import find_pairs
 from n2n_tf.files import write, write_json
+from n2n_tf.formats import bayer
 from n2n_tf.progress import ProgressLine
 
 if TYPE_CHECKING:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.data import readers
-from n2n_tf.data.readers import Page, UnusableImageError
 from n2n_tf.files import PARTIAL
+from n2n_tf.formats import readers, table
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.page import Page
+from n2n_tf.formats.pixels import check_pixels, colors_in_unit_range
 
 logger = logging.getLogger(__name__)
 
@@ -55,9 +57,9 @@ class Images:
             page = self.pages[number]
             try:
                 image = readers.read(page)
-                readers.check_pixels(image[..., : page.colors])  # all of it: luck does not decide
+                check_pixels(image[..., : page.colors])  # all of it: luck does not decide
                 window = _window(image, side, draws) if side else image
-                return readers.colors_in_unit_range(window, page.colors), np.int64(number)
+                return colors_in_unit_range(window, page.colors), np.int64(number)
             except (UnusableImageError, OSError) as error:
                 self.skipped[str(page)] = reason(error)
         self.failure = RunError("none of the images can be read:\n" + listing(self.skipped))
@@ -112,7 +114,7 @@ def find_files(paths: Iterable[str], flag: str) -> dict[str, str]:
         fixed = os.path.dirname(path) if exists else fixed_part(path)
         for match in matches:
             inside = _files_in(match) if os.path.isdir(match) else [match]
-            root = match if exists and os.path.isdir(match) else fixed
+            root = fixed if inside == [match] or not (exists and os.path.isdir(match)) else match
             files.update((file, min(root, files.get(file, root), key=len)) for file in inside)  # the outermost
     return files
 
@@ -141,15 +143,18 @@ def _window(image: np.ndarray, side: int, draws: Sequence[int]) -> np.ndarray:
 
 def _files_in(folder: str) -> list[str]:
     inside = sorted(_walk(folder))
-    images = [each for each in inside if os.path.splitext(each)[1].lower() in readers.SUFFIXES]
+    images = [path for path, is_image in inside if is_image]
     if len(images) < len(inside):
         logger.info("%s: %d files without the suffix of an image passed over", folder, len(inside) - len(images))
     return images
 
 
-def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Files, and no pipes; as the listing tells their kind this asks the disk nothing more of each."""
-    real = os.path.realpath(folder)
+def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterator[tuple[str, bool]]:
+    """Files, and whether they have the suffix of an image; no pipes. A folder that is an image counts as a file.
+
+    As the listing tells the kind of each, this asks the disk nothing more.
+    """
+    real, known = os.path.realpath(folder), table.suffixes()
     if real in above:
         logger.warning("%s: passed over: a link to a folder that it lies in", folder)
         return
@@ -159,6 +164,9 @@ def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
     except OSError as error:
         logger.warning("%s: passed over: %s", folder, reason(error))
         return
+    if table.marked({entry.name for entry in entries}):
+        yield folder, True
+        return
     for entry in entries:
         try:
             is_file = entry.is_file() and not entry.name.startswith((PARTIAL, "._"))  # interrupted; of macOS
@@ -166,7 +174,7 @@ def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
             logger.warning("%s: passed over: %s", entry.path, reason(error))
             continue
         if is_file:
-            yield entry.path
+            yield entry.path, os.path.splitext(entry.name)[1].lower() in known
         elif entry.is_dir():
             yield from _walk(entry.path, above | {real})
         elif entry.is_symlink() and not os.path.exists(entry.path):

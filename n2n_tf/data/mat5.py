@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from n2n_tf.data.errors import UnusableImageError
+from n2n_tf.formats.errors import UnusableImageError
 
 REFUSED = 3  # exit status; the reason is what was printed
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.data.images import find_images, listing
-from n2n_tf.data.readers import Page
+from n2n_tf.formats.page import Page
 
 
 def find_pairs(

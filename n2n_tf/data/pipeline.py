@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import Config
-from n2n_tf.data import bayer
 from n2n_tf.data.images import Images
 from n2n_tf.data.seeds import ELEMENT, HELD_OUT, IMAGE, SHUFFLE, derive
 from n2n_tf.data.shards import HeldOut, Shards
+from n2n_tf.formats import bayer
 from n2n_tf.noise import Noise
 
 LARGEST_HELD_OUT = 512  # side in pixels, so that a validation is quick whatever the images

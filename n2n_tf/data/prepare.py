@@ -12,12 +12,14 @@ from urllib.parse import quote
 import numpy as np
 
 from n2n_tf.config import UsageError
-from n2n_tf.data import bayer, readers, sidd
-from n2n_tf.data.errors import UnusableImageError
+from n2n_tf.data import sidd
 from n2n_tf.data.images import Images, find_files, find_images, reason
 from n2n_tf.data.manifest import TRAIN, VAL
-from n2n_tf.data.readers import Page
 from n2n_tf.data.shard_writer import Source
+from n2n_tf.formats import bayer, readers
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.page import Page
+from n2n_tf.formats.pixels import check_pixels, colors_in_unit_range
 
 logger = logging.getLogger(__name__)
 
@@ -145,9 +147,9 @@ def _read_sidd(pattern: str, noisy: Path, clean: Path | None = None) -> tuple[np
 
 def _read_page(page: Page, dtype: str) -> tuple[np.ndarray, None]:
     image = readers.read(page)[..., : page.colors]
-    readers.check_pixels(image)
+    check_pixels(image)
     if dtype == "float32":
-        return readers.colors_in_unit_range(image, page.colors), None
+        return colors_in_unit_range(image, page.colors), None
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
     if image.dtype == np.uint8 and dtype == "uint16":

@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import MANIFEST, UsageError
-from n2n_tf.data import bayer
-from n2n_tf.data.errors import UnusableImageError
 from n2n_tf.data.manifest import COMPRESSION, path_of, read_manifest, shards_at, size_of
 from n2n_tf.files import partial_name, sweep
+from n2n_tf.formats import bayer
+from n2n_tf.formats.errors import UnusableImageError
 
 LEVEL = 1  # of compression: 8 times faster than the default for 20 % more bytes
 PAUSE = 5.0  # seconds between two writings of the manifest

@@ -13,10 +13,11 @@ import h5py
 import numpy as np
 
 from n2n_tf.config import UsageError, lookup
-from n2n_tf.data import bayer, mat5
-from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
-from n2n_tf.data.raw import CFA_PATTERN
-from n2n_tf.data.readers import check_pixels
+from n2n_tf.data import mat5
+from n2n_tf.formats import bayer
+from n2n_tf.formats.dng_levels import CFA_PATTERN
+from n2n_tf.formats.errors import MAX_PIXELS, UnusableImageError
+from n2n_tf.formats.pixels import check_pixels
 
 PATTERNS = {"G4": "BGGR", "GP": "BGGR", "IP": "RGGB", "N6": "BGGR", "S6": "GRBG"}  # by phone
 NAME = re.compile(r"(\d+)_(\d+)_([A-Z0-9]{2})_(\d+)_(\d+)_(\d+)_([LNH])")

@@ -9,13 +9,15 @@ import numpy as np
 import scipy.io
 
 from n2n_tf.config import RunError, UsageError, lookup
-from n2n_tf.data import bayer, sidd
+from n2n_tf.data import sidd
 from n2n_tf.data.images import reason
-from n2n_tf.data.readers import UnusableImageError, check_pixels
 from n2n_tf.evaluation.metrics import WINDOW
 from n2n_tf.evaluation.paper import SIDD_VALIDATION
 from n2n_tf.evaluation.protocol import Block, Denoise, TestSet, on_mosaics
 from n2n_tf.files import write
+from n2n_tf.formats import bayer
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.pixels import check_pixels
 
 KEY = "SubmitRaw"  # of the array in a submission
 

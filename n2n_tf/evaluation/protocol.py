@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from n2n_tf.data import bayer, readers
-from n2n_tf.data.readers import Page
 from n2n_tf.evaluation.metrics import affine_fit, psnr, ssim
 from n2n_tf.evaluation.pictures import to_uint8
+from n2n_tf.formats import bayer, readers
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.page import Page
+from n2n_tf.formats.pixels import colors_in_unit_range
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
 from n2n_tf.noise import Noise
 
@@ -165,7 +167,7 @@ def _read(page: Page | Block, types: tuple[np.dtype, ...] | None = None) -> np.n
     try:
         image = page.pixels if isinstance(page, Block) else readers.read(page)
         if types and image.dtype not in types:
-            raise readers.UnusableImageError(f"{image.dtype}, which this protocol would round: --protocol float")
-        return image if isinstance(page, Block) else readers.colors_in_unit_range(image, page.colors)
-    except readers.UnusableImageError as error:
-        raise readers.UnusableImageError(f"{page}: {error}") from error
+            raise UnusableImageError(f"{image.dtype}, which this protocol would round: --protocol float")
+        return image if isinstance(page, Block) else colors_in_unit_range(image, page.colors)
+    except UnusableImageError as error:
+        raise UnusableImageError(f"{page}: {error}") from error

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from n2n_tf.config import RunError
-from n2n_tf.data import bayer
 from n2n_tf.exporting.cpp_loader import CppModel
+from n2n_tf.formats import bayer
 from n2n_tf.inference import Denoiser
 from n2n_tf.value_range import UNIT
 

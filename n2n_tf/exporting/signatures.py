@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from n2n_tf.data import bayer
+from n2n_tf.formats import bayer
 from n2n_tf.inference import range_of
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # first bytes

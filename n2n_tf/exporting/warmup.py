@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from n2n_tf.data import bayer
 from n2n_tf.exporting.signatures import Signature
+from n2n_tf.formats import bayer
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
 
 MODEL = "n2n"  # named in the requests; the server replays them to the version they lie in, whatever it is called

@@ -5,16 +5,18 @@ import csv
 import dataclasses
 import json
 import operator
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from n2n_tf.config import RunError, UsageError, gist
 from n2n_tf.data.images import Images
-from n2n_tf.data.readers import Page
 from n2n_tf.data.shards import HeldOut, Shards, reopen_shards
+from n2n_tf.formats.page import KINDS, MOSAIC, Page, kind_of
 
 PAGE = tuple(field.type for field in dataclasses.fields(Page))  # the types of a saved page
+EARLIER_PAGE = (*PAGE[:5], bool)  # before pages told their kind: whether it is a raw mosaic
 REPORT = {"scores": dict, "scored_images": str, "picture": str, "denoiser": str}  # what the command line shows
 
 
@@ -108,6 +110,9 @@ def images_from_json(saved: dict[str, Any], channels: int, is_held_out: bool) ->
 
 
 def _page(saved: list[Any]) -> Page:
-    if tuple(map(type, saved)) != PAGE or "\0" in saved[0] or not min(saved[1] + 1, *saved[2:5]) > 0:
+    if tuple(map(type, saved)) == EARLIER_PAGE:
+        saved = [*saved[:5], MOSAIC if saved[5] else kind_of(saved[4]), ""]
+    is_page = tuple(map(type, saved)) == PAGE and "\0" not in saved[0] and saved[5] in KINDS
+    if not is_page or min(saved[1] + 1, *saved[2:5]) <= 0:
         raise ValueError(f"no image: {str(saved)[:80]}")
-    return Page(*saved)
+    return Page(*saved[:5], *map(sys.intern, saved[5:]))  # there may be millions

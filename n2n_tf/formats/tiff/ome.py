@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import tifffile
 
-from n2n_tf.data.errors import UnusableImageError
-from n2n_tf.data.readers import format_of
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.table import FORMATS, format_of
 
 
 def check_set(source: str, targets: Mapping[str, Path]) -> None:
@@ -29,7 +29,7 @@ def check_set(source: str, targets: Mapping[str, Path]) -> None:
 
 def named_files(path: str) -> set[str]:
     """The files that a TIFF's OME-XML names as holding pixels, or the XML itself; the file's own name too."""
-    if format_of(path) != "TIFF":
+    if format_of(path) is not FORMATS["TIFF"]:
         return set()
     with tifffile.TiffFile(path) as tiff:
         text = tiff.ome_metadata

@@ -6,14 +6,15 @@ from operator import index
 import numpy as np
 import tifffile
 
-from n2n_tf.data.errors import UnusableImageError
-from n2n_tf.data.tiff_tags import MOST_PAGES, check_pages
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.page import Page, kind_of
+from n2n_tf.formats.tiff.tags import MOST_PAGES, check_pages
 
 PLANES = 33629  # MetaMorph's tag of as many values as there are planes
 
 
-def header(path: str) -> list[tuple[int, int, int, int]]:
-    """Number, height, width and channels of each page that is an image, no smaller copy of one and no mask.
+def header(path: str) -> list[Page]:
+    """Each page that is an image, no smaller copy of one and no mask.
 
     Raises:
         UnusableImageError: a page is of a kind that would be misread, or there are planes that are no pages.
@@ -29,7 +30,7 @@ def header(path: str) -> list[tuple[int, int, int, int]]:
         for number, page in pages:
             if any(not is_copy(below, page) for below in pages_below(page)):
                 raise UnusableImageError(f"further images below page {number + 1} (SubIFDs); save them as pages")
-        return [(number, *_shape(page)) for number, page in pages if is_image(page)]
+        return [_described(path, number, page) for number, page in pages if is_image(page)]
 
 
 def read(path: str, number: int) -> np.ndarray:
@@ -70,7 +71,7 @@ def _check_planes(tiff: tifffile.TiffFile) -> None:
         raise UnusableImageError("a stack in one piece; save its planes as pages")
 
 
-def _shape(page: tifffile.TiffPage) -> tuple[int, int, int]:
+def _described(path: str, number: int, page: tifffile.TiffPage) -> Page:
     sizes = dict(zip(page.axes, page.shape, strict=True))
     channels, model = sizes.get("S", 1), tifffile.PHOTOMETRIC(page.photometric).name
     alpha = bool(page.extrasamples) and page.extrasamples[0] > 0  # 0, or nothing, says that it is none
@@ -88,4 +89,5 @@ def _shape(page: tifffile.TiffPage) -> tuple[int, int, int]:
         raise UnusableImageError(f"{page.dtype} pixels; wanted uint8, uint16 or float: convert the file")
     if page.dtype != bool and page.bitspersample != page.dtype.itemsize * 8:
         raise UnusableImageError(f"{page.bitspersample}-bit pixels; wanted 1, 8 or 16 bits or float: convert the file")
-    return index(sizes["Y"]), index(sizes["X"]), channels  # of damaged tags tifffile makes texts and tuples
+    height, width = index(sizes["Y"]), index(sizes["X"])  # of damaged tags tifffile makes texts and tuples
+    return Page(path, number, height, width, channels, kind_of(channels), page.dtype.name)

@@ -1,24 +1,17 @@
 """Camera raw files, through LibRaw: the visible mosaic, normalised and packed."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rawpy
-import tifffile
 
-from n2n_tf.data import bayer
-from n2n_tf.data.errors import MAX_PIXELS, UnusableImageError
-from n2n_tf.data.tiff_tags import check_pages
-
-Area = tuple[int, int, int, int]  # top, left, height, width
-ACTIVE_AREA, CFA_PATTERN, BLACK_REPEAT, BLACK_LEVEL = 50829, 33422, 50713, 50714  # DNG tags
-BLACK_DELTAS = (50715, 50716)  # by column, by row
-RATIONAL = 5  # TIFF's type
-CFA = 32803  # photometric interpretation of a mosaic
+from n2n_tf.formats import bayer
+from n2n_tf.formats.dng_levels import dng_frame
+from n2n_tf.formats.errors import MAX_PIXELS, UnusableImageError
+from n2n_tf.formats.page import MOSAIC, Page
 
 
 @dataclass(frozen=True)
@@ -93,7 +86,17 @@ def opened(path: str | Path, is_ours: bool = False) -> Iterator[tuple[rawpy.RawP
         raise UnusableImageError(f"LibRaw cannot read it: {_said(error)}") from error
 
 
-def read(path: str | Path) -> np.ndarray:
+def header(path: str) -> list[Page]:
+    """The mosaic.
+
+    Raises:
+        UnusableImageError, OSError: as `opened`.
+    """
+    with opened(path) as (_, frame):
+        return [Page(path, 0, *frame.packed_shape, MOSAIC, "uint16")]
+
+
+def read(path: str | Path, _: int = 0) -> np.ndarray:
     """The planes of a file, float32 [h, w, 4], black 0, white 1.
 
     Raises:
@@ -151,7 +154,7 @@ def _frame(raw: rawpy.RawPy, path: str | Path) -> Frame:
     numbers = _numbers(raw)
     black = tuple(levels[numbers.get(name, 0)] for name in ("R", "GR", "GB", "B"))
     if Path(path).suffix.lower() == ".dng":  # LibRaw moves an odd area to an even place, pattern and levels with it
-        area, letters, black = _dng_frame(path, area, letters, black)
+        area, letters, black = dng_frame(path, area, letters, black)
     if letters not in bayer.RED:
         raise UnusableImageError(f"its mosaic has the colours {letters}; wanted one of {', '.join(bayer.RED)}")
     white = float(raw.white_level)
@@ -168,56 +171,6 @@ def _numbers(raw: rawpy.RawPy) -> dict[str, int]:
         for column, name in enumerate(names):
             found[name if name != "G" else "G" + names[1 - column]] = int(row[column])
     return found
-
-
-def _dng_frame(
-    path: str | Path, area: Area, letters: str, black: tuple[float, ...]
-) -> tuple[Area, str, tuple[float, ...]]:
-    """The visible area, its pattern and its black levels as the file's tags have them, where they do."""
-    with tifffile.TiffFile(path) as tiff:
-        page = raw_page(tiff)
-        tags = {tag.code: tag.value for tag in page.tags.values()}
-        if page.sampleformat == 3:
-            raise UnusableImageError("its mosaic is of floats; wanted integers, as cameras write them")
-        if ACTIVE_AREA in tags:
-            top, left, bottom, right = tags[ACTIVE_AREA]
-            area = top, left, bottom - top, right - left
-        if CFA_PATTERN in tags:
-            letters = "".join("RGB"[index] if index < 3 else "?" for index in bytes(tags[CFA_PATTERN]))
-        if BLACK_LEVEL in tags and letters in bayer.RED:
-            black = _black_levels(page.tags[BLACK_LEVEL], tags, letters)
-    return area, letters, black
-
-
-def _black_levels(tag: tifffile.TiffTag, tags: Mapping[int, Any], letters: str) -> tuple[float, ...]:
-    """Of each plane; the tag has them by pixels, from the corner of the visible area."""
-    rows, columns = tags.get(BLACK_REPEAT, (1, 1))
-    values = np.ravel(tag.value).astype(float)
-    if tag.dtype == RATIONAL:
-        values = values[::2] / values[1::2]
-    if rows not in (1, 2) or columns not in (1, 2) or values.size != rows * columns:
-        raise UnusableImageError(f"its black level repeats after {rows}×{columns} pixels; wanted 1 or 2")
-    by_pixel = np.broadcast_to(values.reshape(rows, columns), (2, 2))
-    for code in BLACK_DELTAS:
-        if code in tags and np.any(tags[code]):
-            raise UnusableImageError("its black level differs from row to row or from column to column")
-    top, left = bayer.RED[letters]
-    return tuple(float(by_pixel[(row + top) % 2, (column + left) % 2]) for row, column in bayer.PLANES)
-
-
-def raw_page(tiff: tifffile.TiffFile) -> tifffile.TiffPage:
-    """The page of a DNG that holds the mosaic: often not the first one, but below it.
-
-    Raises:
-        UnusableImageError: there is none.
-    """
-    check_pages(tiff)
-    pages = [page.aspage() for page in tiff.pages]
-    pages += [sub.aspage() for page in pages for sub in page.pages or ()]
-    found = [page for page in pages if page.photometric == CFA and not page.is_reduced]
-    if len(found) != 1:
-        raise UnusableImageError(f"it holds {len(found)} mosaics of full size; wanted one")
-    return found[0]
 
 
 def _said(error: Exception) -> str:

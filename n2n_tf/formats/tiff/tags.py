@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import tifffile
 
-from n2n_tf.data.errors import UnusableImageError
+from n2n_tf.formats.errors import UnusableImageError
 
 KEPT = (  # about the image, not about how the file stores it
     269, 270, 271, 272, 274, 285, 286, 287, 297, 305, 306, 315, 316, 700, 33432, 33723, 34377, 34675,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from n2n_tf.data.errors import UnusableImageError
-from n2n_tf.data.preamble import copy_blocks, preamble
-from n2n_tf.data.tiff import is_image, pages_below
-from n2n_tf.data.tiff_tags import copied_tags, copy_directories, lost_tags
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.tiff.preamble import copy_blocks, preamble
+from n2n_tf.formats.tiff.reader import is_image, pages_below
+from n2n_tf.formats.tiff.tags import copied_tags, copy_directories, lost_tags
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,9 @@ import numpy as np
 import rawpy
 import tifffile
 
-from n2n_tf.data import bayer, raw
-from n2n_tf.data.tiff_tags import DIRECTORIES, KEPT, Tag, copied_tags, copy_directories
+from n2n_tf.formats import bayer, raw
+from n2n_tf.formats.dng_levels import CFA, raw_page
+from n2n_tf.formats.tiff.tags import DIRECTORIES, KEPT, Tag, copied_tags, copy_directories
 
 BYTE, SHORT, LONG, RATIONAL, SIGNED, ASCII = 1, 3, 4, 5, 10, 2
 DROPPED = {
@@ -52,7 +53,7 @@ def write_dng(source: str, target: Path, images: Iterator[tuple[int, np.ndarray]
             _write(target, whole, {"extratags": told_tags(opened, frame)})
             return
     with tifffile.TiffFile(source) as tiff:
-        first, page = tiff.pages[0].aspage(), raw.raw_page(tiff)
+        first, page = tiff.pages[0].aspage(), raw_page(tiff)
         holder = first if any(code in first.tags for code in DIRECTORIES) else page
         copied = copied_tags(holder, CAMERA)  # with places for EXIF and GPS
         tags = {tag[0]: tag for each in (first, page) for tag in copied_tags(each, CAMERA, ())["extratags"]}
@@ -65,7 +66,7 @@ def write_dng(source: str, target: Path, images: Iterator[tuple[int, np.ndarray]
 
 def _write(target: Path, whole: np.ndarray, tags: dict, byteorder: Literal["<", ">"] = "<") -> None:
     with tifffile.TiffWriter(target, byteorder=byteorder) as writer:
-        writer.write(whole, photometric=raw.CFA, metadata=None, software=False, subfiletype=0, **tags)
+        writer.write(whole, photometric=CFA, metadata=None, software=False, subfiletype=0, **tags)
 
 
 def told_tags(opened: rawpy.RawPy, frame: raw.Frame) -> list[Tag]:

@@ -1,0 +1,59 @@
+"""The formats: a file is of the one that its first bytes tell, a folder of the one that a file in it marks."""
+
+import os
+from pathlib import Path
+
+from n2n_tf.config import RAW_SUFFIXES
+from n2n_tf.formats import bmp, dng, jpeg, pillow, png, raw, webp
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.format import Format
+from n2n_tf.formats.tiff import reader as tiff
+from n2n_tf.formats.tiff.writer import write_tiff
+
+TIFF_BYTES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+RAW_BYTES = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
+_ROWS = (
+    Format("PNG", (b"\x89PNG\r\n\x1a\n",), frozenset({".png"}), png.header, png.read, png.write),
+    Format("JPEG", (b"\xff\xd8\xff",), frozenset({".jpg", ".jpeg"}), jpeg.header, pillow.read, jpeg.write),
+    Format("BMP", (b"BM",), frozenset({".bmp"}), pillow.header, pillow.read, bmp.write),
+    Format("GIF", (b"GIF87a", b"GIF89a"), frozenset({".gif"}), pillow.header, pillow.read),
+    Format("WebP", (b"RIFF",), frozenset({".webp"}), pillow.header, pillow.read, webp.write),
+    Format("TIFF", TIFF_BYTES, frozenset({".tif", ".tiff"}), tiff.header, tiff.read, write_tiff),
+    Format("camera raw", RAW_BYTES, RAW_SUFFIXES, raw.header, raw.read, dng.write_dng, by_suffix=True),
+)
+FORMATS = {each.name: each for each in _ROWS}
+
+
+def suffixes() -> frozenset[str]:
+    """Of all formats, lower case."""
+    return frozenset().union(*(each.suffixes for each in FORMATS.values()))
+
+
+def marked(names: set[str]) -> Format | None:
+    """The format of a folder that holds entries of these names; None if it is a folder like others."""
+    return next((each for each in FORMATS.values() if each.marks & names), None)
+
+
+def format_of(path: str | Path) -> Format:
+    """The format of a file or folder.
+
+    Raises:
+        UnusableImageError: none of `FORMATS`.
+        OSError: it cannot be read.
+    """
+    if os.path.isdir(path):
+        if found := marked(set(os.listdir(path))):
+            return found
+        raise UnusableImageError("a folder, and no image")
+    with open(path, "rb") as file:
+        first = file.read(16)
+    if not first:
+        raise UnusableImageError("the file is empty")
+    suffix = os.path.splitext(path)[1].lower()
+    for each in FORMATS.values():
+        if each.by_suffix and suffix in each.suffixes:
+            return each
+    for each in FORMATS.values():
+        if each.first_bytes and first.startswith(each.first_bytes):
+            return each
+    raise UnusableImageError(f"not a {', '.join(FORMATS)} file: it begins with {first[:8]!r}")

@@ -1,0 +1,1 @@
+"""TIFF, and what programs of microscopes, maps and slides put into one."""
