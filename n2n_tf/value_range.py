@@ -39,8 +39,9 @@ class ValueRange:
 
     def to_unit(self, image: np.ndarray) -> np.ndarray:
         """Images of any type -> float32, `low` at 0 and `high` at 1."""
-        wide = np.float64 if image.dtype.itemsize > 2 else np.float32  # 32 bits do not fit a float32
-        return ((image.astype(wide) - wide(self.low)) / wide(self.span)).astype(np.float32, copy=False)
+        wide = np.dtype(np.float64 if image.dtype.itemsize > 2 else np.float32)  # 32 bits do not fit a float32
+        low, span = np.array([self.low, self.span], wide)
+        return ((image.astype(wide) - low) / span).astype(np.float32, copy=False)
 
     def from_unit(self, unit: np.ndarray) -> np.ndarray:
         """The inverse, float64."""

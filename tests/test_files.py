@@ -14,7 +14,7 @@ import tifffile
 from n2n_tf import files
 from n2n_tf.cli.main import main
 from n2n_tf.config import MANIFEST
-from n2n_tf.data.images import find_files
+from n2n_tf.data.finding import find_files
 from n2n_tf.data.manifest import TRAIN
 from n2n_tf.data.shard_writer import Source, Writer
 from n2n_tf.formats.errors import UnusableImageError
@@ -208,7 +208,7 @@ def chain(count, circle):
 def test_too_many_pages_are_refused_at_once(count, circle, tmp_path):
     (tmp_path / "a.tif").write_bytes(chain(count, circle))
     began = time.monotonic()
-    with pytest.raises(UnusableImageError, match="32768 pages"):
+    with pytest.raises(UnusableImageError, match="32768 pages|circular"):  # some releases of tifffile see it themselves
         pages(tmp_path / "a.tif")
     assert time.monotonic() - began < 5
 

@@ -20,7 +20,7 @@ from n2n_tf.formats.format import Format
 from n2n_tf.formats.page import KINDS, Page, kind_of
 from n2n_tf.formats.readers import pages, read
 from n2n_tf.formats.table import FORMATS, format_of, suffixes
-from n2n_tf.training.records import images_from_json, images_to_json
+from n2n_tf.data.sources import source_from_json
 
 RNG = np.random.default_rng(0)
 GRAY, RGB = RNG.integers(0, 256, (20, 30), np.uint8), RNG.integers(0, 256, (20, 30, 3), np.uint8)
@@ -126,7 +126,7 @@ def test_formats_load_no_tensorflow():
 def test_images_that_an_earlier_version_saved():
     """Six fields: without kind and type, with whether it is a raw mosaic."""
     old = [["a.png", 0, 9, 8, 1, False], ["a.tif", 2, 9, 8, 4, False], ["a.dng", 0, 9, 8, 4, True]]
-    images = images_from_json({"pages": old, "skipped": {}}, 1, False)
+    images = source_from_json({"pages": old, "skipped": {}}, 1)
     assert [(page.kind, page.colors, page.is_raw) for page in images.pages] == [
         ("gray", 1, False), ("RGB", 3, False), ("mosaic", 4, True),
     ]  # fmt: skip
@@ -137,8 +137,8 @@ def test_images_that_an_earlier_version_saved():
 
 def test_saved_images_come_back():
     found = [Page("a.tif", number, 9, 8, 7, kind, "int16") for number, kind in enumerate(KINDS)]
-    saved = images_to_json(Images(found, 7, {}))
-    assert images_from_json(saved, 7, False).pages == found
+    saved = Images(found, 7, {}).to_json()
+    assert source_from_json(saved, 7).pages == found
     for wrong in (["a.tif", 0, 9, 8, 7, "grey", ""], ["a.tif", 0, 9, 8, 7, "gray"], ["a.tif", 0, 9, 8, 7, "gray", 0]):
         with pytest.raises(ValueError, match="no image"):
-            images_from_json({"pages": [wrong], "skipped": {}}, 7, False)
+            source_from_json({"pages": [wrong], "skipped": {}}, 7)

@@ -46,9 +46,10 @@ def test_padding_is_reflection_and_cropped_away():
         (np.zeros((4, 4, 1)), r"takes non-empty \[H, W, 3\]"),
         (np.zeros((0, 4, 3)), "non-empty"),
         (np.zeros((1, 1, 4, 4, 3)), "shape"),
-        (np.zeros((4, 4, 3), np.int32), "is int32; wanted uint8, uint16 or float"),
-        (np.full((4, 4, 3), np.nan), "infinite or not a number"),
-        (np.full((4, 4, 3), -np.inf), "infinite or not a number"),
+        (np.zeros((4, 4, 3), np.int32), r"is int32; this denoiser takes intensities in \[0, 1\], uint8 or uint16: say"),
+        (np.zeros((4, 4, 3), np.int64), "is int64; wanted integers of at most 32 bits"),
+        (np.full((4, 4, 3), np.nan), "no pixel that is a number"),
+        (np.full((4, 4, 3), -np.inf), "no pixel that is a number"),
         (np.full((4, 4, 3), 255.0), "float pixels up to 255; wanted intensities"),
     ],
 )

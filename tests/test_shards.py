@@ -15,8 +15,9 @@ from n2n_tf.cli.main import main
 from n2n_tf.config import Config, RunError, UsageError, build_config
 from n2n_tf.data import shard_writer, shards
 from n2n_tf.data.manifest import TRAIN, VAL
+from n2n_tf.data.held_out import HeldOut
 from n2n_tf.data.pipeline import held_out_pair, training_batches
-from n2n_tf.data.shards import HeldOut, open_shards
+from n2n_tf.data.shards import open_shards
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.noise import Gaussian
 from n2n_tf.training.divergence import StopAtNaN
@@ -139,7 +140,7 @@ def test_held_out_crops_come_with_their_clean_partners(folder, tmp_path, monkeyp
     np.testing.assert_array_equal(clean, noisy / 2)
     noisy, clean = held_out_pair(held_out, 3, Gaussian(0.1), CONFIG)  # added to clean ones
     assert abs((noisy - clean).numpy().std() - 0.1) < 0.01
-    monkeypatch.setattr(shards, "MOST_HELD_OUT", 3)
+    monkeypatch.setattr("n2n_tf.data.held_out.MOST_HELD_OUT", 3)
     few = HeldOut(open_shards(folder, TRAIN))
     assert [round(float(few.read(index)[0][0, 0, 0]) * 100) for index in range(len(few))] == [ALL[0], ALL[8], ALL[16]]
     assert not few.paired

@@ -13,7 +13,7 @@ import tifffile
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import MEMORIES, MEMORY, RAW_SUFFIXES, TILES, RunError, UsageError
-from n2n_tf.data.images import find_files, listing, reason
+from n2n_tf.data.finding import find_files, listing, reason
 from n2n_tf.files import write
 from n2n_tf.formats import bayer, raw, readers
 from n2n_tf.formats.errors import UnusableImageError

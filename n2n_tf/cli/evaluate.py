@@ -17,8 +17,7 @@ from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import Config, RunError, UsageError, at_least, build_config, lookup
-from n2n_tf.data.images import find_files, find_images, fixed_part, listing, reason
-from n2n_tf.data.pairs import find_pairs
+from n2n_tf.data.finding import find_files, fixed_part, listing, reason
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
 from n2n_tf.progress import ProgressLine
@@ -141,6 +140,8 @@ def _find_sets(
     args: argparse.Namespace, noise: "Noise | None", channels: int
 ) -> tuple[list["TestSet"], dict[str, str]]:
     """The test sets, those of the paper first and in its order, and the files that cannot be used."""
+    from n2n_tf.data.images import find_images
+    from n2n_tf.data.pairs import find_pairs
     from n2n_tf.evaluation.metrics import WINDOW
     from n2n_tf.evaluation.paper import REPEATS
     from n2n_tf.evaluation.protocol import TestSet

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.data.images import listing, reason
+from n2n_tf.data.finding import listing, reason
 from n2n_tf.formats import bayer
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.progress import ProgressLine

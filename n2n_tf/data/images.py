@@ -1,27 +1,30 @@
 """A set of images on disk: found, checked by their headers, read one at a time."""
 
-import glob
-import logging
-import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import operator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
-from n2n_tf.config import RunError, UsageError
-from n2n_tf.files import PARTIAL
-from n2n_tf.formats import readers, table
+from n2n_tf.config import RunError
+from n2n_tf.data.finding import find_files, listing, reason
+from n2n_tf.data.seeds import shuffled
+from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.formats.page import Page
-from n2n_tf.formats.pixels import check_pixels, colors_in_unit_range
+from n2n_tf.formats.page import KINDS, MOSAIC, Page, kind_of
+from n2n_tf.formats.pixels import check_pixels, in_unit_range, numbers
+from n2n_tf.value_range import ValueRange
 
-logger = logging.getLogger(__name__)
+PAGE = tuple(field.type for field in fields(Page))  # the types of a saved page
+EARLIER_PAGE = (*PAGE[:5], bool)  # before pages told their kind: whether it is a raw mosaic
 
 
 @dataclass
 class Images:
-    """Usable images, and what was passed over with the reason.
+    """A `Source`: images in files, and what was passed over with the reason.
 
     Reading is bounded in memory: nothing decoded is kept.
     """
@@ -29,17 +32,56 @@ class Images:
     pages: Sequence[Page]
     channels: int
     skipped: dict[str, str] = field(default_factory=dict)
-    failure: RunError | None = None  # inside a tf.data pipeline TensorFlow swallows the exception itself
+    failure: RunError | None = None
+    value_range: ValueRange | None = None
     paired = False  # their clean partners are not known
+    unit = "images"
 
     def __len__(self) -> int:
         return len(self.pages)
 
+    @property
+    def names(self) -> Sequence[Page]:
+        return self.pages
+
+    def check_workers(self, workers: int) -> None:
+        """Each takes its rows of every batch."""
+
+    def samples(self, count: int) -> Iterator[np.ndarray]:
+        count = min(count, len(self))
+        return (self._stored(number * len(self) // count, lambda image: None)[0] for number in range(count))
+
+    def references(self, numbers: tf.data.Dataset, first: int, seed: int, worker: int, workers: int) -> tf.data.Dataset:
+        return numbers.map(lambda number: shuffled(number, len(self), seed))
+
+    def load(self, index: tf.Tensor, side: int = 0, draws: Sequence[tf.Tensor] = ()) -> tuple[tf.Tensor, tf.Tensor]:
+        given = [index, side, *([draws] if side else [])]
+        image, number = tf.numpy_function(self.read, given, [tf.float32, tf.int64], False)
+        image.set_shape([side or None, side or None, self.channels])
+        return image, number
+
+    def load_crop(self, index: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
+        """Only the window is made floats."""
+        return self.load(index, side, draws_of(seed))[0]
+
+    def to_json(self) -> dict[str, Any]:
+        page_of = operator.attrgetter(*(field.name for field in fields(Page)))
+        return {"pages": [page_of(page) for page in self.pages], "skipped": self.skipped}
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any], channels: int) -> "Images":
+        pages, skipped = [_page(each) for each in saved["pages"]], saved["skipped"]
+        if not pages:
+            raise ValueError("it lists no images")
+        if not all(isinstance(text, str) for text in skipped.values()):
+            raise TypeError("`skipped` holds more than texts")
+        return cls(pages, channels, skipped)
+
     def clean(self, index: int) -> None:
-        """No clean partner, as `HeldOut.clean` may have one."""
+        """Not known."""
 
     def read(self, index: int, side: int = 0, draws: Sequence[int] = ()) -> tuple[np.ndarray, np.int64]:
-        """Image number `index`, float32 [H, W, C] in [0, 1], and the number of the image that was read.
+        """Image number `index`, float32 [H, W, C], and the number of the image that was read.
 
         A file that cannot be decoded is put down in `skipped` and its successor is read in its place, so the
         same index always gives the same image.
@@ -52,14 +94,18 @@ class Images:
         Raises:
             RunError: not one image can be read.
         """
+        image, number = self._stored(index, lambda image: check_pixels(image, self.value_range))  # whole: no luck
+        return in_unit_range(_window(image, side, draws) if side else image, self.value_range), np.int64(number)
+
+    def _stored(self, index: int, check: Callable[[np.ndarray], None]) -> tuple[np.ndarray, int]:
+        """As `read`, but as the file has it, unless the check raises."""
         for offset in range(len(self)):
             number = (int(index) + offset) % len(self)
             page = self.pages[number]
             try:
-                image = readers.read(page)
-                check_pixels(image[..., : page.colors])  # all of it: luck does not decide
-                window = _window(image, side, draws) if side else image
-                return colors_in_unit_range(window, page.colors), np.int64(number)
+                image = numbers(readers.read(page), page.colors)
+                check(image)
+                return image, number
             except (UnusableImageError, OSError) as error:
                 self.skipped[str(page)] = reason(error)
         self.failure = RunError("none of the images can be read:\n" + listing(self.skipped))
@@ -95,90 +141,23 @@ def find_images(paths: Iterable[str], channels: int, smallest_side: int = 1, fla
     return Images(found, channels, skipped)
 
 
-def find_files(paths: Iterable[str], flag: str) -> dict[str, str]:
-    """The files under folders (recursively, images by their suffix), globs and files, by absolute path.
-
-    Returns:
-        File -> the folder its place is told from: the folder given, the fixed part of the glob, its own folder.
-
-    Raises:
-        UsageError: a path does not exist, and matches nothing as a glob.
-    """
-    files: dict[str, str] = {}  # ordered, each once
-    for given in paths:
-        path = os.path.abspath(os.path.expanduser(given))
-        exists = os.path.exists(path)
-        matches = [path] if exists else sorted(glob.glob(path, recursive=True))
-        if not matches:
-            raise UsageError(f"{flag} {given}: no such folder or file, and no file matches it as a glob")
-        fixed = os.path.dirname(path) if exists else fixed_part(path)
-        for match in matches:
-            inside = _files_in(match) if os.path.isdir(match) else [match]
-            root = fixed if inside == [match] or not (exists and os.path.isdir(match)) else match
-            files.update((file, min(root, files.get(file, root), key=len)) for file in inside)  # the outermost
-    return files
+def draws_of(seed: tf.Tensor) -> tf.Tensor:
+    """The two numbers whose remainders place the window of `stateless_random_crop`, for `Images.read`."""
+    return tf.random.stateless_uniform([3], seed, 0, tf.int32.max, tf.int32)[:2]
 
 
-def fixed_part(path: str) -> str:
-    """The folder of a glob that its matches lie under."""
-    return os.path.dirname(re.split(r"[*?[]", path)[0])
-
-
-def listing(skipped: dict[str, str], most: int = 20) -> str:
-    """One line for each file and reason, at most `most` of them."""
-    lines = [f"  {path}: {reason}" for path, reason in skipped.items()]
-    more = [f"  and {len(lines) - most} more"] if len(lines) > most else []
-    return "\n".join(lines[:most] + more) or "  no file with the suffix of an image"
-
-
-def reason(error: Exception) -> str:
-    """What to tell of a file that failed."""
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+def _page(saved: list[Any]) -> Page:
+    if tuple(map(type, saved)) == EARLIER_PAGE:
+        saved = [*saved[:5], MOSAIC if saved[5] else kind_of(saved[4]), ""]
+    is_page = tuple(map(type, saved)) == PAGE and "\0" not in saved[0] and saved[5] in KINDS
+    if not is_page or min(saved[1] + 1, *saved[2:5]) <= 0:
+        raise ValueError(f"no image: {str(saved)[:80]}")
+    return Page(*saved[:5], *map(sys.intern, saved[5:]))  # there may be millions
 
 
 def _window(image: np.ndarray, side: int, draws: Sequence[int]) -> np.ndarray:
     top, left = (int(draw) % (length - side + 1) for draw, length in zip(draws, image.shape[:2], strict=True))
     return image[top : top + side, left : left + side]
-
-
-def _files_in(folder: str) -> list[str]:
-    inside = sorted(_walk(folder))
-    images = [path for path, is_image in inside if is_image]
-    if len(images) < len(inside):
-        logger.info("%s: %d files without the suffix of an image passed over", folder, len(inside) - len(images))
-    return images
-
-
-def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterator[tuple[str, bool]]:
-    """Files, and whether they have the suffix of an image; no pipes. A folder that is an image counts as a file.
-
-    As the listing tells the kind of each, this asks the disk nothing more.
-    """
-    real, known = os.path.realpath(folder), table.suffixes()
-    if real in above:
-        logger.warning("%s: passed over: a link to a folder that it lies in", folder)
-        return
-    try:
-        with os.scandir(folder) as listing_of:
-            entries = list(listing_of)
-    except OSError as error:
-        logger.warning("%s: passed over: %s", folder, reason(error))
-        return
-    if table.marked({entry.name for entry in entries}):
-        yield folder, True
-        return
-    for entry in entries:
-        try:
-            is_file = entry.is_file() and not entry.name.startswith((PARTIAL, "._"))  # interrupted; of macOS
-        except OSError as error:  # a link in a circle
-            logger.warning("%s: passed over: %s", entry.path, reason(error))
-            continue
-        if is_file:
-            yield entry.path, os.path.splitext(entry.name)[1].lower() in known
-        elif entry.is_dir():
-            yield from _walk(entry.path, above | {real})
-        elif entry.is_symlink() and not os.path.exists(entry.path):
-            logger.warning("%s: passed over: a link to nothing", entry.path)
 
 
 def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:

@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.data.images import find_images, listing
+from n2n_tf.data.finding import listing
+from n2n_tf.data.images import find_images
 from n2n_tf.formats.page import Page
 
 

@@ -5,15 +5,13 @@ size or where a run was resumed. That is also why noise comes before batching: i
 """
 
 import os
-from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import Config
-from n2n_tf.data.images import Images
-from n2n_tf.data.seeds import ELEMENT, HELD_OUT, IMAGE, SHUFFLE, derive
-from n2n_tf.data.shards import HeldOut, Shards
+from n2n_tf.data.seeds import ELEMENT, HELD_OUT, IMAGE, derive
+from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.formats import bayer
 from n2n_tf.noise import Noise
 
@@ -21,7 +19,7 @@ LARGEST_HELD_OUT = 512  # side in pixels, so that a validation is quick whatever
 
 
 def training_batches(
-    images: Images | Shards,
+    images: Source,
     noise: Noise | None,
     config: Config,
     first_step: int = 0,
@@ -55,19 +53,15 @@ def training_batches(
             return flip(part, config.patch_size, flip_seed) if config.flips else part
 
         if noise is not None and config.noise_once:  # before the crop: each pixel has one noise value for ever
-            image, index = load(reference)
+            image, index = images.load(reference)
             pair = noise(image, derive(config.seed, IMAGE, index)), image
             return tuple(flipped(crop(each, config.crop_side, crop_seed)) for each in pair)
-        part = flipped(load_crop(reference, config.crop_side, crop_seed))
+        part = flipped(images.load_crop(reference, config.crop_side, crop_seed))
         return (part,) if noise is None else (noise(part, noise_seed), part)
 
     rows = config.batch_size // workers
     numbers = element_numbers(first_step, config.batch_size, worker, workers)
-    if isinstance(images, Shards):
-        references = images.records(first_step * rows, config.seed, worker, workers)
-    else:
-        references = numbers.map(lambda number: shuffled(number, len(images), config.seed))
-    load, load_crop = _loaders(images)
+    references = images.references(numbers, first_step * rows, config.seed, worker, workers)
     return (
         tf.data.Dataset.zip(numbers, references)
         .map(element, num_parallel_calls=os.cpu_count(), deterministic=True)
@@ -83,35 +77,9 @@ def element_numbers(first_step: int, batch_size: int, worker: int, workers: int)
     return own.map(lambda number: number // rows * batch_size + worker * rows + number % rows)
 
 
-def _loaders(
-    images: Images | Shards,
-) -> tuple[Callable[[tf.Tensor], tuple[tf.Tensor, ...]], Callable[[tf.Tensor, int, tf.Tensor], tf.Tensor]]:
-    """What loads an image, with its number, and what loads a random crop: of files only that is made floats."""
-    if isinstance(images, Shards):
-        return images.load, lambda record, side, seed: crop(images.load(record)[0], side, seed)
-
-    def load(index: tf.Tensor, side: int = 0, draws: Sequence[tf.Tensor] = ()) -> tuple[tf.Tensor, ...]:
-        read = tf.numpy_function(images.read, [index, side, *([draws] if side else [])], [tf.float32, tf.int64], False)
-        read[0].set_shape([side or None, side or None, images.channels])
-        return tuple(read)
-
-    return load, lambda index, side, seed: load(index, side, draws_of(seed))[0]
-
-
-def shuffled(number: tf.Tensor, count: int, seed: int) -> tf.Tensor:
-    """Index of the image that element `number` takes: each pass over the images is a new permutation."""
-    passes = derive(seed, SHUFFLE, number // count)
-    return tf.random.experimental.index_shuffle(number % count, passes, count - 1)
-
-
 def crop(image: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
     """A random side×side window; every pixel of the image can be in it."""
     return tf.image.stateless_random_crop(image, [side, side, image.shape[-1]], seed)
-
-
-def draws_of(seed: tf.Tensor) -> tf.Tensor:
-    """The two numbers whose remainders place that window, for `Images.read`."""
-    return tf.random.stateless_uniform([3], seed, 0, tf.int32.max, tf.int32)[:2]
 
 
 def flip(image: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
@@ -141,7 +109,7 @@ def flip(image: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
 
 
 def held_out_pair(
-    images: Images | HeldOut, index: int, noise: Noise | None, config: Config
+    images: HeldOutSource, index: int, noise: Noise | None, config: Config
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
     """The middle of held-out image number `index`: noisy and, where it is known, clean. Always the same noise."""
     image, clean = (middle(each) for each in (images.read(index)[0], images.clean(index)))

@@ -13,7 +13,8 @@ import numpy as np
 
 from n2n_tf.config import UsageError
 from n2n_tf.data import sidd
-from n2n_tf.data.images import Images, find_files, find_images, reason
+from n2n_tf.data.finding import find_files, reason
+from n2n_tf.data.images import Images, find_images
 from n2n_tf.data.manifest import TRAIN, VAL
 from n2n_tf.data.shard_writer import Source
 from n2n_tf.formats import bayer, readers

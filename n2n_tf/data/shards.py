@@ -5,9 +5,8 @@ the split it is, and of all the form of their crops. `shard_writer.py` writes th
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,16 @@ import tensorflow as tf
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.data.manifest import COMPRESSION, path_of, read_manifest, size_of
 from n2n_tf.data.seeds import SHARDS, WINDOWS, derive
+from n2n_tf.value_range import ValueRange
 
 CYCLE = 64  # shards read side by side
 WINDOW = 2**26  # bytes of crops that come in a random order, then the next ones; in memory up to four times
-MOST_HELD_OUT = 32  # crops scored after each epoch
+NOT_SAVED = ("failure", "value_range")  # in a run's list; the second has its own place there
 
 
 @dataclass
 class Shards:
-    """Crops [side, side, channels] to train on.
+    """A `Source`: crops [side, side, channels] to train on.
 
     Attributes:
         folder: where the shards lie.
@@ -43,20 +43,38 @@ class Shards:
     dtype: str
     paired: bool = False
     skipped: dict[str, str] = field(default_factory=dict)
-    failure: RunError | None = None  # as in `Images`; reading from shards has TensorFlow's own errors
+    failure: RunError | None = None  # reading from shards has TensorFlow's own errors
+    value_range: ValueRange | None = None
+    unit = "crops"
 
     def __len__(self) -> int:
         return sum(self.counts.values())
 
     @property
-    def pages(self) -> list[str]:
-        """What tells training images from held-out ones."""
+    def names(self) -> list[str]:
         return list(self.counts)
+
+    def to_json(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in NOT_SAVED}
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any], channels: int) -> "Shards":
+        return reopen_shards(saved)
 
     def check_workers(self, workers: int) -> None:
         """Raise UsageError if there are fewer shards than workers."""
         if len(self.counts) < workers:
             raise UsageError(f"{self.folder}: {len(self.counts)} shards for {workers} workers; wanted at least as many")
+
+    def samples(self, count: int) -> Iterator[np.ndarray]:
+        chosen = list(self.counts)[:: -(-len(self.counts) // count)]
+        for name in chosen:
+            crops = tf.data.TFRecordDataset(path_of(self.folder, name), COMPRESSION)
+            for record in crops.take(count // len(chosen)):
+                yield self._stored(parsed(record, "noisy")["noisy"]).numpy()
+
+    def references(self, numbers: tf.data.Dataset, first: int, seed: int, worker: int, workers: int) -> tf.data.Dataset:
+        return self.records(first, seed, worker, workers)
 
     def records(self, first: int, seed: int, worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         """Endless crops, from number `first` of this worker on.
@@ -110,57 +128,27 @@ class Shards:
 
     def load(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Decode a crop: float32 [side, side, channels], in [0, 1] or black 0 and white 1; and a number of its own."""
-        crop = _parsed(record, "noisy", "key")
+        crop = parsed(record, "noisy", "key")
         return self._decoded(crop["noisy"]), tf.strings.to_hash_bucket_fast(crop["key"], 2**62)
+
+    def load_crop(self, record: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
+        return tf.image.stateless_random_crop(self.load(record)[0], [side, side, self.channels], seed)
 
     def load_pair(self, record: tf.Tensor) -> tuple[np.ndarray, np.ndarray | None]:
         """A crop and its clean partner, if there is one."""
-        crop = _parsed(record, "noisy", *(["clean"] if self.paired else []))
+        crop = parsed(record, "noisy", *(["clean"] if self.paired else []))
         return self._decoded(crop["noisy"]).numpy(), self._decoded(crop["clean"]).numpy() if self.paired else None
 
-    def _decoded(self, pixels: tf.Tensor) -> tf.Tensor:
+    def _stored(self, pixels: tf.Tensor) -> tf.Tensor:
         dtype = tf.dtypes.as_dtype(self.dtype)
-        image = tf.cast(tf.reshape(tf.io.decode_raw(pixels, dtype), [self.side, self.side, self.channels]), tf.float32)
-        return image / dtype.max if dtype.is_integer else image
+        return tf.reshape(tf.io.decode_raw(pixels, dtype), [self.side, self.side, self.channels])
 
-
-@dataclass
-class HeldOut:
-    """Some crops of shards, evenly spaced, kept in memory: what is scored after each epoch."""
-
-    shards: Shards
-    skipped: dict[str, str] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return min(MOST_HELD_OUT, len(self.shards))
-
-    @property
-    def pages(self) -> list[str]:
-        return self.shards.pages
-
-    @property
-    def paired(self) -> bool:
-        return self.shards.paired
-
-    def read(self, index: int) -> tuple[np.ndarray, np.int64]:
-        """Crop number `index`, float32 [side, side, channels]."""
-        return self._pairs[index][0], np.int64(index)
-
-    def clean(self, index: int) -> np.ndarray | None:
-        """Its clean partner."""
-        return self._pairs[index][1]
-
-    @cached_property
-    def _pairs(self) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        wanted = {number * len(self.shards) // len(self) for number in range(len(self))}
-        found, first = [], 0
-        for name, count in self.shards.counts.items():
-            places = [place for place in range(count) if first + place in wanted]
-            crops = tf.data.TFRecordDataset(path_of(self.shards.folder, name), COMPRESSION)
-            records = enumerate(crops.take(max(places) + 1) if places else [])
-            found += [self.shards.load_pair(record) for place, record in records if place in places]
-            first += count
-        return found
+    def _decoded(self, pixels: tf.Tensor) -> tf.Tensor:
+        stored = self._stored(pixels)
+        image = tf.cast(stored, tf.float32)
+        if self.value_range:
+            return (image - self.value_range.low) / self.value_range.span
+        return image / stored.dtype.max if stored.dtype.is_integer else image
 
 
 def open_shards(folder: str, split: str) -> Shards:
@@ -197,5 +185,6 @@ def reopen_shards(saved: Mapping[str, Any]) -> Shards:
     return shards
 
 
-def _parsed(record: tf.Tensor, *names: str) -> dict[str, tf.Tensor]:
+def parsed(record: tf.Tensor, *names: str) -> dict[str, tf.Tensor]:
+    """Some of what a serialized crop holds."""
     return tf.io.parse_single_example(record, {name: tf.io.FixedLenFeature([], tf.string) for name in names})

@@ -1,9 +1,10 @@
-"""Which pixels are intensities, and how they become float32 in [0, 1]."""
+"""Which pixels are intensities, and how they become float32, in [0, 1] or with a value range there."""
 
 import numpy as np
 
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.intensities import check_intensities
+from n2n_tf.value_range import ValueRange, filled
 
 
 def colors_of(channels: int) -> int:
@@ -11,26 +12,50 @@ def colors_of(channels: int) -> int:
     return channels - (channels in (2, 4))
 
 
-def check_pixels(image: np.ndarray) -> None:
-    """Raise UnusableImageError if the pixels are no intensities: another type, or floats far outside [0, 1]."""
-    if image.dtype in (bool, np.uint8, np.uint16):
-        return
-    if image.dtype.kind != "f":
-        raise UnusableImageError(f"{image.dtype} pixels; wanted uint8, uint16 or float: convert the file")
+def check_pixels(image: np.ndarray, value_range: ValueRange | None = None) -> None:
+    """Raise UnusableImageError if the pixels are no intensities: another type, or floats that are none.
+
+    Without a value range integers are unsigned and of at most 16 bits, floats not far outside [0, 1].
+    """
+    kinds, largest = ("biuf", 8) if value_range else ("buf", 2)
+    if image.dtype.kind not in kinds or (image.dtype.kind != "f" and image.dtype.itemsize > min(largest, 4)):
+        raise UnusableImageError(
+            f"{image.dtype} pixels; wanted {'integers of at most 32 bits' if value_range else 'uint8, uint16'} or "
+            "float: convert the file" + ("" if value_range else ", or say which numbers stand for 0 and 1 (range)")
+        )
     try:
-        check_intensities(image)
+        if image.dtype.kind == "f" and value_range is None:
+            check_intensities(image)
     except ValueError as error:
         raise UnusableImageError(str(error)) from None
 
 
-def colors_in_unit_range(image: np.ndarray, colors: int) -> np.ndarray:
-    """The first `colors` channels, float32: integers divided by their largest value, floats as they are.
+def numbers(image: np.ndarray, colors: int) -> np.ndarray:
+    """The first `colors` channels; pixels that are infinite or not a number have the value of the nearest that is.
+
+    Raises:
+        UnusableImageError: no pixel is a number.
+    """
+    try:
+        return filled(image[..., :colors])[0]
+    except ValueError as error:
+        raise UnusableImageError(str(error)) from None
+
+
+def in_unit_range(image: np.ndarray, value_range: ValueRange | None = None) -> np.ndarray:
+    """float32: the value range at 0 to 1; without one integers divided by their largest value, floats as they are.
 
     Raises:
         UnusableImageError: as `check_pixels`.
     """
-    image = image[..., :colors]
-    check_pixels(image)
+    check_pixels(image, value_range)
+    if value_range:
+        return value_range.to_unit(image)
     if image.dtype.kind == "u":
         return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
     return image.astype(np.float32)
+
+
+def colors_in_unit_range(image: np.ndarray, colors: int, value_range: ValueRange | None = None) -> np.ndarray:
+    """`in_unit_range` of `numbers`."""
+    return in_unit_range(numbers(image, colors), value_range)

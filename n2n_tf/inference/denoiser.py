@@ -12,8 +12,8 @@ import tensorflow as tf
 from n2n_tf.compat import output_shape
 from n2n_tf.config import MEMORIES, MEMORY
 from n2n_tf.inference.footprint import Footprint, footprint_of
-from n2n_tf.inference.tiling import Span, kept, padded_part, spans, tile_shape
 from n2n_tf.inference.ranged import Units
+from n2n_tf.inference.tiling import Span, kept, padded_part, spans, tile_shape
 from n2n_tf.value_range import ValueRange, filled
 
 logger = logging.getLogger(__name__)

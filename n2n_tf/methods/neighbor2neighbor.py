@@ -137,7 +137,7 @@ class Neighbor2Neighbor(keras.Model):
         loss = reconstruction + gamma * regularizer
         values = {"loss": loss, "reconstruction": reconstruction, "regularizer": regularizer, "gamma": gamma}
         if clean is not None:
-            psnr = tf.image.psnr(tf.clip_by_value(denoised, 0, 1), clean, 1.0)
+            psnr = tf.image.psnr(*(tf.clip_by_value(image, 0, 1) for image in (denoised, clean)), 1.0)
             values["psnr"] = tf.minimum(psnr, MOST_PSNR)
         return values
 

@@ -7,9 +7,12 @@ import numpy as np
 
 from n2n_tf.config import Config, RunError, UsageError
 from n2n_tf.data import samples
+from n2n_tf.data.held_out import HeldOut
 from n2n_tf.data.images import Images, find_images
 from n2n_tf.data.manifest import TRAIN, VAL, shards_at
-from n2n_tf.data.shards import HeldOut, Shards, open_shards
+from n2n_tf.data.shards import Shards, open_shards
+from n2n_tf.data.source import HeldOutSource, Source
+from n2n_tf.training.scale import choose_range
 
 logger = logging.getLogger(__name__)
 
@@ -17,32 +20,34 @@ MOST_HELD_OUT = 8  # images held out of --data when there is no --val-data
 SMALLEST_HELD_OUT = 2  # pixels; the sub-sampler needs one cell
 
 
-def find_data(config: Config) -> tuple[Images | Shards, Images | HeldOut]:
-    """Training and held-out images; says once where they come from and what was skipped."""
-    held_out = _held_out(config.val_data, config) if config.val_data else None
-    training: Images | Shards
-    if any(shards_at(path) for path in config.data):
-        training = _shards(config.data, TRAIN, config, "--data")
-        held_out = held_out or HeldOut(_shards(config.data, VAL, config, "--data"))
-        if not held_out:
-            logger.info("no crops are held out: the scores are those of training crops")
-            held_out = HeldOut(training)
-    else:
-        training, held_out = _find_images(config, held_out)
+def find_data(config: Config) -> tuple[Source, HeldOutSource]:
+    """Training and held-out images; says once where they come from, and how their intensities are taken."""
+    apart = _held_out(config.val_data, config) if config.val_data else None
+    find = _find_shards if any(shards_at(path) for path in config.data) else _find_images
+    training, held_out = find(config, apart)
+    training.value_range = held_out.value_range = choose_range(config, training)
+    held_out.read(0)  # fail now if nothing can be decoded
     for name, images in (("training", training), ("held-out", held_out)):
-        if isinstance(images, (Images, HeldOut)):
-            images.read(0)  # fail now if nothing can be decoded
-        logger.info("%d %s %s", len(images), name, "images" if isinstance(images, Images) else "crops")
+        logger.info("%d %s %s", len(images), name, images.unit)
     return training, held_out
 
 
-def _held_out(paths: Sequence[str], config: Config) -> Images | HeldOut:
+def _held_out(paths: Sequence[str], config: Config) -> HeldOutSource:
     if any(shards_at(path) for path in paths):
         return HeldOut(_shards(paths, VAL, config, "--val-data"))
     return find_images(paths, config.channels, SMALLEST_HELD_OUT, "--val-data")
 
 
-def _find_images(config: Config, held_out: Images | HeldOut | None) -> tuple[Images, Images | HeldOut]:
+def _find_shards(config: Config, held_out: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
+    training = _shards(config.data, TRAIN, config, "--data")
+    held_out = held_out or HeldOut(_shards(config.data, VAL, config, "--data"))
+    if not held_out:
+        logger.info("no crops are held out: the scores are those of training crops")
+        held_out = HeldOut(training)
+    return training, held_out
+
+
+def _find_images(config: Config, held_out: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
     side, channels = config.crop_side, config.channels
     if config.data:
         training = find_images(config.data, channels, side)

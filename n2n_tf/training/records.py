@@ -2,21 +2,13 @@
 
 import contextlib
 import csv
-import dataclasses
 import json
-import operator
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from n2n_tf.config import RunError, UsageError, gist
-from n2n_tf.data.images import Images
-from n2n_tf.data.shards import HeldOut, Shards, reopen_shards
-from n2n_tf.formats.page import KINDS, MOSAIC, Page, kind_of
 
-PAGE = tuple(field.type for field in dataclasses.fields(Page))  # the types of a saved page
-EARLIER_PAGE = (*PAGE[:5], bool)  # before pages told their kind: whether it is a raw mosaic
 REPORT = {"scores": dict, "scored_images": str, "picture": str, "denoiser": str}  # what the command line shows
 
 
@@ -78,41 +70,3 @@ def read_rows(path: Path) -> list[list[str]]:
         for row in rows:
             int(row[0])
     return lines[:1] + rows
-
-
-def images_to_json(images: Images | Shards | HeldOut) -> dict[str, Any]:
-    """What `images_from_json` makes the same images of."""
-    if isinstance(images, HeldOut):
-        return {"held_out_of": images_to_json(images.shards)}
-    if isinstance(images, Shards):
-        return {name: value for name, value in dataclasses.asdict(images).items() if name != "failure"}
-    page_of = operator.attrgetter(*(field.name for field in dataclasses.fields(Page)))
-    return {"pages": [page_of(page) for page in images.pages], "skipped": images.skipped}
-
-
-def images_from_json(saved: dict[str, Any], channels: int, is_held_out: bool) -> Any:
-    """The images that a run began with.
-
-    Raises:
-        RunError: shards that are damaged, or others now.
-        ValueError, TypeError, LookupError: what was saved is damaged.
-    """
-    if is_held_out and "held_out_of" in saved:
-        return HeldOut(images_from_json(saved["held_out_of"], channels, False))
-    if "counts" in saved:
-        return reopen_shards(saved)
-    pages, skipped = [_page(each) for each in saved["pages"]], saved["skipped"]
-    if not pages:
-        raise ValueError("it lists no images")
-    if not all(isinstance(text, str) for text in skipped.values()):
-        raise TypeError("`skipped` holds more than texts")
-    return Images(pages, channels, skipped)
-
-
-def _page(saved: list[Any]) -> Page:
-    if tuple(map(type, saved)) == EARLIER_PAGE:
-        saved = [*saved[:5], MOSAIC if saved[5] else kind_of(saved[4]), ""]
-    is_page = tuple(map(type, saved)) == PAGE and "\0" not in saved[0] and saved[5] in KINDS
-    if not is_page or min(saved[1] + 1, *saved[2:5]) <= 0:
-        raise ValueError(f"no image: {str(saved)[:80]}")
-    return Page(*saved[:5], *map(sys.intern, saved[5:]))  # there may be millions

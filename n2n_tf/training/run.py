@@ -12,9 +12,9 @@ import keras
 import tensorflow as tf
 
 from n2n_tf.config import Config, RunError, UsageError, flag
-from n2n_tf.data.images import Images, listing
+from n2n_tf.data.finding import listing
 from n2n_tf.data.pipeline import training_batches
-from n2n_tf.data.shards import HeldOut, Shards
+from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.files import write_json
 from n2n_tf.inference import load_denoiser
 from n2n_tf.noise import NOISES, Noise
@@ -77,8 +77,7 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
         here = environment(config, workers)
         if begin:
             training, held_out = find_data(config)
-            if isinstance(training, Shards):
-                training.check_workers(workers.count)
+            training.check_workers(workers.count)
             directory.create(config, training, held_out, here)
             logger.info("run directory: %s", directory.path)
         begun = workers.gather(begin)[0]
@@ -115,7 +114,7 @@ def check_same(config: Config, settings: Mapping[str, Any]) -> None:
 
 
 def _fit(
-    config: Config, workers: Workers, noise: Noise | None, training: Images | Shards, held_out: Images | HeldOut,
+    config: Config, workers: Workers, noise: Noise | None, training: Source, held_out: HeldOutSource,
     directory: RunDirectory,
 ) -> dict[str, Any]:  # fmt: skip
     began = time.monotonic()
@@ -171,7 +170,7 @@ def _restore(checkpoints: Checkpoints, workers: Workers, steps: int) -> int:
 
 
 def _report(
-    config: Config, workers: Workers, training: Images | Shards, validation: Validation, directory: RunDirectory,
+    config: Config, workers: Workers, training: Source, validation: Validation, directory: RunDirectory,
     seconds: float,
 ) -> dict[str, Any]:  # fmt: skip
     skipped = {**training.skipped, **validation.images.skipped}
@@ -186,10 +185,11 @@ def _report(
     validation.save_picture(path)
     report = {
         "scores": validation.scores(),
-        "scored_images": "training" if training.pages == validation.images.pages else "held-out",
+        "scored_images": "training" if training.names == validation.images.names else "held-out",
         "picture": str(path),
         "denoiser": str(directory.denoiser),
         "data": list(config.data) or "sample images",
+        "value_range": training.value_range and dataclasses.astuple(training.value_range),
         "training_images": len(training),
         "skipped": skipped,
         "seconds": round(seconds, 1),

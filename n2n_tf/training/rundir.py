@@ -17,13 +17,14 @@ import tensorflow as tf
 from n2n_tf import __version__
 from n2n_tf.compat import reads_files_of
 from n2n_tf.config import Config, UsageError, config_from
-from n2n_tf.data.images import Images
-from n2n_tf.data.shards import HeldOut, Shards
+from n2n_tf.data.source import HeldOutSource, Source
+from n2n_tf.data.sources import source_from_json
 from n2n_tf.files import write, write_json
-from n2n_tf.inference import save_denoiser
+from n2n_tf.inference import in_range, save_denoiser
 from n2n_tf.training.build import check_names
-from n2n_tf.training.records import images_from_json, images_to_json, read_json, read_rows, undamaged
+from n2n_tf.training.records import read_json, read_rows, undamaged
 from n2n_tf.training.workers import Workers
+from n2n_tf.value_range import ValueRange
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +74,7 @@ class RunDirectory:
         """Whether it holds a run."""
         return self.config.exists()
 
-    def create(
-        self, config: Config, training: Images | Shards, held_out: Images | HeldOut, environment: Mapping[str, Any]
-    ) -> None:
+    def create(self, config: Config, training: Source, held_out: HeldOutSource, environment: Mapping[str, Any]) -> None:
         """Begin a run.
 
         Raises:
@@ -84,10 +83,11 @@ class RunDirectory:
         """
         self.check_free()
         self.samples.mkdir(parents=True, exist_ok=True)
-        lists = {"training": training, "held_out": held_out}
-        write_json(self.images, {name: images_to_json(images) for name, images in lists.items()}, indent=None)
-        # last: config.json is what makes a directory a run
-        write_json(self.config, {"config": json.loads(config.to_json()), "environment": environment})
+        lists = {"training": training.to_json(), "held_out": held_out.to_json()}
+        write_json(self.images, lists, indent=None)
+        limits = training.value_range and [training.value_range.low, training.value_range.high]
+        saved = {"config": json.loads(config.to_json()), "value_range": limits, "environment": environment}
+        write_json(self.config, saved)  # last: config.json is what makes a directory a run
 
     def check_free(self) -> None:
         """Raise UsageError if the directory cannot take a new run."""
@@ -112,7 +112,7 @@ class RunDirectory:
             check_names(config)
         return config
 
-    def open(self, config: Config, environment: Mapping[str, Any]) -> tuple[Images | Shards, Images | HeldOut]:
+    def open(self, config: Config, environment: Mapping[str, Any]) -> tuple[Source, HeldOutSource]:
         """Training and held-out images of the run that it holds; warns if the environment has changed.
 
         Raises:
@@ -122,6 +122,8 @@ class RunDirectory:
         with undamaged(self.config):
             before = self._saved("environment")
             same_keras = reads_files_of(before["keras"])
+            limits = read_json(self.config).get("value_range")  # runs of earlier versions have none
+            value_range = limits and ValueRange(*map(float, limits))
         if not same_keras:
             raise UsageError(
                 f"--output {self.path}: begun with Keras {before['keras']}, whose checkpoints Keras "
@@ -129,8 +131,8 @@ class RunDirectory:
             )
         with undamaged(self.images):
             lists = read_json(self.images)
-            training = images_from_json(lists["training"], config.channels, False)
-            held_out = images_from_json(lists["held_out"], config.channels, True)
+            training, held_out = (source_from_json(lists[name], config.channels) for name in ("training", "held_out"))
+            training.value_range = held_out.value_range = value_range
         for name, now in environment.items():
             if before.get(name, now) != now:
                 logger.warning(
@@ -162,9 +164,9 @@ class RunDirectory:
 
         write(self.history, rewrite)
 
-    def save_denoiser(self, network: keras.Model) -> None:
+    def save_denoiser(self, network: keras.Model, value_range: ValueRange | None) -> None:
         """Write denoiser.keras: stock layers, loads with plain Keras. Its weights beside it are for Keras 2."""
-        save_denoiser(network, self.denoiser)
+        save_denoiser(in_range(network, value_range), self.denoiser)
 
 
 def _processor() -> str:

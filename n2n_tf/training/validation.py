@@ -8,10 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import Config
-from n2n_tf.data.images import Images
 from n2n_tf.data.pipeline import held_out_pair
 from n2n_tf.data.seeds import HELD_OUT, derive
-from n2n_tf.data.shards import HeldOut
+from n2n_tf.data.source import HeldOutSource
 from n2n_tf.evaluation.metrics import psnr
 from n2n_tf.evaluation.pictures import developed, side_by_side
 from n2n_tf.files import write
@@ -20,6 +19,7 @@ from n2n_tf.noise import Noise
 from n2n_tf.sampling import draw_choice, sub_sample
 from n2n_tf.training.average import AverageWeights
 from n2n_tf.training.rundir import RunDirectory
+from n2n_tf.value_range import UNIT
 
 
 class Validation(keras.callbacks.Callback):
@@ -39,7 +39,7 @@ class Validation(keras.callbacks.Callback):
         self,
         denoiser: keras.Model,
         weights: AverageWeights,
-        images: Images | HeldOut,
+        images: HeldOutSource,
         noise: Noise | None,
         config: Config,
         directory: RunDirectory,
@@ -54,7 +54,7 @@ class Validation(keras.callbacks.Callback):
 
     def use(self, denoiser: keras.Model) -> None:
         """Score this network from now on."""
-        self.denoiser, self.denoise = denoiser, Denoiser(denoiser)
+        self.denoiser, self.denoise = denoiser, Denoiser(denoiser, value_range=UNIT)
 
     @functools.cached_property
     def _writer(self) -> tf.summary.SummaryWriter:
@@ -72,7 +72,7 @@ class Validation(keras.callbacks.Callback):
             self._writer.flush()
         cost = -value if self.monitor == "val_psnr" else value
         if cost < self.best.numpy():
-            self.directory.save_denoiser(self.denoiser)
+            self.directory.save_denoiser(self.denoiser, self.images.value_range)
             self.best.assign(cost)
 
     def scores(self) -> dict[str, float]:
@@ -93,8 +93,8 @@ class Validation(keras.callbacks.Callback):
     def _scores_of(self, index: int) -> dict[str, float]:
         noisy, clean = self._pair(index)
         if clean is not None:
-            denoised = np.clip(self.denoise(noisy), 0, 1)
-            return {"psnr": psnr(denoised, clean), "noisy_psnr": psnr(noisy, clean)}
+            denoised, shown = np.clip(self.denoise(noisy), 0, 1), np.clip(clean, 0, 1)  # clean: beyond a value range
+            return {"psnr": psnr(denoised, shown), "noisy_psnr": psnr(noisy, clean)}
         choice = draw_choice((1, *noisy.shape), derive(self.config.seed, HELD_OUT, index))
         sub1, sub2 = (sub[0].numpy() for sub in sub_sample(tf.constant(noisy[None]), choice))
         return {"reconstruction": float(np.mean(np.square(self.denoise(sub1) - sub2)))}
