@@ -14,7 +14,7 @@ from n2n_tf.files import PARTIAL
 from n2n_tf.formats import readers, table
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
-from n2n_tf.formats.pixels import check_pixels, colors_in_unit_range
+from n2n_tf.formats.pixels import check_pixels, check_type, colors_in_unit_range
 
 logger = logging.getLogger(__name__)
 
@@ -182,6 +182,10 @@ def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterator[tuple[st
 
 
 def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:
+    try:
+        check_type(page.dtype)
+    except UnusableImageError as error:
+        return str(error)
     if page.colors != channels:
         return f"{page.colors} channel(s), wanted {channels}; train --channels {page.colors} takes such images"
     if min(page.height, page.width) < smallest_side:

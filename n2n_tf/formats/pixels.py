@@ -11,12 +11,15 @@ def colors_of(channels: int) -> int:
     return channels - (channels in (2, 4))
 
 
+def check_type(dtype: str | np.dtype) -> None:
+    """Raise UnusableImageError if pixels of a type are no intensities; "" is a type that a header does not tell."""
+    if dtype and np.dtype(dtype) not in (bool, np.uint8, np.uint16) and np.dtype(dtype).kind != "f":
+        raise UnusableImageError(f"{dtype} pixels; wanted uint8, uint16 or float: convert the file")
+
+
 def check_pixels(image: np.ndarray) -> None:
     """Raise UnusableImageError if the pixels are no intensities: another type, or floats far outside [0, 1]."""
-    if image.dtype in (bool, np.uint8, np.uint16):
-        return
-    if image.dtype.kind != "f":
-        raise UnusableImageError(f"{image.dtype} pixels; wanted uint8, uint16 or float: convert the file")
+    check_type(image.dtype)
     try:
         check_intensities(image)
     except ValueError as error:

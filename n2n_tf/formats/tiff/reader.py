@@ -7,7 +7,8 @@ import numpy as np
 import tifffile
 
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.formats.page import Page, kind_of
+from n2n_tf.formats.page import Page
+from n2n_tf.formats.tiff.samples import described, seen
 from n2n_tf.formats.tiff.tags import MOST_PAGES, check_pages
 
 PLANES = 33629  # MetaMorph's tag of as many values as there are planes
@@ -36,8 +37,8 @@ def header(path: str) -> list[Page]:
 def read(path: str, number: int) -> np.ndarray:
     """The pixels of a page: [H, W] or [H, W, C] as stored."""
     with tifffile.TiffFile(path) as tiff:
-        page = tiff.pages[number]
-        image = page.asarray()
+        page = tiff.pages[number].aspage()
+        image = seen(page, page.asarray())
         return np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
 
 
@@ -72,22 +73,8 @@ def _check_planes(tiff: tifffile.TiffFile) -> None:
 
 
 def _described(path: str, number: int, page: tifffile.TiffPage) -> Page:
-    sizes = dict(zip(page.axes, page.shape, strict=True))
-    channels, model = sizes.get("S", 1), tifffile.PHOTOMETRIC(page.photometric).name
-    alpha = bool(page.extrasamples) and page.extrasamples[0] > 0  # 0, or nothing, says that it is none
-    gray_or_rgb = (model == "MINISBLACK" and (channels == 1 or (channels == 2 and alpha))) or (
-        model == "RGB" and channels in (3, 4)
-    )
     if set(page.axes) - set("YXS"):
         raise UnusableImageError(f"a page of several planes (its axes are {page.axes}); save its planes as pages")
-    if not gray_or_rgb:
-        raise UnusableImageError(f"a {model} TIFF of {channels} channels; wanted gray or RGB: convert the file")
-    if channels == 4 and not alpha:
-        told = "ExtraSamples 0" if page.extrasamples else "no ExtraSamples"
-        raise UnusableImageError(f"a fourth channel that is no alpha ({told}); wanted gray or RGB: split it off")
-    if page.dtype is None or not (page.dtype in (bool, np.uint8, np.uint16) or page.dtype.kind == "f"):
-        raise UnusableImageError(f"{page.dtype} pixels; wanted uint8, uint16 or float: convert the file")
-    if page.dtype != bool and page.bitspersample != page.dtype.itemsize * 8:
-        raise UnusableImageError(f"{page.bitspersample}-bit pixels; wanted 1, 8 or 16 bits or float: convert the file")
-    height, width = index(sizes["Y"]), index(sizes["X"])  # of damaged tags tifffile makes texts and tuples
-    return Page(path, number, height, width, channels, kind_of(channels), page.dtype.name)
+    channels, kind, dtype = described(page)
+    height, width = index(page.imagelength), index(page.imagewidth)  # of damaged tags tifffile makes texts and tuples
+    return Page(path, number, height, width, channels, kind, dtype)

@@ -1,0 +1,111 @@
+"""What the numbers of a TIFF page are, and how they go back: their type and bits, WhiteIsZero, palettes.
+
+An image is read as it is seen: WhiteIsZero the other way round. A palette that is a ramp colours intensities, as
+microscopes do: its numbers are a gray image. Any other palette makes an RGB image.
+"""
+
+from typing import Any
+
+import numpy as np
+import tifffile
+
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.page import RGB, kind_of
+
+TYPES = {np.dtype(name) for name in ("?", "u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")}
+WANTED = "wanted integers of 1 to 32 bits, or floats of 16, 32 or 64: convert the file"
+BLACK, WHITE, PALETTE = tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.PALETTE
+
+
+def described(page: tifffile.TiffPage) -> tuple[int, str, str]:
+    """Channels, kind and type of an image, as `Page` has them.
+
+    Raises:
+        UnusableImageError: numbers or colours that would be misread.
+    """
+    channels = dict(zip(page.axes, page.shape, strict=True)).get("S", 1)
+    model = tifffile.PHOTOMETRIC(page.photometric)
+    alpha = bool(page.extrasamples) and page.extrasamples[0] > 0  # 0, or nothing, says that it is none
+    is_gray = model == BLACK and (channels == 1 or (channels == 2 and alpha))
+    is_other = model in (WHITE, PALETTE) and channels == 1
+    if not (is_gray or is_other or (model == tifffile.PHOTOMETRIC.RGB and channels in (3, 4))):
+        raise UnusableImageError(f"a {model.name} TIFF of {channels} channels; wanted gray or RGB: convert the file")
+    if channels == 4 and not alpha:
+        told = "ExtraSamples 0" if page.extrasamples else "no ExtraSamples"
+        raise UnusableImageError(f"a fourth channel that is no alpha ({told}); wanted gray or RGB: split it off")
+    dtype = _type(page)
+    if model == PALETTE and not _is_ramp(page):
+        return 3, RGB, _colours(page).dtype.name
+    return channels, kind_of(channels), dtype.name
+
+
+def _type(page: tifffile.TiffPage) -> np.dtype:
+    dtype, bits = page.dtype, page.bitspersample
+    if dtype is None or dtype not in TYPES or isinstance(bits, tuple):  # such as 5, 6 and 5 bits of colours
+        raise UnusableImageError(f"{bits}-bit pixels, {dtype or 'of no known type'}; {WANTED}")
+    if dtype.kind == "f" and bits != dtype.itemsize * 8:
+        raise UnusableImageError(f"floats of {bits} bits; {WANTED}")
+    return dtype
+
+
+def _is_ramp(page: tifffile.TiffPage) -> bool:
+    """The palette goes from dark to bright, or is one of ImageJ's, which colours intensities in any way."""
+    bits, colours = page.bitspersample, _palette(page)
+    if colours.shape != (3, 2**bits) or bits > 16:
+        raise UnusableImageError(f"a palette of form {colours.shape} for {bits}-bit pixels; convert it to RGB")
+    if bits not in (8, 16):  # colours: of fewer bits the writer makes no palette
+        return False
+    steps = np.diff(colours.astype(int))
+    return page.parent.is_imagej or bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _palette(page: tifffile.TiffPage) -> np.ndarray:
+    return np.empty((0, 0), np.uint16) if page.colormap is None else page.colormap
+
+
+def _colours(page: tifffile.TiffPage) -> np.ndarray:
+    """[numbers, 3], uint8 if 8 bits tell them all."""
+    colours = _palette(page).T
+    if not (colours % 257).any():
+        return (colours // 257).astype(np.uint8)
+    if not (colours % 256).any():  # shifted, as some programs do
+        return (colours >> 8).astype(np.uint8)
+    return colours.astype(np.uint16)
+
+
+def seen(page: tifffile.TiffPage, numbers: np.ndarray) -> np.ndarray:
+    """The image [H, W] or [H, W, C] of a page's numbers."""
+    if page.photometric == PALETTE and not _is_ramp(page):
+        return _colours(page)[numbers.view(np.uint8) if numbers.dtype == bool else numbers]
+    return _turned(page, numbers, page.bitspersample)
+
+
+def stored(page: tifffile.TiffPage, image: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+    """The inverse of `seen`, and how `TiffWriter.write` is to store it: the model, and bits if they are packed.
+
+    A page of 1 bit takes images of 8.
+
+    Args:
+        page: that the image comes from.
+        image: [H, W, C].
+    """
+    numbers = image[..., 0] if image.shape[-1] == 1 else image
+    bits = page.bitspersample if page.dtype == image.dtype else image.dtype.itemsize * 8
+    options: dict[str, Any] = {"photometric": "minisblack"}
+    if image.shape[-1] > 2:
+        options["photometric"] = "rgb"
+    elif page.photometric == WHITE:
+        options["photometric"] = "miniswhite"
+    elif page.photometric == PALETTE:
+        options.update(photometric="palette", colormap=page.colormap)
+    if image.dtype.kind == "u" and bits < image.dtype.itemsize * 8:
+        options["bitspersample"] = bits
+        numbers = np.minimum(numbers, image.dtype.type(2**bits - 1))
+    return _turned(page, numbers, bits), options
+
+
+def _turned(page: tifffile.TiffPage, numbers: np.ndarray, bits: int) -> np.ndarray:
+    """White for black and back, where the page counts from white. Of signed numbers and floats none is white."""
+    if page.photometric != WHITE or numbers.dtype.kind not in "bu":
+        return numbers
+    return ~numbers if numbers.dtype == bool else numbers.dtype.type(2**bits - 1) - numbers
