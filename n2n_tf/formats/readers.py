@@ -13,7 +13,7 @@ from n2n_tf.formats.table import format_of
 
 
 def pages(path: str | Path) -> list[Page]:
-    """The images of a file, from its headers alone: all pages of a TIFF; else one, and an animation is refused.
+    """The images of a file, from its headers alone: all pages or planes of a TIFF; else one, and no animation.
 
     Raises:
         UnusableImageError: the file is empty, of no known format, of an unknown colour model or too large.
@@ -32,7 +32,7 @@ def read(page: Page) -> np.ndarray:
     """Decode one image.
 
     Returns:
-        [H, W, C] as stored: uint8, uint16, bool or float; C counts alpha. Planes of raw: float32, black 0, white 1.
+        [H, W, C] of the type that is stored; C counts alpha. Planes of raw: float32, black 0, white 1.
 
     Raises:
         UnusableImageError: it cannot be decoded, or is not what its header said.

@@ -1,4 +1,4 @@
-"""TIFF files in: which of their pages are images, and the pixels of those. One that holds more is refused."""
+"""TIFF files in: which of their pages are images, and the pixels of those."""
 
 from collections.abc import Iterator
 from operator import index
@@ -9,34 +9,36 @@ import tifffile
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
 from n2n_tf.formats.tiff.samples import described, seen
+from n2n_tf.formats.tiff.stack import stack_of
 from n2n_tf.formats.tiff.tags import MOST_PAGES, check_pages
-
-PLANES = 33629  # MetaMorph's tag of as many values as there are planes
 
 
 def header(path: str) -> list[Page]:
-    """Each page that is an image, no smaller copy of one and no mask.
+    """Each page that is an image, no smaller copy of one and no mask; or each plane of a stack in one piece.
 
     Raises:
-        UnusableImageError: a page is of a kind that would be misread, or there are planes that are no pages.
+        UnusableImageError: a page is of a kind that would be misread, or a stack is damaged.
     """
     with tifffile.TiffFile(path) as tiff:
         if not tiff.pages:
             raise UnusableImageError("holds no page")
         check_pages(tiff)
-        _check_planes(tiff)
+        if stack := stack_of(tiff):
+            return [_described(path, number, stack.page) for number in range(stack.planes)]
         pages = [(number, page.aspage()) for number, page in enumerate(tiff.pages)]
         if sum(len(page.subifds or ()) for _, page in pages) > MOST_PAGES:
             raise UnusableImageError(f"more than {MOST_PAGES} pages below its pages (SubIFDs); save it without")
         for number, page in pages:
             if any(not is_copy(below, page) for below in pages_below(page)):
                 raise UnusableImageError(f"further images below page {number + 1} (SubIFDs); save them as pages")
-        return [_described(path, number, page) for number, page in pages if is_image(page)]
+        return [_described(path, number, _flat(page)) for number, page in pages if is_image(page)]
 
 
 def read(path: str, number: int) -> np.ndarray:
     """The pixels of a page: [H, W] or [H, W, C] as stored."""
     with tifffile.TiffFile(path) as tiff:
+        if not tiff.pages.is_multipage and (stack := stack_of(tiff)):
+            return stack.read(number)
         page = tiff.pages[number].aspage()
         image = seen(page, page.asarray())
         return np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
@@ -58,23 +60,13 @@ def is_copy(below: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
     return smaller or not is_image(below)
 
 
-def _check_planes(tiff: tifffile.TiffFile) -> None:
-    """Raise UnusableImageError if there are more planes than pages."""
-    stacks = {
-        "an ImageJ stack": (tiff.imagej_metadata or {}).get("images", 1),
-        "a MetaMorph stack": tiff.pages[0].aspage().tags[PLANES].count if tiff.is_stk else 1,
-        "an NIH Image stack": (tiff.nih_metadata or {}).get("nSlices", 1),
-    }
-    for kind, planes in stacks.items():
-        if planes > len(tiff.pages):
-            raise UnusableImageError(f"{kind} in one piece; save its planes as pages")
-    if any(shaped.get("truncated") for shaped in tiff.shaped_metadata or ()):
-        raise UnusableImageError("a stack in one piece; save its planes as pages")
+def _flat(page: tifffile.TiffPage) -> tifffile.TiffPage:
+    if set(page.axes) - set("YXS"):
+        raise UnusableImageError(f"a page of several planes (its axes are {page.axes}); save its planes as pages")
+    return page
 
 
 def _described(path: str, number: int, page: tifffile.TiffPage) -> Page:
-    if set(page.axes) - set("YXS"):
-        raise UnusableImageError(f"a page of several planes (its axes are {page.axes}); save its planes as pages")
     channels, kind, dtype = described(page)
     height, width = index(page.imagelength), index(page.imagewidth)  # of damaged tags tifffile makes texts and tuples
     return Page(path, number, height, width, channels, kind, dtype)

@@ -13,6 +13,7 @@ from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.tiff.preamble import copy_blocks, preamble
 from n2n_tf.formats.tiff.reader import is_image, pages_below
 from n2n_tf.formats.tiff.samples import stored
+from n2n_tf.formats.tiff.stack import stack_of, write_stack
 from n2n_tf.formats.tiff.tags import copied_tags, copy_directories, lost_tags
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,9 @@ def write_tiff(source: str, target: Path, images: Iterator[tuple[int, np.ndarray
         if old.is_lsm or old.is_ndpi:
             name = "Zeiss LSM" if old.is_lsm else "Hamamatsu NDPI"
             raise UnusableImageError(f"{name} files are not written: they tell of places in them; save it as OME-TIFF")
+        if stack := stack_of(old):
+            write_stack(stack, source, target, images)
+            return
         pages: list[tifffile.TiffPage] = []  # of the old file, for each page that is written
         left = 0
         before = preamble(old)
