@@ -8,6 +8,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from n2n_tf.cli.main import main
+from n2n_tf.config import RunError
 from n2n_tf.data.images import find_images
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.pixels import check_pixels
@@ -191,3 +193,51 @@ def test_types_that_are_no_intensities_yet_are_refused_in_time(tmp_path):
     assert found.skipped[str(tmp_path / "a.tif")].startswith("int16 pixels; wanted")
     with pytest.raises(UnusableImageError, match="int16 pixels"):
         check_pixels(read(pages(tmp_path / "a.tif")[0]))
+
+
+CHANNELS = {"two": ("minisblack", 2), "three": ("minisblack", 3), "RGB and one": ("rgb", 4),
+            "multispectral": ("minisblack", 7), "RGB and two": ("rgb", 5)}  # fmt: skip
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib", "tile": (16, 32)}], ids=["plain", "tiled"])
+@pytest.mark.parametrize(("model", "channels"), CHANNELS.values(), ids=CHANNELS)
+def test_channels_that_are_no_alpha(model, channels, options, planar, tmp_path):
+    """Each is one of the image's own, in and out."""
+    image = numbers("uint16", (40, 50, channels))
+    stored = np.ascontiguousarray(np.moveaxis(image, -1, 0)) if planar == "separate" else image
+    extra = ["unspecified"] * (channels - (3 if model == "rgb" else 1))
+    more = {"photometric": model, "planarconfig": planar, "extrasamples": extra, "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", stored, **more, **options)
+    (page,) = pages(tmp_path / "a.tif")
+    assert (page.kind, page.channels, page.colors) == ("channels", channels, channels)
+    np.testing.assert_array_equal(read(page), image, strict=True)
+    with copied(tmp_path / "a.tif") as new:
+        assert new.pages[0].photometric == tifffile.PHOTOMETRIC[model.upper()]
+        assert [int(each) for each in new.pages[0].extrasamples] == [0] * len(extra)
+        np.testing.assert_array_equal(new.asarray(), image, strict=True)
+
+
+def test_four_channels_are_no_mosaic(tmp_path):
+    """A raw model has four too: what they are is not told from their number."""
+    image = numbers("uint16", (40, 50, 4))
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", planarconfig="contig", metadata=None)
+    with pytest.raises(RunError, match=r"a\.tif: 4 channels that are no raw mosaic"):
+        find_images([str(tmp_path)], 4)
+    with pytest.raises(RunError, match=r"a\.tif: 4 channel\(s\), wanted 3$"):
+        find_images([str(tmp_path)], 3)
+
+
+def test_a_colour_model_takes_no_four_channels(models, tmp_path, capsys):
+    """It would take the fourth for alpha."""
+    image = numbers("uint8", (40, 50, 4))
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb", extrasamples=["unspecified"], metadata=None)
+    assert main(["denoise", models("negative 3"), str(tmp_path / "a.tif"), "--output", str(tmp_path / "out")]) == 1
+    assert "the image has shape (40, 50, 4); this network takes" in capsys.readouterr().err
+
+
+def test_a_gray_model_denoises_channels_one_by_one(models, tmp_path):
+    image = numbers("uint16", (40, 50, 5))
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", planarconfig="contig", metadata=None)
+    assert main(["denoise", models("negative 1"), str(tmp_path / "a.tif"), "--output", str(tmp_path / "out")]) == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "a.tif"), 65535 - image)

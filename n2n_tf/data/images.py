@@ -11,9 +11,9 @@ import numpy as np
 
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.files import PARTIAL
-from n2n_tf.formats import readers, table
+from n2n_tf.formats import bayer, readers, table
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.formats.page import Page
+from n2n_tf.formats.page import CHANNELS, Page
 from n2n_tf.formats.pixels import check_pixels, check_type, colors_in_unit_range
 
 logger = logging.getLogger(__name__)
@@ -187,7 +187,10 @@ def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:
     except UnusableImageError as error:
         return str(error)
     if page.colors != channels:
-        return f"{page.colors} channel(s), wanted {channels}; train --channels {page.colors} takes such images"
+        way_out = "" if page.kind == CHANNELS else f"; train --channels {page.colors} takes such images"
+        return f"{page.colors} channel(s), wanted {channels}{way_out}"
+    if channels == bayer.CHANNELS and not page.is_raw:
+        return f"{channels} channels that are no raw mosaic"
     if min(page.height, page.width) < smallest_side:
         return f"{page.width}×{page.height} pixels, smaller than the {smallest_side}×{smallest_side} needed"
     return None

@@ -10,11 +10,12 @@ import numpy as np
 import tifffile
 
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.formats.page import RGB, kind_of
+from n2n_tf.formats.page import CHANNELS, RGB, kind_of
 
 TYPES = {np.dtype(name) for name in ("?", "u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")}
 WANTED = "wanted integers of 1 to 32 bits, or floats of 16, 32 or 64: convert the file"
-BLACK, WHITE, PALETTE = tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.PALETTE
+WHITE, PALETTE = tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.PALETTE
+COLOURS = {tifffile.PHOTOMETRIC.MINISBLACK: 1, WHITE: 1, PALETTE: 1, tifffile.PHOTOMETRIC.RGB: 3}  # of those read
 
 
 def described(page: tifffile.TiffPage) -> tuple[int, str, str]:
@@ -24,19 +25,20 @@ def described(page: tifffile.TiffPage) -> tuple[int, str, str]:
         UnusableImageError: numbers or colours that would be misread.
     """
     channels = dict(zip(page.axes, page.shape, strict=True)).get("S", 1)
-    model = tifffile.PHOTOMETRIC(page.photometric)
-    alpha = bool(page.extrasamples) and page.extrasamples[0] > 0  # 0, or nothing, says that it is none
-    is_gray = model == BLACK and (channels == 1 or (channels == 2 and alpha))
-    is_other = model in (WHITE, PALETTE) and channels == 1
-    if not (is_gray or is_other or (model == tifffile.PHOTOMETRIC.RGB and channels in (3, 4))):
+    model, extra = tifffile.PHOTOMETRIC(page.photometric), page.extrasamples
+    colours = COLOURS.get(model, 0)
+    if not colours or channels < colours or (channels > 1 and model in (WHITE, PALETTE)):
         raise UnusableImageError(f"a {model.name} TIFF of {channels} channels; wanted gray or RGB: convert the file")
-    if channels == 4 and not alpha:
-        told = "ExtraSamples 0" if page.extrasamples else "no ExtraSamples"
-        raise UnusableImageError(f"a fourth channel that is no alpha ({told}); wanted gray or RGB: split it off")
+    if model == tifffile.PHOTOMETRIC.RGB and channels > colours and not extra:
+        raise UnusableImageError(f"RGB of {channels} channels without ExtraSamples, which tells what the others are")
     dtype = _type(page)
     if model == PALETTE and not _is_ramp(page):
-        return 3, RGB, _colours(page).dtype.name
-    return channels, kind_of(channels), dtype.name
+        return 3, RGB, _palette_colours(page).dtype.name
+    if channels == colours or (channels == colours + 1 and any(extra)):
+        return channels, kind_of(channels), dtype.name
+    if any(extra):
+        raise UnusableImageError(f"a {model.name} TIFF of {channels} channels, one of them alpha: split it off")
+    return channels, CHANNELS, dtype.name
 
 
 def _type(page: tifffile.TiffPage) -> np.dtype:
@@ -63,7 +65,7 @@ def _palette(page: tifffile.TiffPage) -> np.ndarray:
     return np.empty((0, 0), np.uint16) if page.colormap is None else page.colormap
 
 
-def _colours(page: tifffile.TiffPage) -> np.ndarray:
+def _palette_colours(page: tifffile.TiffPage) -> np.ndarray:
     """[numbers, 3], uint8 if 8 bits tell them all."""
     colours = _palette(page).T
     if not (colours % 257).any():
@@ -76,12 +78,12 @@ def _colours(page: tifffile.TiffPage) -> np.ndarray:
 def seen(page: tifffile.TiffPage, numbers: np.ndarray) -> np.ndarray:
     """The image [H, W] or [H, W, C] of a page's numbers."""
     if page.photometric == PALETTE and not _is_ramp(page):
-        return _colours(page)[numbers.view(np.uint8) if numbers.dtype == bool else numbers]
+        return _palette_colours(page)[numbers.view(np.uint8) if numbers.dtype == bool else numbers]
     return _turned(page, numbers, page.bitspersample)
 
 
 def stored(page: tifffile.TiffPage, image: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """The inverse of `seen`, and how `TiffWriter.write` is to store it: the model, and bits if they are packed.
+    """The inverse of `seen`, and how `TiffWriter.write` is to store it: model, further channels, bits if packed.
 
     A page of 1 bit takes images of 8.
 
@@ -91,13 +93,11 @@ def stored(page: tifffile.TiffPage, image: np.ndarray) -> tuple[np.ndarray, dict
     """
     numbers = image[..., 0] if image.shape[-1] == 1 else image
     bits = page.bitspersample if page.dtype == image.dtype else image.dtype.itemsize * 8
-    options: dict[str, Any] = {"photometric": "minisblack"}
-    if image.shape[-1] > 2:
-        options["photometric"] = "rgb"
-    elif page.photometric == WHITE:
-        options["photometric"] = "miniswhite"
-    elif page.photometric == PALETTE:
-        options.update(photometric="palette", colormap=page.colormap)
+    options: dict[str, Any] = {"photometric": tifffile.PHOTOMETRIC(page.photometric)}
+    if page.photometric == PALETTE:
+        options = {"photometric": "rgb"} if image.shape[-1] > 1 else {**options, "colormap": page.colormap}
+    elif others := image.shape[-1] - COLOURS[options["photometric"]]:
+        options["extrasamples"] = (*page.extrasamples, *[0] * others)[:others]  # 0: of no told meaning
     if image.dtype.kind == "u" and bits < image.dtype.itemsize * 8:
         options["bitspersample"] = bits
         numbers = np.minimum(numbers, image.dtype.type(2**bits - 1))

@@ -90,7 +90,6 @@ def _write(new: tifffile.TiffWriter, image: np.ndarray, page: tifffile.TiffPage,
     tile = (page.tilelength, page.tilewidth)
     new.write(
         numbers,
-        extrasamples=page.extrasamples if image.shape[-1] in (2, 4) else None,
         planarconfig="contig",
         compression="zlib" if lossless else None,
         predictor=lossless,
