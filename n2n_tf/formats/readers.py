@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from n2n_tf.formats.axes import Axes
 from n2n_tf.formats.errors import MAX_PIXELS, UnusableImageError
 from n2n_tf.formats.page import COLORS, Page
 from n2n_tf.formats.pixels import colors_of
@@ -26,6 +27,16 @@ def pages(path: str | Path) -> list[Page]:
         if page.height * page.width * (4 if page.is_raw else 1) > MAX_PIXELS:
             raise UnusableImageError(f"{page.width}×{page.height} pixels; at most {MAX_PIXELS} are read")
     return found
+
+
+def axes(path: str | Path) -> list[Axes]:
+    """How the images of a file lie along time, depth and channels: for each set of planes; none for other formats.
+
+    Raises:
+        UnusableImageError, OSError: as `pages`.
+    """
+    described = format_of(path).axes
+    return _decoded(described, path) if described else []
 
 
 def read(page: Page) -> np.ndarray:
