@@ -11,6 +11,7 @@ from n2n_tf.cli.main import main
 from n2n_tf.data.images import find_images
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.readers import pages, read
+from n2n_tf.formats.tiff import stack
 from n2n_tf.formats.writers import write_like
 
 RNG = np.random.default_rng(0)
@@ -43,6 +44,12 @@ def ome(stack, **options):
 
 def volume(path):
     tifffile.imwrite(path, STACK[0, :, 0], photometric="minisblack", volumetric=True)
+
+
+def colours(path):
+    """Of each plane all red pixels, then all green ones, then the blue."""
+    stack = np.ascontiguousarray(np.moveaxis(RGB[0], -1, 1))
+    tifffile.imwrite(path, stack, photometric="rgb", planarconfig="separate", truncate=True)
 
 
 def described(text):
@@ -97,6 +104,8 @@ STACKS = {
     "tifffile, one piece": shaped(STACK, truncate=True, byteorder=">"),
     "tifffile, BigTIFF, one piece": shaped(STACK.astype(np.float64), truncate=True, bigtiff=True),
     "volume": volume,
+    "volume, RGB": lambda path: tifffile.imwrite(path, RGB[0], photometric="rgb", volumetric=True),
+    "planes of colours in one piece": colours,
     "NIH Image": nih,
     "MetaMorph": stk,
     "MetaMorph, strips": lambda path: stk(path, strips=7),
@@ -126,7 +135,7 @@ def test_a_stack_comes_out_as_it_went_in(make, tmp_path):
         assert new.flags == old.flags
 
 
-@pytest.mark.parametrize("name", sorted(set(STACKS) - {"NIH Image", "volume"}))
+@pytest.mark.parametrize("name", sorted(set(STACKS) - {"NIH Image", "planes of colours in one piece"}))
 def test_planes_are_read_in_their_order(name, tmp_path):
     STACKS[name](tmp_path / "a.tif")
     with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
@@ -215,6 +224,13 @@ def test_a_stack_that_shrinks_while_it_is_read(tmp_path):
         file.truncate((tmp_path / "a.tif").stat().st_size - 9)
     with pytest.raises(UnusableImageError, match="cut short"):
         read(last)
+
+
+def test_there_is_a_limit_of_planes(tmp_path, monkeypatch):
+    STACKS["tifffile, one piece"](tmp_path / "a.tif")
+    monkeypatch.setattr(stack, "MOST_PLANES", 23)
+    with pytest.raises(UnusableImageError, match="a stack of 24 planes; at most 23 are read"):
+        pages(tmp_path / "a.tif")
 
 
 def pair(path):
