@@ -217,6 +217,27 @@ def test_a_shape_that_the_page_was_copied_with_is_no_stack(tmp_path):
     np.testing.assert_array_equal(read(page)[..., 0], STACK[0, 0, 0])
 
 
+def test_a_shape_of_pages_that_were_taken_out_is_no_stack(tmp_path):
+    """Of 24, three are left; or one, compressed."""
+    shaped(STACK)(tmp_path / "a.tif")
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff, tifffile.TiffWriter(tmp_path / "b.tif") as writer:
+        for page in tiff.pages[:3]:
+            writer.write(page.asarray(), description=page.aspage().description or None, **GRAY)
+        tifffile.imwrite(
+            tmp_path / "c.tif", STACK[0, 0, 0], description=tiff.pages[0].description, compression="zlib", **GRAY
+        )
+    assert [len(pages(tmp_path / f"{name}.tif")) for name in "bc"] == [3, 1]
+
+
+def test_the_channels_of_colours_are_no_planes(tmp_path):
+    """As Bio-Formats writes RGB for ImageJ."""
+    text = "ImageJ=\nhyperstack=true\nimages=4\nchannels=3\nslices=4\n"
+    tifffile.imwrite(tmp_path / "a.tif", RGB[0, 0], photometric="rgb", metadata=None, description=text)
+    with (tmp_path / "a.tif").open("ab") as file:
+        file.write(RGB[0, 1:].tobytes())
+    np.testing.assert_array_equal([read(page) for page in pages(tmp_path / "a.tif")], RGB[0])
+
+
 def test_a_stack_that_shrinks_while_it_is_read(tmp_path):
     described(TEXTS[0])(tmp_path / "a.tif")
     *_, last = pages(tmp_path / "a.tif")
@@ -233,10 +254,31 @@ def test_there_is_a_limit_of_planes(tmp_path, monkeypatch):
         pages(tmp_path / "a.tif")
 
 
-def pair(path):
+def pair(text):
+    def make(path):
+        with tifffile.TiffWriter(path) as tiff:
+            for plane in STACK[0, :2, 0]:
+                tiff.write(plane, description=text, **GRAY)
+
+    return make
+
+
+def above(path):
     with tifffile.TiffWriter(path) as tiff:
-        for plane in STACK[0, :2, 0]:
-            tiff.write(plane, description=TEXTS[0], **GRAY)
+        tiff.write(STACK[0, 0, 0], description=TEXTS[0], subifds=1, **GRAY)
+        tiff.write(STACK[0, 0, 0, ::2, ::2], subfiletype=1, **GRAY)
+    with path.open("ab") as file:
+        file.write(STACK[:2].tobytes())
+
+
+def scattered(path):
+    """The strips of its first plane lie the other way round."""
+    stk(path, strips=15)
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages[0].tags[273]
+    with path.open("r+b") as file:
+        file.seek(tag.valueoffset)
+        file.write(struct.pack("<2I", *tag.value[::-1]))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +286,10 @@ def pair(path):
     [
         (lambda path: tifffile.imwrite(path, STACK[0, 0, 0], description=TEXTS[0], compression="zlib", **GRAY),
          "an ImageJ stack in one piece, compressed or in parts"),
-        (pair, "an ImageJ stack in one piece, with further pages"),
+        (pair(TEXTS[0]), "an ImageJ stack in one piece, with further pages"),
+        (pair('{"shape": [2, 30, 40], "truncated": true}'), "a stack in one piece, with further pages"),
+        (above, "an ImageJ stack in one piece, with further pages"),
+        (scattered, "a MetaMorph stack in one piece, compressed or in parts"),
     ],
 )  # fmt: skip
 def test_stacks_in_parts_are_refused(make, message, tmp_path):

@@ -72,20 +72,26 @@ def test_packed_bits_stay_packed(bits, shape, tmp_path):
         assert (new.asarray() == 2**bits - 1).all()  # not the lowest bits of what is too large
 
 
+def patch(path, tags, data=b""):
+    """Change values of the first page's tags, by their code; and its strip or tile, if that is one."""
+    with tifffile.TiffFile(path) as tiff:
+        found = tiff.pages[0].tags
+        places = {code: found[code].valueoffset for code in tags}
+        begin = tiff.pages[0].dataoffsets[0]
+    with path.open("r+b") as file:
+        for code, (form, *values) in tags.items():
+            file.seek(places[code])
+            file.write(struct.pack(form, *values))
+        file.seek(begin)
+        file.write(data)
+
+
 def test_packed_and_compressed_is_read(tmp_path):
     """tifffile writes no such file: its strip is packed and compressed here, its tags are corrected."""
     image = RNG.integers(0, 4096, (40, 50), np.uint16)
     data = imagecodecs.zlib_encode(imagecodecs.packints_encode(image, 12))
     tifffile.imwrite(tmp_path / "a.tif", image, byteorder="<", rowsperstrip=40, compression="zlib", **GRAY)
-    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
-        tags = tiff.pages[0].tags
-        places = {code: tags[code].valueoffset for code in (258, 273, 279)}
-    with (tmp_path / "a.tif").open("r+b") as file:
-        for code, value in ((258, 12), (273, file.seek(0, 2)), (279, len(data))):
-            file.seek(places[code])
-            file.write(struct.pack("<H" if code == 258 else "<I", value))
-        file.seek(0, 2)
-        file.write(data)
+    patch(tmp_path / "a.tif", {258: ("<H", 12), 279: ("<I", len(data))}, data)
     with copied(tmp_path / "a.tif") as new:
         np.testing.assert_array_equal(new.asarray(), image, strict=True)
         assert new.pages[0].bitspersample == 12
@@ -104,6 +110,29 @@ def test_white_is_zero_is_seen_the_right_way_round(dtype, tmp_path):
     with copied(tmp_path / "a.tif") as new:
         np.testing.assert_array_equal(new.asarray(), image, strict=True)
         assert new.pages[0].photometric == tifffile.PHOTOMETRIC.MINISWHITE
+
+
+def test_packed_and_tiled_is_read(tmp_path):
+    """And written in strips: tifffile packs no tiles."""
+    image = RNG.integers(0, 4096, (16, 16), np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", image, byteorder="<", tile=(16, 16), **GRAY)
+    data = imagecodecs.packints_encode(image, 12)
+    patch(tmp_path / "a.tif", {258: ("<H", 12), 325: ("<I", len(data))}, data)
+    with copied(tmp_path / "a.tif") as new:
+        np.testing.assert_array_equal(new.asarray(), image, strict=True)
+        assert (new.pages[0].bitspersample, new.pages[0].is_tiled) == (12, False)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "message"),
+    [("float32", 24, "floats of 24 bits; wanted"), ("uint8", (5, 6, 5), r"\(5, 6, 5\)-bit pixels, uint8; wanted")],
+)
+def test_numbers_that_cannot_be_written_so_are_refused(dtype, bits, message, tmp_path):
+    image = numbers(dtype, (40, 50, 3) if dtype == "uint8" else (40, 50))
+    tifffile.imwrite(tmp_path / "a.tif", image, byteorder="<", metadata=None)
+    patch(tmp_path / "a.tif", {258: ("<3H", *bits) if dtype == "uint8" else ("<H", bits)})
+    with pytest.raises(UnusableImageError, match=message):
+        pages(tmp_path / "a.tif")
 
 
 def test_white_is_zero_of_packed_bits(tmp_path):
@@ -132,11 +161,11 @@ def test_no_white_is_known_of_signed_numbers(dtype, tmp_path):
         np.testing.assert_array_equal(new.asarray(), image)
 
 
-@pytest.mark.parametrize("imagej", [False, True])
+@pytest.mark.parametrize(("imagej", "step"), [(False, 1), (False, -1), (True, 1)])
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_a_palette_that_colours_intensities_stays(imagej, compression, tmp_path):
+def test_a_palette_that_colours_intensities_stays(imagej, step, compression, tmp_path):
     """A ramp, or any that ImageJ writes."""
-    image, colours = numbers("uint8"), FIRE if imagej else GREEN
+    image, colours = numbers("uint8"), FIRE if imagej else GREEN[:, ::step]
     text = "ImageJ=1.54f\nimages=1\nmin=0.0\nmax=255.0\n" if imagej else None
     options = {"photometric": "palette", "colormap": colours, "compression": compression, "description": text}
     tifffile.imwrite(tmp_path / "a.tif", image, metadata=None, **options)
@@ -170,6 +199,19 @@ def test_palettes_of_pillow(mode, tmp_path):
     with Image.open(tmp_path / "a.tif") as opened:
         expected = np.asarray(opened.convert("RGB" if mode == "P" else "1"))
     np.testing.assert_array_equal(read(pages(tmp_path / "a.tif")[0]).squeeze(), expected)
+
+
+def test_a_palette_of_16_colours_is_rgb(tmp_path):
+    """Also one that is a ramp: of fewer than 8 bits no palette is written."""
+    image, ramp = RNG.integers(0, 16, (40, 50), np.uint8), np.repeat(np.arange(16, dtype=np.uint16)[None] * 4369, 3, 0)
+    tags = [(320, 3, ramp.size, ramp.ravel().tolist(), True)]
+    tifffile.imwrite(tmp_path / "a.tif", image, bitspersample=4, byteorder="<", extratags=tags, **GRAY)
+    patch(tmp_path / "a.tif", {262: ("<H", 3)})
+    with Image.open(tmp_path / "a.tif") as opened:
+        expected = np.asarray(opened.convert("RGB"))
+    np.testing.assert_array_equal(read(pages(tmp_path / "a.tif")[0]), expected, strict=True)
+    with copied(tmp_path / "a.tif") as new:
+        np.testing.assert_array_equal(new.asarray(), expected, strict=True)
 
 
 def test_a_palette_of_another_size_is_refused(tmp_path):
@@ -215,6 +257,21 @@ def test_channels_that_are_no_alpha(model, channels, options, planar, tmp_path):
     with copied(tmp_path / "a.tif") as new:
         assert new.pages[0].photometric == tifffile.PHOTOMETRIC[model.upper()]
         assert [int(each) for each in new.pages[0].extrasamples] == [0] * len(extra)
+        np.testing.assert_array_equal(new.asarray(), image, strict=True)
+
+
+def test_two_channels_of_which_nothing_is_told(tmp_path):
+    """Without ExtraSamples: of gray ones it need not be there."""
+    image = numbers("uint16", (40, 50, 2))
+    options = {"photometric": "minisblack", "planarconfig": "contig", "byteorder": "<", "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", image, **options)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        offset = tiff.pages[0].tags[338].offset
+    with (tmp_path / "a.tif").open("r+b") as file:
+        file.seek(offset)
+        file.write(struct.pack("<H", 337))  # TargetPrinter
+    assert pages(tmp_path / "a.tif")[0].kind == "channels"
+    with copied(tmp_path / "a.tif") as new:
         np.testing.assert_array_equal(new.asarray(), image, strict=True)
 
 

@@ -92,10 +92,13 @@ def stored(page: tifffile.TiffPage, image: np.ndarray) -> tuple[np.ndarray, dict
         image: [H, W, C].
     """
     numbers = image[..., 0] if image.shape[-1] == 1 else image
-    bits = page.bitspersample if page.dtype == image.dtype else image.dtype.itemsize * 8
+    is_coloured = page.photometric == PALETTE and image.shape[-1] > 1
+    bits = page.bitspersample if page.dtype == image.dtype and not is_coloured else image.dtype.itemsize * 8
     options: dict[str, Any] = {"photometric": tifffile.PHOTOMETRIC(page.photometric)}
-    if page.photometric == PALETTE:
-        options = {"photometric": "rgb"} if image.shape[-1] > 1 else {**options, "colormap": page.colormap}
+    if is_coloured:
+        options["photometric"] = tifffile.PHOTOMETRIC.RGB
+    elif page.photometric == PALETTE:
+        options["colormap"] = page.colormap
     elif others := image.shape[-1] - COLOURS[options["photometric"]]:
         options["extrasamples"] = (*page.extrasamples, *[0] * others)[:others]  # 0: of no told meaning
     if image.dtype.kind == "u" and bits < image.dtype.itemsize * 8:

@@ -146,12 +146,14 @@ def _declared(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> tuple[str, in
 
 
 def _shaped(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> int:
-    """Planes by tifffile's own description, if it says that they have no pages, or there are none but this."""
+    """Planes by tifffile's own description, if it says that they have no pages, or if they lie behind the only one."""
     (told, *_) = tiff.shaped_metadata or ({},)
     plane = math.prod(page.shape) // page.imagedepth
     planes = math.prod(told.get("shape", ())) // max(plane, 1)
-    if told.get("truncated") or tiff.pages.is_multipage or not _is_whole(page):
+    if told.get("truncated"):
         return planes
+    if tiff.pages.is_multipage or not _is_whole(page):
+        return 1
     held = (tiff.filehandle.size - page.dataoffsets[0]) // max(page.nbytes // page.imagedepth, 1)
     return planes if planes <= held else 1  # else it tells of what the page was copied from
 
