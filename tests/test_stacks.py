@@ -90,6 +90,7 @@ def stk(path, planes=5, strips=30):
 
 
 RGB = RNG.integers(0, 255, (3, 4, 30, 40, 3), np.uint8)
+OME_TCZ = {**OME, "axes": "TCZYX", "Channel": {"Name": ["DAPI", "GFP", "RFP", "Cy5"]}}
 STACKS = {
     "ImageJ": imagej(STACK),
     "ImageJ, floats": imagej(STACK.astype(np.float32)),
@@ -110,6 +111,13 @@ STACKS = {
     "MetaMorph": stk,
     "MetaMorph, strips": lambda path: stk(path, strips=7),
     "OME": ome(STACK),
+    "OME, TCZ": lambda path: tifffile.imwrite(
+        path,
+        STACK,
+        ome=True,
+        photometric="minisblack",
+        metadata=OME_TCZ,
+    ),
     "OME, floats": ome(STACK.astype(np.float32), compression="zlib"),
     "OME, int16": ome(STACK.view(np.int16), bigtiff=True),
 }
