@@ -38,8 +38,8 @@ def shaped(stack, **options):
     return lambda path: tifffile.imwrite(path, stack, photometric="minisblack", metadata=told, **options)
 
 
-def ome(stack, **options):
-    return lambda path: tifffile.imwrite(path, stack, ome=True, photometric="minisblack", metadata=OME, **options)
+def ome(stack, told=OME, **options):
+    return lambda path: tifffile.imwrite(path, stack, ome=True, photometric="minisblack", metadata=told, **options)
 
 
 def volume(path):
@@ -111,13 +111,7 @@ STACKS = {
     "MetaMorph": stk,
     "MetaMorph, strips": lambda path: stk(path, strips=7),
     "OME": ome(STACK),
-    "OME, TCZ": lambda path: tifffile.imwrite(
-        path,
-        STACK,
-        ome=True,
-        photometric="minisblack",
-        metadata=OME_TCZ,
-    ),
+    "OME, TCZ": ome(STACK, OME_TCZ),
     "OME, floats": ome(STACK.astype(np.float32), compression="zlib"),
     "OME, int16": ome(STACK.view(np.int16), bigtiff=True),
 }
