@@ -180,13 +180,6 @@ def test_names_that_are_not_utf8_are_shown_escaped(encoding, models, tmp_path, m
     assert "d\\udce9," in (tmp_path / "scores" / "scores.csv").read_text(encoding="utf-8")
 
 
-def test_a_fourth_band_that_is_no_alpha_is_refused(tmp_path):
-    image = np.zeros((8, 9, 4), np.uint8)
-    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb", extrasamples=["unspecified"])
-    with pytest.raises(UnusableImageError, match="ExtraSamples 0"):
-        pages(tmp_path / "a.tif")
-
-
 def test_a_metamorph_stack_is_refused(tmp_path):
     path = tmp_path / "a.stk"
     tags = [(33629, 5, 5, (1,) * 10, True), (33628, 5, 1, (1, 1), True)]
@@ -208,7 +201,9 @@ def chain(count, circle):
 def test_too_many_pages_are_refused_at_once(count, circle, tmp_path):
     (tmp_path / "a.tif").write_bytes(chain(count, circle))
     began = time.monotonic()
-    with pytest.raises(UnusableImageError, match="32768 pages|circular"):  # some releases of tifffile see it themselves
+    with pytest.raises(
+        UnusableImageError, match=r"32768 pages|circular"
+    ):  # some releases of tifffile see it themselves
         pages(tmp_path / "a.tif")
     assert time.monotonic() - began < 5
 

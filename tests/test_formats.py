@@ -15,12 +15,12 @@ from test_raw import write_dng
 from n2n_tf.cli.main import main
 from n2n_tf.config import IMAGE_SUFFIXES, RAW_SUFFIXES
 from n2n_tf.data.images import Images, find_images
+from n2n_tf.data.sources import source_from_json
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.format import Format
 from n2n_tf.formats.page import KINDS, Page, kind_of
 from n2n_tf.formats.readers import pages, read
 from n2n_tf.formats.table import FORMATS, format_of, suffixes
-from n2n_tf.data.sources import source_from_json
 
 RNG = np.random.default_rng(0)
 GRAY, RGB = RNG.integers(0, 256, (20, 30), np.uint8), RNG.integers(0, 256, (20, 30, 3), np.uint8)

@@ -13,8 +13,8 @@ import tifffile
 from PIL import Image
 
 from n2n_tf.config import Config
-from n2n_tf.data import pipeline, seeds
 from n2n_tf.data import images as images_module
+from n2n_tf.data import pipeline, seeds
 from n2n_tf.data.images import draws_of, find_images
 from n2n_tf.data.pipeline import crop, flip, held_out_pair, training_batches
 from n2n_tf.data.seeds import derive, shuffled

@@ -65,13 +65,13 @@ def test_tiff_planes_and_pages(tmp_path):
 @pytest.mark.parametrize(
     ("image", "options", "reason"),
     [
-        (np.zeros((9, 9), np.int16), {}, "int16 pixels"),
-        (np.zeros((9, 9), np.uint8), {"photometric": "miniswhite"}, "MINISWHITE TIFF of 1 channels"),
-        (np.zeros((9, 9, 2), np.uint8), {"photometric": "minisblack", "planarconfig": "contig"}, "of 2 channels"),
-        (np.zeros((9, 9, 3), np.uint8), {"photometric": "minisblack", "planarconfig": "contig"}, "of 3 channels"),
-        (np.zeros((9, 9, 5), np.uint8), {"photometric": "rgb"}, "RGB TIFF of 5 channels"),
+        (np.zeros((9, 9), np.int64), {}, "64-bit pixels, int64; wanted integers of 1 to 32 bits"),
+        (np.zeros((9, 9), np.uint64), {}, "64-bit pixels, uint64"),
+        (np.zeros((9, 9), np.complex64), {}, "64-bit pixels, complex64"),
+        (np.zeros((9, 9), np.complex128), {}, "128-bit pixels, complex128"),
+        (np.zeros((9, 9, 4), np.uint8), {"photometric": "separated"}, "SEPARATED TIFF of 4 channels"),
     ],
-    ids=["signed", "white is 0", "two colours", "three that are not RGB", "multispectral"],
+    ids=["int64", "uint64", "complex64", "complex128", "ink"],
 )
 def test_tiffs_that_would_be_misread_are_refused_by_their_headers(image, options, reason, tmp_path):
     tifffile.imwrite(tmp_path / "image.tif", image, **options)

@@ -14,8 +14,8 @@ import tensorflow as tf
 from n2n_tf.cli.main import main
 from n2n_tf.config import Config, RunError, UsageError, build_config
 from n2n_tf.data import shard_writer, shards
-from n2n_tf.data.manifest import TRAIN, VAL
 from n2n_tf.data.held_out import HeldOut
+from n2n_tf.data.manifest import TRAIN, VAL
 from n2n_tf.data.pipeline import held_out_pair, training_batches
 from n2n_tf.data.shards import open_shards
 from n2n_tf.formats.errors import UnusableImageError

@@ -268,6 +268,18 @@ def test_a_resolution_of_nothing_is_left_out(tmp_path):
     np.testing.assert_array_equal(read(pages(copy(tmp_path / "a.tif", tmp_path / "b.tif"))[0]), PHOTO)
 
 
+@pytest.mark.parametrize(("code", "form", "value"), [(282, "<HI", (5, 2)), (296, "<HIH", (3, 1, 44801))])
+def test_a_damaged_resolution_is_no_reason(code, form, value, tmp_path):
+    """Two of them across, or a unit that there is not."""
+    tifffile.imwrite(tmp_path / "a.tif", PHOTO, byteorder="<", resolution=(300, 300), metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        offset = tiff.pages[0].tags[code].offset
+    with (tmp_path / "a.tif").open("r+b") as file:
+        file.seek(offset + 2)
+        file.write(struct.pack(form, *value))
+    np.testing.assert_array_equal(read(pages(copy(tmp_path / "a.tif", tmp_path / "b.tif"))[0]), PHOTO)
+
+
 def test_what_tells_the_old_jpegs_colours_is_not_kept(tmp_path):
     """Adobe's segment, APP14: the old file holds RGB, as it says, the new one YCbCr."""
     smooth = np.stack(np.broadcast_arrays(np.arange(64)[:, None] * 3, np.arange(64) * 4, 128), -1).astype(np.uint8)

@@ -12,10 +12,10 @@ import tensorflow as tf
 from n2n_tf.config import RunError
 from n2n_tf.data.finding import find_files, listing, reason
 from n2n_tf.data.seeds import shuffled
-from n2n_tf.formats import readers
+from n2n_tf.formats import bayer, readers
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.formats.page import KINDS, MOSAIC, Page, kind_of
-from n2n_tf.formats.pixels import check_pixels, in_unit_range, numbers
+from n2n_tf.formats.page import CHANNELS, KINDS, MOSAIC, Page, kind_of
+from n2n_tf.formats.pixels import check_pixels, check_type, in_unit_range, numbers
 from n2n_tf.value_range import ValueRange
 
 PAGE = tuple(field.type for field in fields(Page))  # the types of a saved page
@@ -161,8 +161,15 @@ def _window(image: np.ndarray, side: int, draws: Sequence[int]) -> np.ndarray:
 
 
 def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:
+    try:
+        check_type(page.dtype)
+    except UnusableImageError as error:
+        return str(error)
     if page.colors != channels:
-        return f"{page.colors} channel(s), wanted {channels}; train --channels {page.colors} takes such images"
+        way_out = "" if page.kind == CHANNELS else f"; train --channels {page.colors} takes such images"
+        return f"{page.colors} channel(s), wanted {channels}{way_out}"
+    if channels == bayer.CHANNELS and not page.is_raw:
+        return f"{channels} channels that are no raw mosaic"
     if min(page.height, page.width) < smallest_side:
         return f"{page.width}×{page.height} pixels, smaller than the {smallest_side}×{smallest_side} needed"
     return None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from n2n_tf.formats.axes import Axes
 from n2n_tf.formats.page import Page
 
 Pages = Iterator[tuple[int, np.ndarray]]  # numbers of the source's pages, and what to write in their place
@@ -23,6 +24,7 @@ class Format:
         read: path, number of the image -> its pixels, [H, W] or [H, W, C] as stored.
         write: path of the source, path to write, images; None if the format is only read.
         by_suffix: a file of these suffixes is one whatever its first bytes, which other formats share.
+        axes: path -> how its images lie along time, depth and channels; None if it has no such axes.
         marks: names of files that make the folder they lie in an image of this format.
     """
 
@@ -33,4 +35,5 @@ class Format:
     read: Callable[[str, int], np.ndarray]
     write: Callable[[str, Path, Pages], None] | None = None
     by_suffix: bool = False
+    axes: Callable[[str], list[Axes]] | None = None
     marks: frozenset[str] = frozenset()

@@ -12,17 +12,27 @@ def colors_of(channels: int) -> int:
     return channels - (channels in (2, 4))
 
 
-def check_pixels(image: np.ndarray, value_range: ValueRange | None = None) -> None:
-    """Raise UnusableImageError if the pixels are no intensities: another type, or floats that are none.
+def check_type(dtype: str | np.dtype, ranged: bool = True) -> None:
+    """Raise UnusableImageError if pixels of a type are no intensities; "" is a type that a header does not tell.
 
-    Without a value range integers are unsigned and of at most 16 bits, floats not far outside [0, 1].
+    Args:
+        dtype: of the pixels.
+        ranged: whether a value range tells what they mean; without one integers are unsigned and of at most 16 bits.
     """
-    kinds, largest = ("biuf", 8) if value_range else ("buf", 2)
-    if image.dtype.kind not in kinds or (image.dtype.kind != "f" and image.dtype.itemsize > min(largest, 4)):
-        raise UnusableImageError(
-            f"{image.dtype} pixels; wanted {'integers of at most 32 bits' if value_range else 'uint8, uint16'} or "
-            "float: convert the file" + ("" if value_range else ", or say which numbers stand for 0 and 1 (range)")
-        )
+    found = np.dtype(dtype or bool)
+    wanted = "integers of at most 32 bits" if ranged else "uint8, uint16"
+    fits = found.kind in "iu" and found.itemsize <= 4 if ranged else found in (np.uint8, np.uint16)
+    if not fits and found.kind not in "bf":
+        way_out = "" if ranged else ", or say which numbers stand for 0 and 1 (range)"
+        raise UnusableImageError(f"{dtype} pixels; wanted {wanted} or float: convert the file{way_out}")
+
+
+def check_pixels(image: np.ndarray, value_range: ValueRange | None = None) -> None:
+    """Raise UnusableImageError if the pixels are no intensities: another type, or floats far outside [0, 1].
+
+    With a value range floats may have any size.
+    """
+    check_type(image.dtype, value_range is not None)
     try:
         if image.dtype.kind == "f" and value_range is None:
             check_intensities(image)

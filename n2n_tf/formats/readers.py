@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from n2n_tf.formats.axes import Axes
 from n2n_tf.formats.errors import MAX_PIXELS, UnusableImageError
 from n2n_tf.formats.page import COLORS, Page
 from n2n_tf.formats.pixels import colors_of
@@ -13,7 +14,7 @@ from n2n_tf.formats.table import format_of
 
 
 def pages(path: str | Path) -> list[Page]:
-    """The images of a file, from its headers alone: all pages of a TIFF; else one, and an animation is refused.
+    """The images of a file, from its headers alone: all pages or planes of a TIFF; else one, and no animation.
 
     Raises:
         UnusableImageError: the file is empty, of no known format, of an unknown colour model or too large.
@@ -28,11 +29,21 @@ def pages(path: str | Path) -> list[Page]:
     return found
 
 
+def axes(path: str | Path) -> list[Axes]:
+    """How the images of a file lie along time, depth and channels: for each set of planes; none for other formats.
+
+    Raises:
+        UnusableImageError, OSError: as `pages`.
+    """
+    described = format_of(path).axes
+    return _decoded(described, path) if described else []
+
+
 def read(page: Page) -> np.ndarray:
     """Decode one image.
 
     Returns:
-        [H, W, C] as stored: uint8, uint16, bool or float; C counts alpha. Planes of raw: float32, black 0, white 1.
+        [H, W, C] of the type that is stored; C counts alpha. Planes of raw: float32, black 0, white 1.
 
     Raises:
         UnusableImageError: it cannot be decoded, or is not what its header said.

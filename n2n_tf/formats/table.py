@@ -8,9 +8,11 @@ from n2n_tf.formats import bmp, dng, jpeg, pillow, png, raw, webp
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.format import Format
 from n2n_tf.formats.tiff import reader as tiff
+from n2n_tf.formats.tiff.axes import axes as tiff_axes
 from n2n_tf.formats.tiff.writer import write_tiff
 
 TIFF_BYTES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf", ".stk", ".lsm"})
 RAW_BYTES = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
 _ROWS = (
     Format("PNG", (b"\x89PNG\r\n\x1a\n",), frozenset({".png"}), png.header, png.read, png.write),
@@ -18,7 +20,7 @@ _ROWS = (
     Format("BMP", (b"BM",), frozenset({".bmp"}), pillow.header, pillow.read, bmp.write),
     Format("GIF", (b"GIF87a", b"GIF89a"), frozenset({".gif"}), pillow.header, pillow.read),
     Format("WebP", (b"RIFF",), frozenset({".webp"}), pillow.header, pillow.read, webp.write),
-    Format("TIFF", TIFF_BYTES, frozenset({".tif", ".tiff"}), tiff.header, tiff.read, write_tiff),
+    Format("TIFF", TIFF_BYTES, TIFF_SUFFIXES, tiff.header, tiff.read, write_tiff, axes=tiff_axes),
     Format("camera raw", RAW_BYTES, RAW_SUFFIXES, raw.header, raw.read, dng.write_dng, by_suffix=True),
 )
 FORMATS = {each.name: each for each in _ROWS}

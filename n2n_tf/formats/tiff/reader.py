@@ -1,4 +1,4 @@
-"""TIFF files in: which of their pages are images, and the pixels of those. One that holds more is refused."""
+"""TIFF files in: which of their pages are images, and the pixels of those."""
 
 from collections.abc import Iterator
 from operator import index
@@ -7,37 +7,40 @@ import numpy as np
 import tifffile
 
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.formats.page import Page, kind_of
+from n2n_tf.formats.page import Page
+from n2n_tf.formats.tiff.samples import described, seen
+from n2n_tf.formats.tiff.stack import stack_of
 from n2n_tf.formats.tiff.tags import MOST_PAGES, check_pages
-
-PLANES = 33629  # MetaMorph's tag of as many values as there are planes
 
 
 def header(path: str) -> list[Page]:
-    """Each page that is an image, no smaller copy of one and no mask.
+    """Each page that is an image, no smaller copy of one and no mask; or each plane of a stack in one piece.
 
     Raises:
-        UnusableImageError: a page is of a kind that would be misread, or there are planes that are no pages.
+        UnusableImageError: a page is of a kind that would be misread, or a stack is damaged.
     """
     with tifffile.TiffFile(path) as tiff:
         if not tiff.pages:
             raise UnusableImageError("holds no page")
         check_pages(tiff)
-        _check_planes(tiff)
+        if stack := stack_of(tiff):
+            return [_described(path, number, stack.page) for number in range(stack.planes)]
         pages = [(number, page.aspage()) for number, page in enumerate(tiff.pages)]
         if sum(len(page.subifds or ()) for _, page in pages) > MOST_PAGES:
             raise UnusableImageError(f"more than {MOST_PAGES} pages below its pages (SubIFDs); save it without")
         for number, page in pages:
             if any(not is_copy(below, page) for below in pages_below(page)):
                 raise UnusableImageError(f"further images below page {number + 1} (SubIFDs); save them as pages")
-        return [_described(path, number, page) for number, page in pages if is_image(page)]
+        return [_described(path, number, _flat(page)) for number, page in pages if is_image(page)]
 
 
 def read(path: str, number: int) -> np.ndarray:
     """The pixels of a page: [H, W] or [H, W, C] as stored."""
     with tifffile.TiffFile(path) as tiff:
-        page = tiff.pages[number]
-        image = page.asarray()
+        if not tiff.pages.is_multipage and (stack := stack_of(tiff)):
+            return stack.read(number)
+        page = tiff.pages[number].aspage()
+        image = seen(page, page.asarray())
         return np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
 
 
@@ -57,37 +60,13 @@ def is_copy(below: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
     return smaller or not is_image(below)
 
 
-def _check_planes(tiff: tifffile.TiffFile) -> None:
-    """Raise UnusableImageError if there are more planes than pages."""
-    stacks = {
-        "an ImageJ stack": (tiff.imagej_metadata or {}).get("images", 1),
-        "a MetaMorph stack": tiff.pages[0].aspage().tags[PLANES].count if tiff.is_stk else 1,
-        "an NIH Image stack": (tiff.nih_metadata or {}).get("nSlices", 1),
-    }
-    for kind, planes in stacks.items():
-        if planes > len(tiff.pages):
-            raise UnusableImageError(f"{kind} in one piece; save its planes as pages")
-    if any(shaped.get("truncated") for shaped in tiff.shaped_metadata or ()):
-        raise UnusableImageError("a stack in one piece; save its planes as pages")
+def _flat(page: tifffile.TiffPage) -> tifffile.TiffPage:
+    if set(page.axes) - set("YXS"):
+        raise UnusableImageError(f"a page of several planes (its axes are {page.axes}); save its planes as pages")
+    return page
 
 
 def _described(path: str, number: int, page: tifffile.TiffPage) -> Page:
-    sizes = dict(zip(page.axes, page.shape, strict=True))
-    channels, model = sizes.get("S", 1), tifffile.PHOTOMETRIC(page.photometric).name
-    alpha = bool(page.extrasamples) and page.extrasamples[0] > 0  # 0, or nothing, says that it is none
-    gray_or_rgb = (model == "MINISBLACK" and (channels == 1 or (channels == 2 and alpha))) or (
-        model == "RGB" and channels in (3, 4)
-    )
-    if set(page.axes) - set("YXS"):
-        raise UnusableImageError(f"a page of several planes (its axes are {page.axes}); save its planes as pages")
-    if not gray_or_rgb:
-        raise UnusableImageError(f"a {model} TIFF of {channels} channels; wanted gray or RGB: convert the file")
-    if channels == 4 and not alpha:
-        told = "ExtraSamples 0" if page.extrasamples else "no ExtraSamples"
-        raise UnusableImageError(f"a fourth channel that is no alpha ({told}); wanted gray or RGB: split it off")
-    if page.dtype is None or not (page.dtype in (bool, np.uint8, np.uint16) or page.dtype.kind == "f"):
-        raise UnusableImageError(f"{page.dtype} pixels; wanted uint8, uint16 or float: convert the file")
-    if page.dtype != bool and page.bitspersample != page.dtype.itemsize * 8:
-        raise UnusableImageError(f"{page.bitspersample}-bit pixels; wanted 1, 8 or 16 bits or float: convert the file")
-    height, width = index(sizes["Y"]), index(sizes["X"])  # of damaged tags tifffile makes texts and tuples
-    return Page(path, number, height, width, channels, kind_of(channels), page.dtype.name)
+    channels, kind, dtype = described(page)
+    height, width = index(page.imagelength), index(page.imagewidth)  # of damaged tags tifffile makes texts and tuples
+    return Page(path, number, height, width, channels, kind, dtype)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import tifffile
 
 from n2n_tf.formats.errors import UnusableImageError
@@ -66,9 +67,9 @@ def copied_tags(
     tags += [(code - 1, pointer, 1, empty, False) for code in directories if code in page.tags]
     copied: dict[str, Any] = {"extratags": tags}
     resolution = [page.tags[code].value for code in (282, 283) if code in page.tags]
-    if len(resolution) == 2 and all(denominator for _, denominator in resolution):
-        copied["resolution"] = tuple(resolution)
-        copied["resolutionunit"] = page.tags[296].value if 296 in page.tags else 2
+    if len(resolution) == 2 and all(np.size(each) == 2 and each[1] for each in resolution):  # else it is damaged
+        unit = page.tags[296].value if 296 in page.tags else 2
+        copied.update(resolution=tuple(resolution), resolutionunit=unit if unit in (1, 2, 3) else 1)
     return copied
 
 

@@ -12,6 +12,8 @@ import tifffile
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.tiff.preamble import copy_blocks, preamble
 from n2n_tf.formats.tiff.reader import is_image, pages_below
+from n2n_tf.formats.tiff.samples import stored
+from n2n_tf.formats.tiff.stack import stack_of, write_stack
 from n2n_tf.formats.tiff.tags import copied_tags, copy_directories, lost_tags
 
 logger = logging.getLogger(__name__)
@@ -36,6 +38,9 @@ def write_tiff(source: str, target: Path, images: Iterator[tuple[int, np.ndarray
         if old.is_lsm or old.is_ndpi:
             name = "Zeiss LSM" if old.is_lsm else "Hamamatsu NDPI"
             raise UnusableImageError(f"{name} files are not written: they tell of places in them; save it as OME-TIFF")
+        if stack := stack_of(old):
+            write_stack(stack, source, target, images)
+            return
         pages: list[tifffile.TiffPage] = []  # of the old file, for each page that is written
         left = 0
         before = preamble(old)
@@ -79,18 +84,19 @@ def _write_copies(
 
 def _write(new: tifffile.TiffWriter, image: np.ndarray, page: tifffile.TiffPage, **options: Any) -> None:
     """Write one image, stored as a page is."""
-    lossless = image.dtype != bool and page.compression != tifffile.COMPRESSION.NONE
+    numbers, model = stored(page, image)
+    packed = image.dtype == bool or "bitspersample" in model  # then neither tiles nor compression can be written
+    lossless = not packed and page.compression != tifffile.COMPRESSION.NONE
     tile = (page.tilelength, page.tilewidth)
     new.write(
-        image[..., 0] if image.shape[-1] == 1 else image,
-        photometric="rgb" if image.shape[-1] > 2 else "minisblack",
-        extrasamples=page.extrasamples if image.shape[-1] in (2, 4) else None,
+        numbers,
         planarconfig="contig",
         compression="zlib" if lossless else None,
         predictor=lossless,
-        tile=tile if page.is_tiled and all(side in TILES for side in tile) else None,
+        tile=tile if page.is_tiled and not packed and all(side in TILES for side in tile) else None,
         metadata=None,
         software=False,
+        **model,
         **options,
     )
 
