@@ -6,8 +6,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "n2n_tf"
 ORDER = [
     {"config"},
-    {"compat", "files", "intensities", "progress"},
+    {"compat", "files", "intensities", "ownership", "progress"},
     {"noise"},
+    {"formats"},
     {"data"},
     {"sampling"},
     {"methods"},
@@ -17,6 +18,7 @@ ORDER = [
     {"training"},
     {"exporting"},
     {"serving"},
+    {"tasks"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
