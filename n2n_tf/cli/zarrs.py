@@ -3,6 +3,7 @@
 import glob
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 SUFFIXES = (".ome.zarr", ".zarr")
 MARKS = {".zgroup", ".zarray", "zarr.json"}
 FILE = "file://"
-STEPS = 10  # lines for an image in a log file
+PAUSE = 60  # seconds between lines in a log file
 
 
 def plan(inputs: Sequence[str], output: str | None, suffix: str) -> tuple[dict[str, str], list[str]]:
@@ -41,12 +42,11 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str) -> tuple[dict[s
         if is_url(path):
             found[path.rstrip("/")] = path.rstrip("/").rpartition("/")[0]
             continue
-        exists = os.path.exists(path)
-        matches = [os.path.abspath(each) for each in ([path] if exists else sorted(glob.glob(path, recursive=True)))]
-        for match in matches:
-            root = match if exists and not _is_zarr(match) else os.path.dirname(match) if exists else fixed_part(path)
-            found |= dict.fromkeys(_groups_in(match), os.path.abspath(root))
-        if not matches or not all(map(_is_zarr, matches)):
+        groups, rest = _find(path)
+        found |= groups
+        if rest and groups and is_url(output or ""):
+            logger.warning("%s: files other than OME-Zarr images are left out, since --output is a URL", given)
+        elif rest:
             others.append(given)
     output = output.removeprefix(FILE) if output else None
     targets = {source: _target(source, root, output, suffix) for source, root in found.items()}
@@ -83,6 +83,16 @@ def denoise(denoiser: "Denoiser", targets: dict[str, str], overwrite: bool) -> d
     if kept:
         print(f"{kept} OME-Zarr outputs exist already and were kept; --overwrite replaces them")
     return failed
+
+
+def _find(path: str) -> tuple[dict[str, str], bool]:
+    """Groups of a folder or glob -> where their place is told from; and whether other images may be there."""
+    exists, found = os.path.exists(path), {}
+    matches = [os.path.abspath(each) for each in ([path] if exists else sorted(glob.glob(path, recursive=True)))]
+    for match in matches:
+        root = match if exists and not _is_zarr(match) else os.path.dirname(match) if exists else fixed_part(path)
+        found.update(dict.fromkeys(_groups_in(match), os.path.abspath(root)))
+    return found, not matches or not all(map(_is_zarr, matches))
 
 
 def _is_zarr(folder: str) -> bool:
@@ -154,13 +164,14 @@ def _real(path: str) -> str:
 
 def _progress(line: ProgressLine, target: str) -> Callable[[int, int], None]:
     """Moves a bar of length 1, and says something now and then."""
-    before = 0.0
+    before, said = 0.0, time.monotonic()
 
     def on_pixels(done: int, total: int) -> None:
-        nonlocal before
+        nonlocal before, said
         line.advance(done / total - before)
-        if int(before * STEPS) < int(done * STEPS / total) < STEPS:
-            line.say(f"{target}: {100 * done // total} %")
         before = done / total
+        if time.monotonic() > said + PAUSE:
+            said = time.monotonic()
+            line.say(f"{target}: {100 * done // total} %")
 
     return on_pixels

@@ -25,9 +25,9 @@ def denoise_zarr(
 
     Each plane is denoised as if it were done whole, see `Denoiser`, but blocks of it are read, denoised and written one
     by one. Where that was begun before and killed, it goes on; blocks that were written are not done again. Chunks that
-    hold nothing but the fill value, as those that are not stored, hold no data and stay so. The smaller levels are made
-    of the denoised one: each pixel is the mean of those that it stands for, in the next larger level whose factors
-    divide its own. Labels are left out.
+    hold nothing but the fill value, as those that are not stored, or floats that are no numbers, hold no data and stay
+    as they are. The smaller levels are made of the denoised one: each pixel is the mean of those that it stands for, in
+    the next larger level whose factors divide its own. Labels are left out.
 
     Args:
         denoiser: of one channel, for each plane; or of as many as the image has, for all channels together.

@@ -81,12 +81,17 @@ def is_fill(block: np.ndarray, fill: Any) -> np.ndarray:
     return np.isnan(block) if fill != fill else block == fill
 
 
+def no_data(block: np.ndarray, fill: Any) -> np.ndarray:
+    """Which pixels are the fill value, infinite or not a number."""
+    return is_fill(block, fill) | ~np.isfinite(block)
+
+
 def blank(block: np.ndarray, fill: Any, chunks: Sequence[int]) -> np.ndarray:
-    """Which chunks of a block hold nothing but the fill value, bool, one for each chunk."""
-    same = is_fill(block, fill)
+    """Which chunks of a block hold no data, bool, one for each chunk."""
+    none = no_data(block, fill)
     for axis, side in enumerate(chunks):
-        same = np.logical_and.reduceat(same, range(0, same.shape[axis], side), axis)
-    return same
+        none = np.logical_and.reduceat(none, range(0, none.shape[axis], side), axis)
+    return none
 
 
 def region_of(chunk: Sequence[int], chunks: Sequence[int]) -> Region:

@@ -14,9 +14,9 @@ from n2n_tf.formats.ome_zarr import OmeImage
 from n2n_tf.formats.pyramid import block_means
 from n2n_tf.formats.zarr_place import decoded
 from n2n_tf.inference import Denoiser
-from n2n_tf.tasks.zarr_blocks import Blocks, Region, blank, block_shape, is_fill, region_of, widened
+from n2n_tf.tasks.zarr_blocks import Blocks, Region, blank, block_shape, is_fill, no_data, region_of, widened
 
-OCCUPIED = 0.8  # GB of the process before any image, with zarr; measured
+OCCUPIED = 0.7  # GB of the process before any image, with zarr; measured
 SHARE = 0.35  # of the rest, that blocks may take; the network's tiles take what they leave
 COPIES = 4  # of a block: noisy, denoised, what zarr decodes and what it encodes
 MEANS = 10  # bytes for each pixel that block means are made of, besides the pixel itself
@@ -69,18 +69,17 @@ class BlockWork:
         full = self.image.levels[0]
         outer, inner = widened(region, self._margin, self._denoiser.cell, full.shape)
         noisy = decoded(lambda: np.asarray(source[outer]))
-        empty = blank(noisy[inner], full.fill, full.chunks)
-        if empty.all():
-            return None
-        result = noisy[inner].copy()
+        given = noisy[inner]
+        result = given.copy()
         planes, results = self._planes(noisy), self._planes(result)
         last = 3 if self._together else 2
         for index in np.ndindex(results.shape[:-last]):
-            if not is_fill(results[index], full.fill).all():
+            if not no_data(results[index], full.fill).all():
                 results[index] = self._on_plane(planes[index])[inner[-2:]]
-        for chunk in np.argwhere(empty).tolist():
-            result[region_of(chunk, full.chunks)] = full.fill
-        return result
+        for chunk in np.argwhere(blank(given, full.fill, full.chunks)).tolist():
+            place = region_of(chunk, full.chunks)
+            result[place] = given[place]
+        return None if is_fill(result, full.fill).all() else result
 
     def means(self, source: Any, region: Region, number: int) -> np.ndarray | None:
         """A block of a smaller level, of the one that it is made of; None if it is nothing but the fill value."""
@@ -170,6 +169,6 @@ def _channels_together(denoiser: Denoiser, image: OmeImage) -> bool:
     sizes = dict(zip(image.axes, image.levels[0].shape, strict=True))
     if denoiser.channels not in (1, sizes.get("c")):
         raise UnusableImageError(
-            f"{sizes.get('c', 1)} channels; this model takes {denoiser.channels}: use one for as many, or for gray images"
+            f"{sizes.get('c', 1)} channels; this model takes {denoiser.channels}: use one of as many, or of one"
         )
     return denoiser.channels > 1
