@@ -107,7 +107,7 @@ def read_window(plane: Plane, top: int, left: int, side: int) -> np.ndarray:
 
 def without_consolidated(name: str, document: bytes) -> bytes:
     """A document of a group, without the copies of all documents below."""
-    if name != "zarr.json" or CONSOLIDATED not in (group := json.loads(document)):
+    if name != "zarr.json" or not (group := json.loads(document)).get(CONSOLIDATED):
         return document
     return json.dumps({key: value for key, value in group.items() if key != CONSOLIDATED}, indent=2).encode()
 
@@ -140,8 +140,8 @@ def _open_image(place: ZarrPlace) -> OmeImage:
     documents = {name: data for name, data in stored.items() if data is not None}
     scales = [_scale(each, len(axes)) for each in datasets]
     levels = pyramid(paths, arrays, scales)
-    consolidated = CONSOLIDATED in (place.document("zarr.json") or {}) or place.read(".zmetadata") is not None
-    return OmeImage(place, axes, levels, documents, place.holds("labels"), consolidated)
+    copies = (place.document("zarr.json") or {}).get(CONSOLIDATED) or place.read(".zmetadata")
+    return OmeImage(place, axes, levels, documents, place.holds("labels"), bool(copies))
 
 
 def _attributes(place: ZarrPlace) -> tuple[dict[str, Any], list[str]]:
