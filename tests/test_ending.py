@@ -11,7 +11,7 @@ import pytest
 from runs import flags
 
 from n2n_tf.config import RunError
-from n2n_tf.training.ownership import NAME, owned
+from n2n_tf.ownership import NAME, owned
 
 WITHIN = 20  # seconds to exit in
 
@@ -70,7 +70,7 @@ def test_divergence_ends_the_process(photos, tmp_path):
 HOLD = """
     import sys, time
     from pathlib import Path
-    from n2n_tf.training.ownership import owned
+    from n2n_tf.ownership import owned
     with owned(Path(sys.argv[1])):
         print("mine", flush=True)
         time.sleep(60)

@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "n2n_tf"
 ORDER = [
     {"config"},
-    {"compat", "files", "intensities", "progress", "value_range"},
+    {"compat", "files", "intensities", "ownership", "progress", "value_range"},
     {"sampling"},
     {"noise"},
     {"methods"},
@@ -18,6 +18,7 @@ ORDER = [
     {"training"},
     {"exporting"},
     {"serving"},
+    {"tasks"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

@@ -24,9 +24,9 @@ from n2n_tf.config import Config, RunError, UsageError
 from n2n_tf.data.images import find_images
 from n2n_tf.data.pipeline import element_numbers, training_batches
 from n2n_tf.noise import Gaussian
+from n2n_tf.ownership import owned
 from n2n_tf.training import run
 from n2n_tf.training.cluster import find_cluster
-from n2n_tf.training.ownership import owned
 from n2n_tf.training.workers import Workers
 from tests.conftest import make_photos
 from tests.runs import trained
@@ -131,7 +131,7 @@ def test_tf_config_without_a_cluster_is_no_wish(environment, given):
 OWNER = """
     import sys
     from pathlib import Path
-    from n2n_tf.training.ownership import owned
+    from n2n_tf.ownership import owned
     with owned(Path(sys.argv[1]), 1):
         print("mine", flush=True)
         sys.stdin.read()

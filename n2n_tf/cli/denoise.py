@@ -10,6 +10,7 @@ import imagecodecs
 import numpy as np
 import tifffile
 
+from n2n_tf.cli import zarrs
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import MEMORIES, MEMORY, RAW_SUFFIXES, TILES, RunError, UsageError
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="files (PNG, JPEG, BMP, WebP, TIFF, raw), folders, globs in quotes",
+        help="files (PNG, JPEG, BMP, WebP, TIFF, raw, OME-Zarr), folders, globs in quotes",
     )
     parser.add_argument(
         "--output", type=os.path.expanduser, metavar="DIR", help="folder for the results, under the names of the inputs"
@@ -93,11 +94,12 @@ def run(args: argparse.Namespace) -> None:
         UsageError: nothing was done.
         RunError: some files failed; the text lists them.
     """
-    targets, earlier = plan(args.inputs, args.output, args.suffix, args.render)
-    if not targets:
+    groups, inputs = zarrs.plan(args.inputs, args.output, args.suffix)
+    targets, earlier = plan(inputs, args.output, args.suffix, args.render)
+    if not targets and not groups:
         raise UsageError(f"no image in {' '.join(args.inputs)}")
     denoiser = build_denoiser(args.model, args, any_channels=True)
-    if args.output:
+    if args.output and targets:
         os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made
 
     kept = {s for s, target in targets.items() if target.exists() and (not args.overwrite or s in earlier.values())}
@@ -123,13 +125,16 @@ def run(args: argparse.Namespace) -> None:
             render(target, args.render, args.overwrite and str(rendering_path(target, args.render)) not in earlier)
         except (ValueError, OSError) as error:
             failed[str(target)] = reason(error)
+    failed.update(zarrs.denoise(denoiser, groups, args.overwrite))
     if earlier:
         print(f"{len(earlier)} inputs have the names of results, were taken for such and left alone:")
         print(listing({path: f"result of {source}" for path, source in earlier.items()}))
     if kept:
         print(f"{len(kept)} outputs exist already and were kept; --overwrite replaces those that are no inputs")
     if failed:
-        raise RunError(f"{len(failed)} of {len(targets)} files failed:\n" + listing(failed, most=len(failed)))
+        raise RunError(
+            f"{len(failed)} of {len(targets) + len(groups)} files failed:\n" + listing(failed, most=len(failed))
+        )
 
 
 def plan(

@@ -18,12 +18,12 @@ from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.files import write_json
 from n2n_tf.inference import load_denoiser
 from n2n_tf.noise import NOISES, Noise
+from n2n_tf.ownership import owned
 from n2n_tf.training.average import AverageWeights
 from n2n_tf.training.build import build_model, build_network, check_names
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.data import find_data
 from n2n_tf.training.divergence import StopAtNaN
-from n2n_tf.training.ownership import owned
 from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
 from n2n_tf.training.records import read_report

@@ -1,4 +1,4 @@
-"""One owner of a run directory at a time."""
+"""One owner of a directory at a time."""
 
 import contextlib
 import errno
@@ -23,14 +23,19 @@ _own: set[Path] = set()  # of this process, to which its own POSIX locks are no 
 
 
 @contextlib.contextmanager
-def owned(directory: Path, worker: int = 0) -> Iterator[None]:
-    """Own a run directory, which is made, and goes again if nothing was written there.
+def owned(directory: Path, worker: int = 0, doing: str = "training") -> Iterator[None]:
+    """Own a directory, which is made, and goes again if nothing was written there.
 
-    Of several workers the first owns it; each other one owns its number there: a second process of that number would
-    end the living run, as TensorFlow takes it for the worker started again.
+    Of several workers of a run the first owns its directory; each other one owns its number there: a second process of
+    that number would end the living run, as TensorFlow takes it for the worker started again.
 
     A POSIX lock, since NFS servers keep those too, and free them when their process has gone, or (NFS 4, by its leases)
     its machine.
+
+    Args:
+        directory: to own.
+        worker: number of the worker, 0 for the first or only one.
+        doing: what an owner does there, for the error of another.
 
     Raises:
         RunError: another process owns it, on this machine or, on a network file system, on another.
@@ -39,10 +44,10 @@ def owned(directory: Path, worker: int = 0) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory.resolve() / (WORKER_NAME.format(worker) if worker else NAME)
     if path in _own:  # not opened: closing any descriptor of the file would free the lock
-        raise RunError(f"--output {directory}: this process is training there already")
+        raise RunError(f"--output {directory}: this process is {doing} there already")
     _own.add(path)
     try:
-        file = _locked(path, directory)
+        file = _locked(path, directory, doing)
         try:
             yield
         finally:
@@ -56,12 +61,12 @@ def owned(directory: Path, worker: int = 0) -> Iterator[None]:
                 each.rmdir()
 
 
-def _locked(path: Path, directory: Path) -> int:
+def _locked(path: Path, directory: Path, doing: str) -> int:
     """The descriptor of the file, locked, with this process's name in it."""
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            _lock(file, directory)
+            _lock(file, directory, doing)
             if _is(file, path):
                 os.ftruncate(file, 0)
                 os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())
@@ -72,17 +77,19 @@ def _locked(path: Path, directory: Path) -> int:
         os.close(file)  # its owner removed it between our opening and locking it
 
 
-def _lock(file: int, directory: Path) -> None:
+def _lock(file: int, directory: Path, doing: str) -> None:
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in WITHOUT:
-            logger.warning("%s has no locks (%s): see that no other process trains there", directory, error.strerror)
+            logger.warning(
+                "%s has no locks (%s): see that no other process is %s there", directory, error.strerror, doing
+            )
         elif error.errno in HELD:
             time.sleep(PAUSE)  # it may have locked the file just now
             owner = os.read(file, 300).decode(errors="replace") or "another process"
             raise RunError(
-                f"--output {directory}: {owner} is training there; wait for its end, or stop it, or name another"
+                f"--output {directory}: {owner} is {doing} there; wait for its end, or stop it, or name another"
             ) from None
         else:
             raise
