@@ -1,7 +1,7 @@
 """Which intensities of images count as 0 and 1 to a network, and what numbers of any type become there."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,9 @@ class ValueRange:
 
     def __str__(self) -> str:
         return f"{self.low:g} to {self.high:g}"
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.low, self.high))
 
     @property
     def span(self) -> float:
@@ -72,6 +75,26 @@ def robust_range(images: Iterable[np.ndarray]) -> ValueRange | None:
         return None
     limits = [np.percentile(pixels, ROBUST), (pixels.min(), pixels.max())]  # the second where nearly all are equal
     return next((ValueRange(float(low), float(high)) for low, high in limits if low < high), None)
+
+
+RULES: dict[str, Callable[[np.ndarray], ValueRange | None]] = {  # that say the range of each image
+    "auto": lambda image: robust_range([image]),
+    "dtype": lambda image: range_of_type(image.dtype),
+}
+
+
+Told = ValueRange | tuple[float, float] | str | None  # a range as callers say it; a text is a name of `RULES`
+
+
+def told_range(told: Told) -> ValueRange | str | None:
+    """What a caller said of a range, checked.
+
+    Raises:
+        ValueError: it is none, nor the name of a rule.
+    """
+    if isinstance(told, str) and told not in RULES:
+        raise ValueError(f"value range {told!r}: wanted {', '.join(RULES)}, or two numbers in ascending order")
+    return told if told is None or isinstance(told, str) else ValueRange(*told)
 
 
 def misfit(image: np.ndarray, value_range: ValueRange | None) -> ValueRange | None:

@@ -1,6 +1,7 @@
 """`n2n-tf denoise`: image files in, denoised image files out."""
 
 import argparse
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -13,19 +14,30 @@ import tifffile
 from n2n_tf.cli import zarrs
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import MEMORIES, MEMORY, RAW_SUFFIXES, TILES, RunError, UsageError
+from n2n_tf.config import (
+    MEMORIES,
+    MEMORY,
+    RAW_SUFFIXES,
+    TILES,
+    RunError,
+    UsageError,
+    limits_of,
+    number_or_word,
+)
 from n2n_tf.data.finding import find_files, listing, reason
 from n2n_tf.files import write
 from n2n_tf.formats import bayer, raw, readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
-from n2n_tf.formats.pixels import check_pixels
 from n2n_tf.formats.tiff import ome
 from n2n_tf.formats.writers import write_like
 from n2n_tf.progress import ProgressLine
 
+logger = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from n2n_tf.inference import Denoiser
+    from n2n_tf.value_range import Told
 
 HELP = "denoise image files"
 RENDERINGS: dict[str, tuple[str, Callable[[Path, np.ndarray], object]]] = {
@@ -54,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--render", choices=sorted(RENDERINGS), help="also write LibRaw's rendering of each raw file, with 16 bits"
     )
+    parser.add_argument(
+        "--range", nargs="+", type=number_or_word, metavar="RANGE",
+        help="for images in other units than the model's: their intensities that count as 0 and 1, LOW HIGH; dtype: "
+        "the whole of their type; auto: where nearly all pixels of each image lie (default: the model's own)",
+    )  # fmt: skip
     add_size_arguments(parser)
 
 
@@ -73,7 +90,9 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def build_denoiser(path: str, args: argparse.Namespace, any_channels: bool = False) -> "Denoiser":
+def build_denoiser(
+    path: str, args: argparse.Namespace, any_channels: bool = False, value_range: "Told" = None
+) -> "Denoiser":
     """The denoiser of a file, with --ensemble and the flags of `add_size_arguments`."""
     with quiet_import():
         from n2n_tf.inference import Denoiser, load_denoiser
@@ -82,7 +101,7 @@ def build_denoiser(path: str, args: argparse.Namespace, any_channels: bool = Fal
     if args.ensemble and network.inputs[0].shape[-1] == bayer.CHANNELS:
         raise UsageError("--ensemble with a raw model: flips would displace the colours of a mosaic; leave it out")
     try:
-        return Denoiser(network, ensemble=args.ensemble, any_channels=any_channels, **sizes)
+        return Denoiser(network, ensemble=args.ensemble, any_channels=any_channels, value_range=value_range, **sizes)
     except ValueError as error:
         raise UsageError(f"--{error}") from error
 
@@ -94,11 +113,12 @@ def run(args: argparse.Namespace) -> None:
         UsageError: nothing was done.
         RunError: some files failed; the text lists them.
     """
+    told = None if args.range is None else limits_of(args.range) or str(args.range[0])
     groups, inputs = zarrs.plan(args.inputs, args.output, args.suffix)
     targets, earlier = plan(inputs, args.output, args.suffix, args.render)
     if not targets and not groups:
         raise UsageError(f"no image in {' '.join(args.inputs)}")
-    denoiser = build_denoiser(args.model, args, any_channels=True)
+    denoiser = build_denoiser(args.model, args, any_channels=True, value_range=told)
     if args.output and targets:
         os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made
 
@@ -213,8 +233,10 @@ def _denoised(denoiser: "Denoiser", page: Page, advance: Callable[[float], None]
         wanted = f"images of {denoiser.channels} channels" if page.is_raw else "raw files"
         raise UnusableImageError(f"{'a' if page.is_raw else 'no'} raw file; this model takes {wanted}")
     image = readers.read(page)
-    check_pixels(image)
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
-    denoised = denoiser(image[..., : page.colors], advance)
+    colors = image[..., : page.colors]
+    if other := denoiser.misfit(colors):
+        logger.warning("%s: %s", page, other)
+    denoised = denoiser(colors, advance)
     return np.concatenate([denoised, image[..., page.colors :]], axis=-1) if image.shape[-1] > page.colors else denoised

@@ -16,7 +16,16 @@ from n2n_tf.cli.blocks import add_block_arguments, are_blocks, check_blocks, che
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import Config, RunError, UsageError, at_least, build_config, lookup
+from n2n_tf.config import (
+    Config,
+    RunError,
+    UsageError,
+    at_least,
+    build_config,
+    limits_of,
+    lookup,
+    number_or_word,
+)
 from n2n_tf.data.finding import find_files, fixed_part, listing, reason
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
@@ -26,8 +35,10 @@ if TYPE_CHECKING:
     from n2n_tf.evaluation.protocol import Case, TestSet
     from n2n_tf.evaluation.results import Results
     from n2n_tf.noise import Noise
+    from n2n_tf.value_range import ValueRange
 
 HELP = "PSNR and SSIM of denoisers, as the paper measures them"
+SAMPLES = 8  # images of each set that --range auto is measured on
 NOISY = "noisy"  # the denoiser that does nothing
 
 
@@ -51,6 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", default="paper", help="paper (rounded to 8 bits) or float (not rounded; raw and 16-bit data)"
     )
+    parser.add_argument(
+        "--range", nargs="+", type=number_or_word, metavar="RANGE",
+        help="intensities that count as 0 and 1, as for train (default: the models' own; without one, dtype)",
+    )  # fmt: skip
     parser.add_argument("--affine", action="store_true", help="fit a·x + b of each result to its clean image first")
     parser.add_argument(
         "--repeats", type=int, action=Number, within=at_least(1), metavar="N",
@@ -81,15 +96,17 @@ def run(args: argparse.Namespace) -> None:
         from n2n_tf.evaluation.protocol import PROTOCOLS, evaluate
         from n2n_tf.evaluation.results import Results
         from n2n_tf.noise import NOISES
+        from n2n_tf.value_range import UNIT
     protocol = lookup(PROTOCOLS, args.protocol, "--protocol")()
     noise = lookup(NOISES, config.noise or "none", "--noise")(config) if config else None
     if config and noise is None:
         raise UsageError("--data holds clean images: say which noise to add, --noise gaussian or poisson")
-    denoisers = {label: build_denoiser(path, args) for label, path in labels.items()}
+    denoisers = {label: build_denoiser(path, args, value_range=UNIT) for label, path in labels.items()}
     channels = {denoiser.channels for denoiser in denoisers.values()}
     if len(channels) > 1:
         raise UsageError(f"models of {sorted(channels)} channels cannot be compared on the same images")
     sets, skipped = _find_sets(args, noise, channels.pop())
+    value_range = _range(args.range, {denoiser.value_range for denoiser in denoisers.values()}, sets)
 
     there = TABLE_2 if args.block_names else published(str(noise)) if args.protocol == "paper" else {}
     results = Results({} if args.affine else there, affine=args.affine)  # the paper fits nothing
@@ -97,7 +114,7 @@ def run(args: argparse.Namespace) -> None:
     output.mkdir(parents=True, exist_ok=True)
     with ProgressLine("evaluating", sum(len(each.clean) * each.repeats for each in sets)) as line:
         try:
-            for case in evaluate(sets, {NOISY: lambda noisy: noisy, **denoisers}, protocol, args.affine):
+            for case in evaluate(sets, {NOISY: lambda noisy: noisy, **denoisers}, protocol, args.affine, value_range):
                 results.add(case)
                 if case.repeat == 0 and case.page in case.set.clean[: args.pictures]:
                     pictures.append(comparison(*_shown(case)))
@@ -164,6 +181,23 @@ def _find_sets(
         skipped.update(images.skipped)
         sets.append(TestSet(name, images.pages, noise, args.repeats or REPEATS.get(name.lower(), 1)))
     return sets, skipped
+
+
+def _range(
+    told: Sequence[str | float] | None, own: "set[ValueRange | None]", sets: Sequence["TestSet"]
+) -> "ValueRange | None":
+    """Of the images: what was said, or what the models were made for."""
+    from n2n_tf.evaluation.protocol import stored
+    from n2n_tf.value_range import ValueRange, range_of_type, robust_range
+
+    if told is None and len(own) > 1:
+        raise UsageError(f"MODEL: made for value ranges {', '.join(map(str, own))}: say one for all with --range")
+    if told is None:
+        return own.pop()
+    if limits := limits_of(told):
+        return ValueRange(*limits)
+    clean = [stored(page) for each in sets for page in each.clean[:SAMPLES]]
+    return robust_range(clean) if told[0] == "auto" else range_of_type(clean[0].dtype)
 
 
 def _set_name(path: str) -> str:

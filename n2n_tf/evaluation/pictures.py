@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from n2n_tf.value_range import NEARLY_BLACK
+
 CAPTION = 16  # height of a caption's line in pixels
 VIEW = 320  # height of a comparison's columns in pixels
 ZOOM = 4  # a comparison shows this part of the image's shorter side
@@ -29,17 +31,21 @@ def side_by_side(images: Mapping[str, np.ndarray]) -> Image.Image:
 
 
 def developed(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Planes of raw mosaics as RGB to look at, all in the same way; other images as they are.
+    """Images to look at, all treated in the same way: planes of raw mosaics as RGB, nearly black ones brightened.
 
-    The two greens are averaged, each colour scaled to the mean of green, the brightest percent is white, and the
-    square root taken. No camera's rendering: no demosaicing, no colour matrix.
+    Of images that are nearly black the brightest thousandth becomes white. Of a mosaic the two greens are averaged,
+    each colour scaled to the mean of green, the brightest percent is white, and the square root taken. No camera's
+    rendering: no demosaicing, no colour matrix.
 
     Args:
         images: caption -> [H, W, C], float; the first one tells the scales.
     """
     first = next(iter(images.values()))
     if first.shape[-1] != 4:
-        return dict(images)
+        brightest = float(np.percentile(first, 99.9))
+        if first.dtype == np.uint8 or not 0 < brightest < NEARLY_BLACK:
+            return dict(images)
+        return {name: np.clip(image / np.float32(brightest), 0, 1) for name, image in images.items()}
 
     def rgb(planes: np.ndarray) -> np.ndarray:
         return np.stack([planes[..., 0], planes[..., 1:3].mean(-1), planes[..., 3]], -1)

@@ -13,6 +13,7 @@ from n2n_tf.formats.page import Page
 from n2n_tf.formats.pixels import colors_in_unit_range
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
 from n2n_tf.noise import Noise
+from n2n_tf.value_range import ValueRange
 
 SEED = 101  # of NumPy's legacy generator, set once before a list of sets
 
@@ -107,7 +108,11 @@ PROTOCOLS: dict[str, Callable[[], Paper | Float]] = {"paper": Paper, "float": Fl
 
 
 def evaluate(
-    sets: Sequence[TestSet], denoisers: Mapping[str, Denoise], protocol: Paper | Float, affine: bool = False
+    sets: Sequence[TestSet],
+    denoisers: Mapping[str, Denoise],
+    protocol: Paper | Float,
+    affine: bool = False,
+    value_range: ValueRange | None = None,
 ) -> Iterator[Case]:
     """Denoise and score every image of every set; all denoisers are given the same noise.
 
@@ -119,6 +124,8 @@ def evaluate(
         denoisers: by name; any functions from image to image.
         protocol: one of `PROTOCOLS`.
         affine: fit a·x + b of each result, before it is clipped and rounded, to the clean image first.
+        value_range: the images' intensities that count as 0 and 1; None if their type says it. A clean partner of
+            another type than the noisy image is taken by the whole of its own.
 
     Raises:
         UnusableImageError: an image that cannot be read, or that the protocol would round, before the first is
@@ -126,16 +133,20 @@ def evaluate(
     """
     for each in sets:
         for page in each.clean:
-            _read(page, protocol.clean_types)
+            _read(page, value_range, protocol.clean_types)
         for page in each.noisy if isinstance(each.noisy, Sequence) else []:
-            _read(page)
+            _read(page, value_range)
     generator = np.random.RandomState(SEED)
     for each in sets:
         for repeat in range(each.repeats):
             for number, page in enumerate(each.clean):
-                clean = _read(page)
                 partners = each.noisy
-                noisy = _read(partners[number]) if isinstance(partners, Sequence) else partners.draw(clean, generator)
+                if isinstance(partners, Sequence):
+                    noisy = _read(partners[number], value_range)
+                    clean = _read(page, value_range if _alike(page, partners[number]) else None)
+                else:
+                    clean = _read(page, value_range)
+                    noisy = partners.draw(clean, generator)
                 results = {
                     name: protocol.denoise(on_mosaics(denoiser, each.pattern), noisy)
                     for name, denoiser in denoisers.items()
@@ -163,11 +174,20 @@ def on_mosaics(denoiser: Denoise, pattern: str | None) -> Denoise:
     return of_mosaic
 
 
-def _read(page: Page | Block, types: tuple[np.dtype, ...] | None = None) -> np.ndarray:
+def stored(page: Page | Block) -> np.ndarray:
+    """The pixels as they are stored, without alpha."""
+    return page.pixels if isinstance(page, Block) else readers.read(page)[..., : page.colors]
+
+
+def _alike(one: Page | Block, other: Page | Block) -> bool:
+    return stored(one).dtype == stored(other).dtype
+
+
+def _read(page: Page | Block, value_range: ValueRange | None, types: tuple[np.dtype, ...] | None = None) -> np.ndarray:
     try:
-        image = page.pixels if isinstance(page, Block) else readers.read(page)
+        image = stored(page)
         if types and image.dtype not in types:
             raise UnusableImageError(f"{image.dtype}, which this protocol would round: --protocol float")
-        return image if isinstance(page, Block) else colors_in_unit_range(image, page.colors)
+        return image if isinstance(page, Block) else colors_in_unit_range(image, page.colors, value_range)
     except UnusableImageError as error:
         raise UnusableImageError(f"{page}: {error}") from error

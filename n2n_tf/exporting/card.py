@@ -64,7 +64,7 @@ def model_card(
     return {
         "network": {"name": network.name, "channels": network.input_shape[-1], "parameters": network.count_params()},
         "side_multiple": multiple,
-        "value_range": value_range and [value_range.low, value_range.high],
+        "value_range": value_range and list(value_range),
         "reach": footprint and footprint.reach,
         "receptive_field": footprint and footprint.receptive_field,
         **made,

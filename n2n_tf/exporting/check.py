@@ -37,7 +37,7 @@ def check(network: keras.Model, path: Path) -> dict[str, float]:
 
 def _compare(exported: CppModel, live: Denoiser) -> dict[str, float]:
     generator = np.random.default_rng(0)
-    shown = live.units.own or UNIT
+    shown = live.value_range or UNIT
     largest = dict.fromkeys(exported.signatures, 0.0)
     for height, width in SIZES:
         image = generator.integers(0, 256, (height, width, live.channels), np.uint8)

@@ -12,9 +12,9 @@ import tensorflow as tf
 from n2n_tf.compat import output_shape
 from n2n_tf.config import MEMORIES, MEMORY
 from n2n_tf.inference.footprint import Footprint, footprint_of
-from n2n_tf.inference.ranged import Units
+from n2n_tf.inference.ranged import Units, range_of
 from n2n_tf.inference.tiling import Span, kept, padded_part, spans, tile_shape
-from n2n_tf.value_range import ValueRange, filled
+from n2n_tf.value_range import RULES, Told, filled, misfit, told_range
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ class Denoiser:
         ensemble: mean over the 8 flips and rotations of the image; takes 8 times as long.
         any_channels: take gray images with a colour network, as equal channels whose mean is the result, and colour
             images with a gray network, channel by channel. Without it they are refused.
-        value_range: the images' intensities that stand for the network's own range, of which 0 to 1 is one; None if
-            they are in its units, see `Units`.
+        value_range: the images' intensities that stand for the network's own range, or a name of `RULES`, which say
+            them of each image; None if images are in the network's units, see `Units`.
 
     Raises:
         ValueError: a network of another form, a range that is none, or tiles that it cannot be computed in.
@@ -53,13 +53,13 @@ class Denoiser:
         tile: int | None = None,
         ensemble: bool = False,
         any_channels: bool = False,
-        value_range: ValueRange | tuple[float, float] | None = None,
+        value_range: Told = None,
     ):
         self.channels = channels_of(network)
         if memory not in MEMORIES:
             raise ValueError(f"memory {memory:g}: wanted GB {MEMORIES}")
         self.memory, self.tile, self.ensemble, self.any_channels = memory, tile, ensemble, any_channels
-        self.units = Units(network, ValueRange(*value_range) if isinstance(value_range, tuple) else value_range)
+        self.value_range, self._told = range_of(network), told_range(value_range)
         self.footprint = self._footprint(network)
         self.cell = math.lcm(SIDE_MULTIPLE, self.footprint.cell if self.footprint else 1)
         self.halo = -(-self.footprint.reach // self.cell) * self.cell if self.footprint else 0
@@ -94,17 +94,34 @@ class Denoiser:
         grid = self._grid(batch.shape[1], batch.shape[2], noisy.nbytes)
         for given, result in zip(batch, denoised, strict=True):
             image, missing = filled(given)
-            self.units.check(image)
+            units = self.units_of(image)
+            units.check(image)
             for rows, columns in grid:
-                tile = self._on_unit(self.units.enter(padded_part(image, rows, columns)))
+                tile = self._on_unit(units.enter(padded_part(image, rows, columns)))
                 in_image, in_tile = kept(rows, columns)
                 place = result[in_image]  # cut where the padding begins
-                place[...] = self.units.leave(tile[in_tile][: place.shape[0], : place.shape[1]], place.dtype)
+                place[...] = units.leave(tile[in_tile][: place.shape[0], : place.shape[1]], place.dtype)
                 if on_tile:
                     on_tile(place.shape[0] * place.shape[1])
             if missing is not None:
                 result[missing] = given[missing]
         return denoised.reshape(noisy.shape)
+
+    def units_of(self, image: np.ndarray) -> Units:
+        """What an image's numbers mean."""
+        told = RULES[self._told](image) if isinstance(self._told, str) else self._told
+        return Units(self.value_range, told)
+
+    def misfit(self, image: np.ndarray) -> str | None:
+        """What to tell of an image whose numbers are likely in other units than the network's."""
+        found = None if self._told else misfit(image, self.value_range)
+        where = self.value_range or "the whole of its type"
+        if found is None:
+            return None
+        return (
+            f"its pixels lie from {found}, this denoiser's from {where}: if they are in other units, say which of "
+            "them count as 0 and 1 (range)"
+        )
 
     def _fits(self, channels: int) -> bool:
         return channels == self.channels or (self.any_channels and 1 in (channels, self.channels))
@@ -161,7 +178,7 @@ def denoise(
     memory: float = MEMORY,
     tile: int | None = None,
     ensemble: bool = False,
-    value_range: ValueRange | tuple[float, float] | None = None,
+    value_range: Told = None,
 ) -> np.ndarray:
     """Denoise one image or a batch, of any size. For many calls make one `Denoiser`: it traces the network once.
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from n2n_tf import compat
 from n2n_tf.intensities import check_intensities
-from n2n_tf.value_range import ValueRange
+from n2n_tf.value_range import UNIT, ValueRange
 
 RESCALING = TO_UNIT, FROM_UNIT = "to_unit", "from_unit"  # layers
 WHOLE = ("uint8", "uint16")  # integers that a network without a range takes, their largest value as 1
@@ -47,12 +47,12 @@ class Units:
     network's own that `told` names.
 
     Args:
-        network: whose range counts.
+        own: of the network.
         told: the arrays' intensities that stand for the network's own range.
     """
 
-    def __init__(self, network: keras.Model, told: ValueRange | None = None):
-        self.own, self.told = range_of(network), told
+    def __init__(self, own: ValueRange | None, told: ValueRange | None = None):
+        self.own, self.told = own, None if own is None and told == UNIT else told
 
     def check(self, image: np.ndarray) -> None:
         """Raise ValueError for a type, or floats without a range, that cannot be told what they mean."""

@@ -44,7 +44,7 @@ def _weights_of(network: keras.Model, told: keras.Model, folder: Path) -> bytes:
     with h5py.File(weights, "r+") as file:
         file.attrs[LAYERS] = layers_of(told)
         if value_range := range_of(told):
-            file.attrs[RANGE] = (value_range.low, value_range.high)
+            file.attrs[RANGE] = tuple(value_range)
     return weights.getvalue()
 
 

@@ -189,7 +189,7 @@ def _report(
         "picture": str(path),
         "denoiser": str(directory.denoiser),
         "data": list(config.data) or "sample images",
-        "value_range": training.value_range and dataclasses.astuple(training.value_range),
+        "value_range": training.value_range and list(training.value_range),
         "training_images": len(training),
         "skipped": skipped,
         "seconds": round(seconds, 1),

@@ -85,7 +85,7 @@ class RunDirectory:
         self.samples.mkdir(parents=True, exist_ok=True)
         lists = {"training": training.to_json(), "held_out": held_out.to_json()}
         write_json(self.images, lists, indent=None)
-        limits = training.value_range and [training.value_range.low, training.value_range.high]
+        limits = training.value_range and list(training.value_range)
         saved = {"config": json.loads(config.to_json()), "value_range": limits, "environment": environment}
         write_json(self.config, saved)  # last: config.json is what makes a directory a run
 
