@@ -288,9 +288,9 @@ def scattered(path):
     [
         (lambda path: tifffile.imwrite(path, STACK[0, 0, 0], description=TEXTS[0], compression="zlib", **GRAY),
          "an ImageJ stack in one piece, compressed or in parts"),
-        (pair(TEXTS[0]), "an ImageJ stack in one piece, with further pages"),
-        (pair('{"shape": [2, 30, 40], "truncated": true}'), "a stack in one piece, with further pages"),
-        (above, "an ImageJ stack in one piece, with further pages"),
+        (pair(TEXTS[0]), "an ImageJ stack of 5 planes has 2 pages; wanted one for each plane, or one for all"),
+        (pair('{"shape": [2, 30, 40], "truncated": true}'), "a stack of 2 planes has 2 pages"),
+        (above, "an ImageJ stack of 5 planes has 2 pages"),
         (scattered, "a MetaMorph stack in one piece, compressed or in parts"),
     ],
 )  # fmt: skip

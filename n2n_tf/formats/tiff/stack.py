@@ -96,9 +96,13 @@ def stack_of(tiff: tifffile.TiffFile) -> Stack | None:
     is_truncated = any(told.get("truncated") for told in tiff.shaped_metadata or ())
     if planes <= 1 or (several and not is_truncated and planes <= len(tiff.pages)):
         return None
-    if several or page.subifds or not _is_whole(page):
-        why = "with further pages" if several or page.subifds else "compressed or in parts"
-        raise UnusableImageError(f"{kind} in one piece, {why}; save its planes as pages")
+    if several or page.subifds:
+        pages = len(tiff.pages) + len(page.subifds or ())
+        raise UnusableImageError(
+            f"{kind} of {planes} planes has {pages} pages; wanted one for each plane, or one for all"
+        )
+    if not _is_whole(page):
+        raise UnusableImageError(f"{kind} in one piece, compressed or in parts; save its planes as pages")
     shape = tuple(size for axis, size in zip(page.axes, page.shape, strict=True) if axis != "Z")
     stack = Stack(page, kind, planes, page.dataoffsets[0], shape)
     held = max(tiff.filehandle.size - stack.offset, 0) // max(stack.size, 1)

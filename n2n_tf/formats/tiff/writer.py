@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 
 from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.tiff.packing import packed
 from n2n_tf.formats.tiff.preamble import copy_blocks, preamble
 from n2n_tf.formats.tiff.reader import is_image, pages_below
 from n2n_tf.formats.tiff.samples import stored
@@ -84,19 +85,23 @@ def _write_copies(
 
 def _write(new: tifffile.TiffWriter, image: np.ndarray, page: tifffile.TiffPage, **options: Any) -> None:
     """Write one image, stored as a page is."""
-    numbers, model = stored(page, image)
-    packed = image.dtype == bool or "bitspersample" in model  # then neither tiles nor compression can be written
-    lossless = not packed and page.compression != tifffile.COMPRESSION.NONE
+    numbers, form = stored(page, image)
+    data: np.ndarray | Iterator[bytes] = numbers
+    if "bitspersample" in form:
+        data = iter([packed(numbers, form["bitspersample"])])
+        form.update(shape=numbers.shape, dtype=numbers.dtype, rowsperstrip=len(numbers))
+    is_plain = image.dtype == bool or "bitspersample" in form  # then neither tiles nor compression can be written
+    lossless = not is_plain and page.compression != tifffile.COMPRESSION.NONE
     tile = (page.tilelength, page.tilewidth)
     new.write(
-        numbers,
+        data,
         planarconfig="contig",
         compression="zlib" if lossless else None,
         predictor=lossless,
-        tile=tile if page.is_tiled and not packed and all(side in TILES for side in tile) else None,
+        tile=tile if page.is_tiled and not is_plain and all(side in TILES for side in tile) else None,
         metadata=None,
         software=False,
-        **model,
+        **form,
         **options,
     )
 
