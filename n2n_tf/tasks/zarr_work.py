@@ -87,6 +87,8 @@ class BlockWork:
         parts = zip(region, level.factors, strict=True)
         above = tuple(slice(part.start * factor, part.stop * factor) for part, factor in parts)
         pixels = decoded(lambda: np.asarray(source[above]))
+        if self.image.levels[level.above].fill == level.fill and is_fill(pixels, level.fill).all():
+            return None
         result = block_means(pixels, level.factors, [part.stop - part.start for part in region])
         return None if is_fill(result, level.fill).all() else result
 
