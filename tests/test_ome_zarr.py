@@ -106,6 +106,13 @@ def test_what_cannot_be_right_is_refused_before_a_pixel_is_read(name, edit, mess
     assert message in str(error.value)
 
 
+def test_chunks_too_large_for_a_window_are_refused(tmp_path):
+    path = write_image(tmp_path / "a.zarr", pixels(50, 71), 2, levels=1, chunks=(16, 16))
+    change(path, array(chunks=[40000, 40000]), "0/.zarray")
+    with pytest.raises(UnusableImageError, match=r"chunks of \(40000, 40000\) pixels; at most 2147483647 bytes"):
+        ome_zarr.header(str(path))
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [

@@ -112,7 +112,12 @@ def _groups_in(folder: str) -> list[str]:
 
 def _images_in(folder: str) -> Iterator[str]:
     """Groups with multiscales; what lies in them is not looked at."""
-    for at, folders, files in os.walk(folder):
+    seen: set[str] = set()
+    for at, folders, files in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(at)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(each for each in folders if not each.startswith(PARTIAL))
         if not MARKS & set(files):
             continue
@@ -135,9 +140,9 @@ def _target(source: str, root: str, output: str | None, suffix: str) -> str:
     name = name.removesuffix(ending) + suffix + ending
     if output is None:
         return f"{folder}/{name}"
-    inside = "" if is_url(source) else os.path.relpath(folder, root)
+    inside = "." if is_url(source) else os.path.relpath(folder, root)
     if is_url(output):
-        return "/".join(part for part in (output.rstrip("/"), inside.strip("."), name) if part)
+        return "/".join(part for part in (output.rstrip("/"), inside, name) if part != ".")
     return os.path.normpath(os.path.join(os.path.abspath(output), inside, name))
 
 

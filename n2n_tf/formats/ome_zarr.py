@@ -19,6 +19,7 @@ from n2n_tf.formats.zarr_place import GROUP, ZarrPlace, decoded
 VERSIONS = ("0.4", "0.5")
 AXES = "tczyx"
 MOST_PLANES = 2**20
+MOST_CHUNK = 2**31 - 1  # bytes: what Blosc takes
 MOST_LEVELS = 64
 CONSOLIDATED = "consolidated_metadata"
 
@@ -81,14 +82,16 @@ def header(path: str) -> list[Plane]:
     """The planes of an image, in the order of its axes.
 
     Raises:
-        UnusableImageError, OSError: as `open_image`; more than `MOST_PLANES`.
+        UnusableImageError, OSError: as `open_image`; too many planes, too large chunks.
     """
     image = open_image(path)
     *others, height, width = image.levels[0].shape
     if math.prod(others) > MOST_PLANES:
         raise UnusableImageError(f"{math.prod(others)} planes; at most {MOST_PLANES} are read")
-    name = image.levels[0].dtype.name
-    return [Plane(path, image.axes[:-2], index, height, width, name) for index in np.ndindex(*others)]
+    full = image.levels[0]
+    if math.prod(full.chunks) * full.dtype.itemsize > MOST_CHUNK:
+        raise UnusableImageError(f"chunks of {full.chunks} pixels; at most {MOST_CHUNK} bytes are read for a window")
+    return [Plane(path, image.axes[:-2], index, height, width, full.dtype.name) for index in np.ndindex(*others)]
 
 
 def read_window(plane: Plane, top: int, left: int, side: int) -> np.ndarray:

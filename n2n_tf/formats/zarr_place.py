@@ -67,6 +67,8 @@ class ZarrPlace:
             data = self._files.cat_file(f"{self._root}/{key}", start=0, end=MOST_BYTES + 1)
         except MISSING:
             return None
+        except Exception as error:  # of the network: botocore's and aiohttp's are no OSErrors
+            raise _told(error, "read") from error
         if len(data) > MOST_BYTES:
             raise UnusableImageError(f"{key}: more than {MOST_BYTES} bytes of metadata")
         return data
@@ -93,12 +95,12 @@ class ZarrPlace:
             path.parent.mkdir(parents=True, exist_ok=True)
             write(path, lambda temporary: temporary.write_bytes(data))
         else:
-            self._files.pipe_file(f"{self._root}/{key}", data)
+            decoded(lambda: self._files.pipe_file(f"{self._root}/{key}", data), "written")
 
     def remove(self, key: str = "") -> None:
         """A file, or with no name the group with all that is in it; nothing if it is not there."""
         with contextlib.suppress(*MISSING):
-            self._files.rm(f"{self._root}/{key}".rstrip("/"), recursive=not key)
+            decoded(lambda: self._files.rm(f"{self._root}/{key}".rstrip("/"), recursive=not key), "removed")
 
     def holds(self, path: str = "") -> bool:
         """Whether a group, or an array of version 3, is there."""
@@ -127,15 +129,20 @@ class ZarrPlace:
 
 
 def decoded(read: Callable[[], T], what: str = "decoded") -> T:
-    """What `read` gives; what a damaged group makes zarr raise, which is open-ended, as UnusableImageError."""
+    """What `read` gives; what a damaged group or a network makes it raise, which is open-ended, UnusableImageError."""
     try:
         return read()
-    except (UnusableImageError, MemoryError):
+    except (UnusableImageError, MemoryError, *MISSING):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise UnusableImageError(f"cannot be {what}: {error or repr(error)}") from error
+        raise _told(error, what) from error
+
+
+def _told(error: Exception, what: str) -> Exception:
+    """The error itself if the system tells it, or an UnusableImageError."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error
+    return UnusableImageError(f"cannot be {what}: {error or repr(error)}")
 
 
 def written(array: Any, place: tuple[slice, ...], pixels: np.ndarray) -> None:

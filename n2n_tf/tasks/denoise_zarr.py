@@ -70,7 +70,7 @@ def exists(target: str) -> bool:
 
 def _begin(work: BlockWork, output: ZarrOutput, overwrite: bool) -> bool:
     """Begin, or go on with what was begun; which of these."""
-    job, record = work.description(), output.begun()
+    job, record = work.description(), output.begun(work.image)
     if record is None or (overwrite and not same_job(record, job)):
         output.begin(work.image, job)
         return False

@@ -8,10 +8,10 @@ import contextlib
 import json
 import logging
 import os
-import tempfile
+import re
+import socket
 import uuid
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,18 @@ class ZarrOutput:
         self.job: dict[str, Any] = {}
         self.done: list[int] = []
 
-    def begun(self) -> dict[str, Any] | None:
-        """The record of a job that was begun here and not ended."""
-        return self._record.document(RECORD)
+    def begun(self, image: OmeImage) -> dict[str, Any] | None:
+        """The record of a job that was begun here and not ended; None without the metadata that it begins with.
+
+        Raises:
+            RunError: another process of this machine is at it; only at a URL, where no lock says so before.
+        """
+        record = self._record.document(RECORD)
+        if record is None or any(self.place.read(name) is None for name in _below(image)):
+            return None
+        if not self.workplace and _lives(record.get("owner")):
+            raise RunError(f"{self.target}: {record['owner']} is writing there; wait for its end, or stop it")
+        return record
 
     def begin(self, image: OmeImage, job: dict[str, Any]) -> None:
         """Begin anew, with the metadata of the source but the group's own.
@@ -55,11 +64,10 @@ class ZarrOutput:
             job: what tells this job from others, for the record.
         """
         self.discard()
+        for name, data in _below(image).items():
+            self.place.write(name, data)
         self.job, self.done = job, [0] * len(image.levels)
         self._save()
-        for name, data in image.documents.items():
-            if name not in ROOT:
-                self.place.write(name, data)
 
     def go_on(self, record: dict[str, Any]) -> None:
         """Take over what was begun."""
@@ -70,10 +78,10 @@ class ZarrOutput:
         """Record that so many blocks of a level are written.
 
         Raises:
-            RunError: another process has begun to write there; only at a URL, where no lock says so before.
+            RunError: another machine has begun to write there; only at a URL.
         """
-        if not self.workplace and (record := self.begun()) and record.get("token") != self._token:
-            raise RunError(f"{self.target}: another process writes there; stop one of them, or name another output")
+        if not self.workplace and (self._record.document(RECORD) or {}).get("token") != self._token:
+            raise RunError(f"{self.target}: another process has taken it over; stop one of them, or name another")
         self.done[level] = done
         self._save()
 
@@ -103,25 +111,46 @@ class ZarrOutput:
         self._record.remove(RECORD)
 
     def _save(self) -> None:
-        record = {"token": self._token, "job": self.job, "done": self.done}
+        record = {"token": self._token, "owner": _me(), "job": self.job, "done": self.done}
         self._record.write(RECORD, json.dumps(record).encode())
 
 
 @contextlib.contextmanager
 def opened(target: str) -> Iterator[ZarrOutput]:
-    """Own the place of a group. At a URL that keeps off other processes of this machine; others stop later, or us.
+    """Own the place of a group. At a URL its record does that: a later process of another machine takes it over.
 
     Raises:
         RunError: another process writes there.
         OSError: a folder cannot be made.
     """
     if is_url(target):
-        name = f"n2n_tf-{os.getuid()}-{sha256(target.encode()).hexdigest()[:16]}"
-        with owned(Path(tempfile.gettempdir(), name), doing="writing"):
-            yield ZarrOutput(target, None)
+        yield ZarrOutput(target, None)
         return
     folder = Path(target).parent / f"{PARTIAL}{Path(target).name}"
     with owned(folder, doing="writing"):
         yield ZarrOutput(target, folder)
     with contextlib.suppress(OSError):  # not empty: not finished
         folder.rmdir()
+
+
+def _below(image: OmeImage) -> dict[str, bytes]:
+    """The metadata of all but the group itself."""
+    return {name: data for name, data in image.documents.items() if name not in ROOT}
+
+
+def _me() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _lives(owner: Any) -> bool:
+    """Whether it is another process of this machine, and runs."""
+    found = re.fullmatch(rf"process (\d{{1,9}}) on {re.escape(socket.gethostname())}", str(owner))
+    if not found or owner == _me():
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

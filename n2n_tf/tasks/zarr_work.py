@@ -16,7 +16,8 @@ from n2n_tf.formats.zarr_place import decoded
 from n2n_tf.inference import Denoiser
 from n2n_tf.tasks.zarr_blocks import Blocks, Region, blank, block_shape, is_fill, no_data, region_of, widened
 
-OCCUPIED = 0.7  # GB of the process before any image, with zarr; measured
+OCCUPIED = 0.75  # GB of the process before any image, with zarr; measured
+THREADS = 0.1  # GB of that which the denoiser's own account leaves out
 SHARE = 0.35  # of the rest, that blocks may take; the network's tiles take what they leave
 COPIES = 4  # of a block: noisy, denoised, what zarr decodes and what it encodes
 MEANS = 10  # bytes for each pixel that block means are made of, besides the pixel itself
@@ -60,7 +61,7 @@ class BlockWork:
                 f"memory {self._memory:g} GB: blocks of {' and '.join(map(str, shapes))} pixels, which chunks, shards "
                 f"or an earlier process made so large, need at least {least:g} GB"
             )
-        self._denoiser.memory = self._memory - need
+        self._denoiser.memory = self._memory - need - THREADS
         levels = zip(self.image.levels, shapes, strict=True)
         self.blocks = [Blocks(level.shape, tuple(shape)) for level, shape in levels]
 
@@ -87,6 +88,8 @@ class BlockWork:
         parts = zip(region, level.factors, strict=True)
         above = tuple(slice(part.start * factor, part.stop * factor) for part, factor in parts)
         pixels = decoded(lambda: np.asarray(source[above]))
+        if self.image.levels[level.above].fill == level.fill and is_fill(pixels, level.fill).all():
+            return None
         result = block_means(pixels, level.factors, [part.stop - part.start for part in region])
         return None if is_fill(result, level.fill).all() else result
 
