@@ -20,7 +20,7 @@ from n2n_tf.data.shard_writer import Source
 from n2n_tf.formats import bayer, readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
-from n2n_tf.formats.pixels import check_pixels, colors_in_unit_range
+from n2n_tf.formats.pixels import check_pixels, check_type, in_unit_range, numbers
 
 logger = logging.getLogger(__name__)
 
@@ -147,10 +147,13 @@ def _read_sidd(pattern: str, noisy: Path, clean: Path | None = None) -> tuple[np
 
 
 def _read_page(page: Page, dtype: str) -> tuple[np.ndarray, None]:
-    image = readers.read(page)[..., : page.colors]
+    image = numbers(readers.read(page), page.colors)
+    if dtype == "float32" and (image.dtype.kind == "f" or image.dtype not in (bool, np.uint8, np.uint16)):
+        check_type(image.dtype)
+        return image.astype(np.float32), None  # as they are: the run measures their range
     check_pixels(image)
     if dtype == "float32":
-        return colors_in_unit_range(image, page.colors), None
+        return in_unit_range(image), None
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
     if image.dtype == np.uint8 and dtype == "uint16":
