@@ -6,6 +6,7 @@ Public names:
     GammaRamp           the regularizer's schedule
     denoise, Denoiser   numpy in, numpy out, once and repeatedly
     load_denoiser       a trained network, from a run directory or a .keras file
+    denoise_files       image files in, image files out
     ValueRange          the intensities that count as 0 and 1
     Config, build_config, train, resume   what the command line does
 """
@@ -26,6 +27,7 @@ _HOMES = {
     "Denoiser": "n2n_tf.inference",
     "load_denoiser": "n2n_tf.inference",
     "ValueRange": "n2n_tf.value_range",
+    "denoise_files": "n2n_tf.tasks.denoise_files",
     "Config": "n2n_tf.config",
     "build_config": "n2n_tf.config",
     "train": "n2n_tf.training.run",

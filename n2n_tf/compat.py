@@ -134,7 +134,7 @@ def to_json(message: Message) -> str:
 def addons_optimizers() -> dict[str, Callable[..., Any]]:
     """TensorFlow Addons' optimizers by name, and `ranger`; none where it is not installed.
 
-    Left out are those that average weights, which `--ema` does, and those that want more than a learning rate.
+    Left out are those that average weights, which `ema` does, and those that want more than a learning rate.
     """
     try:
         with warnings.catch_warnings():

@@ -44,7 +44,7 @@ def owned(directory: Path, worker: int = 0, doing: str = "training") -> Iterator
     directory.mkdir(parents=True, exist_ok=True)
     path = directory.resolve() / (WORKER_NAME.format(worker) if worker else NAME)
     if path in _own:  # not opened: closing any descriptor of the file would free the lock
-        raise RunError(f"--output {directory}: this process is {doing} there already")
+        raise RunError(f"`output` {directory}: this process is {doing} there already")
     _own.add(path)
     try:
         file = _locked(path, directory, doing)
@@ -89,7 +89,7 @@ def _lock(file: int, directory: Path, doing: str) -> None:
             time.sleep(PAUSE)  # it may have locked the file just now
             owner = os.read(file, 300).decode(errors="replace") or "another process"
             raise RunError(
-                f"--output {directory}: {owner} is {doing} there; wait for its end, or stop it, or name another"
+                f"`output` {directory}: {owner} is {doing} there; wait for its end, or stop it, or name another"
             ) from None
         else:
             raise

@@ -23,10 +23,11 @@ class ProgressLine:
         total: amount of work, in any unit.
         done: of it, before.
         amount: column that shows the amount; by default in percent.
+        quiet: show nothing.
     """
 
-    def __init__(self, what: str, total: int, done: int = 0, amount: ProgressColumn | None = None):
-        console = Console(highlight=False)
+    def __init__(self, what: str, total: int, done: int = 0, amount: ProgressColumn | None = None, quiet: bool = False):
+        console = Console(highlight=False, quiet=quiet)
         columns = (TextColumn("{task.description}"), BarColumn(), amount or TaskProgressColumn())
         times = (TimeElapsedColumn(), TextColumn("elapsed, left"), TimeRemainingColumn())
         self._progress = Progress(

@@ -374,7 +374,7 @@ def test_half_precision_says_what_it_costs(dtype, tmp_path, caplog):
     network = lively(3)
     network.save(tmp_path / "x.keras")
     if dtype not in STORABLE:
-        with pytest.raises(UsageError, match=r"--half bfloat16: Keras 2\.15\.\d cannot store it; wanted float16"):
+        with pytest.raises(UsageError, match=r"`half` bfloat16: Keras 2\.15\.\d cannot store it; wanted float16"):
             export(tmp_path / "x.keras", tmp_path / "n2n", LIMIT, half=dtype)
         return
     version = export(tmp_path / "x.keras", tmp_path / "n2n", LIMIT, half=dtype)
@@ -399,12 +399,12 @@ def test_half_precision_of_operators_and_of_networks_in_networks(tmp_path):
     image = keras.Input((None, None, 3))
     keras.Model(image, image - keras.layers.Conv2D(3, 3, padding="same")(image)).save(tmp_path / "residual.keras")
     if KERAS_2:
-        with pytest.raises(UsageError, match="--half: an operator of the network cannot follow; make it a layer"):
+        with pytest.raises(UsageError, match="`half`: an operator of the network cannot follow; make it a layer"):
             export(tmp_path / "residual.keras", tmp_path / "n2n", LIMIT, half="float16")
     else:
         assert export(tmp_path / "residual.keras", tmp_path / "n2n", LIMIT, half="float16").name == "1"
     keras.Model(image, lively(3)(image)).save(tmp_path / "nested.keras")
-    with pytest.raises(UsageError, match="--half: the network holds another one"):
+    with pytest.raises(UsageError, match="`half`: the network holds another one"):
         export(tmp_path / "nested.keras", tmp_path / "n2n", LIMIT, half="float16")
 
 

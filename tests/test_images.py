@@ -43,7 +43,7 @@ def test_what_is_skipped_and_why(photos):
     reasons = {path.rsplit("/", 1)[-1]: reason for path, reason in images.skipped.items()}
     assert reasons.pop("empty.png") == "the file is empty"
     assert reasons.pop("text.png").startswith("not a PNG, JPEG")
-    assert reasons.pop("gray.png") == "1 channel(s), wanted 3; train --channels 1 takes such images"
+    assert reasons.pop("gray.png") == "1 channel(s), wanted 3; train with `channels` 1 for such images"
     assert set(reasons) >= {"stack.tif", "stack.tif, page 2", "stack.tif, page 3", "00.jpg"}
     assert reasons["00.jpg"] == "90×70 pixels, smaller than the 75×75 needed"
     assert len(images) == 8

@@ -1,6 +1,7 @@
 """The import order of the packages, as in the README's map: each may import only what stands before it."""
 
 import ast
+import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "n2n_tf"
@@ -69,3 +70,16 @@ def test_the_check_can_fail():
     assert violations("methods", "import n2n_tf.networks") == [(1, "networks")]
     assert violations("config", "from n2n_tf import noise") == [(1, "noise")]
     assert violations("training", "from n2n_tf.methods import METHODS") == []
+
+
+def test_only_the_command_line_names_flags():
+    """A text of the library names a field, `like_this`; the command line makes it a flag. Commands may be quoted."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if room not in ("cli", "config", "serving"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+                if re.search(r"(?<![\w-])--[a-z]", text) and "n2n-tf" not in text and not text.startswith(" --output"):
+                    found.append(f"{path}:{node.lineno}: {text}")
+    assert not found, "\n".join(found)

@@ -86,14 +86,14 @@ def test_settings_reach_the_optimizer(name):
 def test_what_an_optimizer_does_not_have_is_said(caplog):
     caplog.set_level("INFO")
     build_optimizer(dataclasses.replace(CONFIG, optimizer="sgd", epsilon=1e-8), 100)
-    assert "--optimizer sgd has no --beta-2, no --epsilon" in caplog.text
+    assert "`optimizer` sgd has no `beta_2`, no `epsilon`" in caplog.text
     caplog.clear()
     build_optimizer(CONFIG, 100)
     assert not caplog.text
 
 
 def test_an_unknown_optimizer_names_the_extra():
-    with pytest.raises(UsageError, match=r"--optimizer: 'novel' is not known; wanted one of .*adam") as caught:
+    with pytest.raises(UsageError, match=r"`optimizer`: 'novel' is not known; wanted one of .*adam") as caught:
         find_optimizer("novel")
     told = "in an environment of its own with Python 3.10 or 3.11: pip install n2n-tf[addons]" in str(caught.value)
     assert told == ("ranger" not in OPTIMIZERS)

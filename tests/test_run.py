@@ -99,7 +99,7 @@ def test_a_directory_with_a_run_is_not_touched(photos, tmp_path):
     out = tmp_path / "run"
     out.mkdir()
     (out / "config.json").write_text("mine")
-    with pytest.raises(UsageError, match="holds a run already; continue it with --resume"):
+    with pytest.raises(UsageError, match="holds a run already; continue it with `resume`"):
         n2n_tf.train(small(photos), out)
     assert [path.name for path in out.iterdir()] == ["config.json"]
 
@@ -177,7 +177,7 @@ def test_strategy_wants_a_batch_that_divides(monkeypatch, photos):
     monkeypatch.setattr(
         tf.config, "list_logical_devices", lambda kind: [tf.config.LogicalDevice(f"CPU:{i}", "CPU") for i in range(3)]
     )
-    with pytest.raises(UsageError, match="--batch-size 2: wanted a multiple of the 3 devices; try 3"):
+    with pytest.raises(UsageError, match="`batch_size` 2: wanted a multiple of the 3 devices; try 3"):
         Workers(small(photos, strategy="mirrored")).join()
 
 

@@ -314,7 +314,7 @@ def test_shards_that_hold_nothing_out(folder, tmp_path, capsys):
     [
         (["--channels", "3"], "--channels 3: the shards of .* have 4; say --channels 4"),
         (["--patch-size", "128"], r"--patch-size 128: wanted crops of 128 \(.*\); those of .* have 64"),
-        (["--flips"], r"--patch-size 64: wanted crops of 65 \(64 with --no-flips\); those of"),
+        (["--flips"], r"--patch-size 64: wanted crops of 65 \(64 without --flips\); those of"),
         (["--data", "FOLDER", "FOLDER"], "--data: a folder of shards stands alone"),
     ],
 )

@@ -135,7 +135,7 @@ def test_resume_after_the_end_changes_nothing_and_damaged_checkpoints_fall_back(
 def test_resume_refuses_other_settings_and_warns_of_another_environment(photos, tmp_path, caplog):
     out = tmp_path / "run"
     n2n_tf.train(small(photos, epochs=1), out)
-    with pytest.raises(UsageError, match=r"--epochs: the run has 1; it keeps its settings"):
+    with pytest.raises(UsageError, match=r"`epochs`: the run has 1; it keeps its settings"):
         n2n_tf.resume(out, {"epochs": 2})
     saved = json.loads((out / "config.json").read_text())
     saved["environment"]["threads"] = 99

@@ -97,7 +97,7 @@ def test_the_environment_names_the_workers(environment, variables, workers, numb
 )
 def test_an_environment_that_names_none(environment, variables, message):
     environment(variables)
-    with pytest.raises(UsageError, match="--strategy multiworker: " + message):
+    with pytest.raises(UsageError, match="`strategy` multiworker: " + message):
         find_cluster()
 
 
@@ -118,7 +118,7 @@ def test_too_late(environment):
 
 def test_xla_cannot_talk_to_other_workers_on_cpus(environment):
     environment(tf_config())
-    with pytest.raises(UsageError, match="--jit-compile on: XLA has no way"):
+    with pytest.raises(UsageError, match="`jit_compile` on: XLA has no way"):
         Workers(Config(data=("x",), noise="none", jit_compile="on")).join()
 
 

@@ -150,7 +150,7 @@ def test_groups_among_other_files_and_in_a_container(models, tmp_path, caplog, c
     assert (out / "c_d.png").exists()
     capsys.readouterr()
     assert denoise(models("negative 1"), folder, "--output", out, "--suffix", "_d") == 0
-    assert "3 OME-Zarr outputs exist already and were kept" in capsys.readouterr().out
+    assert "4 outputs exist already and were kept" in capsys.readouterr().out
 
 
 def test_globs_and_a_suffix_beside_the_inputs(models, tmp_path):
@@ -173,7 +173,7 @@ def test_urls(models, tmp_path, capsys):
     assert denoise(models("negative 1"), tmp_path / "out", "--output", there) == 0
     np.testing.assert_array_equal(zarr.open_array(f"{there}/a.ome.zarr/0")[...], data)
     assert denoise(models("negative 1"), tmp_path / "out", "--output", there) == 0
-    assert "1 OME-Zarr outputs exist already and were kept" in capsys.readouterr().out
+    assert "1 outputs exist already and were kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

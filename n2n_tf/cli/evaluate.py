@@ -16,6 +16,7 @@ from n2n_tf.cli.blocks import add_block_arguments, are_blocks, check_blocks, che
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.cli.spoken import as_flags
 from n2n_tf.config import (
     Config,
     RunError,
@@ -127,7 +128,7 @@ def run(args: argparse.Namespace) -> None:
         write(output / "pictures.png", lambda temporary: stacked(pictures).save(temporary, "PNG"))
     _write(results, labels, args, output)
     if skipped:
-        print(f"{len(skipped)} files were skipped:\n{listing(skipped)}")
+        print(f"{len(skipped)} files were skipped:\n{as_flags(listing(skipped))}")
 
 
 def _check(args: argparse.Namespace, output: Path) -> Config | None:

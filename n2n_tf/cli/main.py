@@ -13,6 +13,7 @@ from typing import NoReturn
 from PIL import Image
 
 from n2n_tf.cli import convert, denoise, evaluate, export, prepare, serve, train
+from n2n_tf.cli.spoken import Spoken, as_flags
 from n2n_tf.config import LostWorkerError, RunError, StoppedError, UsageError, essence
 
 COMMANDS = {
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(argv)
     except UsageError as error:  # a number outside its range
         return _say(argv[0], str(error), 2)
+    Spoken.flags = {flag.removeprefix("--").replace("-", "_"): flag for flag in _flags(parser)}
 
     os.environ["KERAS_BACKEND"] = "tensorflow"  # a process of our own
     if isinstance(sys.stdout, io.TextIOWrapper):  # names that its encoding lacks are shown escaped, as on stderr
@@ -92,11 +94,12 @@ def _configure_logging() -> None:
     logger.propagate = False
     logger.setLevel(logging.INFO)
     logger.handlers = [logging.StreamHandler()]
+    logger.handlers[0].setFormatter(Spoken())
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # sizes are checked before anything is decoded
 
 
 def _say(command: str, text: str, status: int) -> int:
-    print(f"n2n-tf {command}: error: {text}", file=sys.stderr)
+    print(f"n2n-tf {command}: error: {as_flags(text)}", file=sys.stderr)
     return status
 
 

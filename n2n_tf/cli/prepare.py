@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.cli.spoken import as_flags
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.data.finding import listing, reason
 from n2n_tf.formats import bayer
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     if gone:
         print(f"{len(gone)} shards of images that are not among these are no longer listed; their files stay")
     if skipped:
-        print(f"{len(skipped)} files were skipped:\n{listing(skipped)}")
+        print(f"{len(skipped)} files were skipped:\n{as_flags(listing(skipped))}")
     if not crops:
         raise RunError("none of the images can be used")
     print(f"{crops} crops in {args.output}, after {time.monotonic() - began:.0f} s")

@@ -112,7 +112,7 @@ class Images:
         raise self.failure
 
 
-def find_images(paths: Iterable[str], channels: int, smallest_side: int = 1, flag: str = "--data") -> Images:
+def find_images(paths: Iterable[str], channels: int, smallest_side: int = 1, flag: str = "`data`") -> Images:
     """Find the images under folders (recursively), globs and files, and check their headers.
 
     Args:
@@ -166,7 +166,7 @@ def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:
     except UnusableImageError as error:
         return str(error)
     if page.colors != channels:
-        way_out = "" if page.kind == CHANNELS else f"; train --channels {page.colors} takes such images"
+        way_out = "" if page.kind == CHANNELS else f"; train with `channels` {page.colors} for such images"
         return f"{page.colors} channel(s), wanted {channels}{way_out}"
     if channels == bayer.CHANNELS and not page.is_raw:
         return f"{channels} channels that are no raw mosaic"

@@ -31,7 +31,7 @@ def read_manifest(folder: str) -> dict[str, Any]:
             manifest = json.loads(file.read())
         _check(manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: is damaged: {error!r}; prepare the shards again in another --output") from error
+        raise RunError(f"{path}: is damaged: {error!r}; prepare the shards again in another `output`") from error
     return manifest
 
 

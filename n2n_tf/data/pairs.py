@@ -27,7 +27,7 @@ def find_pairs(
     """
     sides: list[dict[tuple[str, int], Page]] = []
     skipped: dict[str, str] = {}
-    for flag, folder in (("--noisy", noisy), ("--clean", clean)):
+    for flag, folder in (("`noisy`", noisy), ("`clean`", clean)):
         if not os.path.isdir(folder):
             raise UsageError(f"{flag} {folder}: wanted a folder")
         images = find_images([folder], channels, smallest_side, flag)

@@ -45,9 +45,9 @@ def sidd_sources(folder: str, val_scenes: Sequence[str] | None) -> tuple[list[So
     scenes = sorted({instance.scene for instance in found.values()})
     held_out = scenes[1:][-1:] if val_scenes is None else list(val_scenes)
     if set(held_out) - set(scenes) and scenes:
-        raise UsageError(f"--val-scenes {' '.join(held_out)}: wanted some of {' '.join(scenes)}")
+        raise UsageError(f"`val_scenes` {' '.join(held_out)}: wanted some of {' '.join(scenes)}")
     if scenes and set(held_out) == set(scenes):
-        raise UsageError(f"--val-scenes {' '.join(held_out)}: are all; leave one to train on")
+        raise UsageError(f"`val_scenes` {' '.join(held_out)}: are all; leave one to train on")
     clean = {path: path.with_name(path.name.replace("_NOISY_", "_GT_")) for path in found}
     paired = any(clean[path].exists() for path, instance in found.items() if instance.scene in held_out)
     sources = []
@@ -79,11 +79,11 @@ def image_sources(
         RunError: no usable image.
     """
     training = find_images(paths, channels, side, "PATH")
-    held_out = find_images(val_paths, channels, side, "--val-data") if val_paths else Images([], channels)
+    held_out = find_images(val_paths, channels, side, "`val_data`") if val_paths else Images([], channels)
     both = set(training.pages) & set(held_out.pages)
     if both:
-        raise UsageError(f"--val-data: {min(map(str, both))} is among the images to train on too")
-    roots = {**find_files(paths, "PATH"), **find_files(val_paths, "--val-data")}
+        raise UsageError(f"`val_data`: {min(map(str, both))} is among the images to train on too")
+    roots = {**find_files(paths, "PATH"), **find_files(val_paths, "`val_data`")}
     skipped = {**training.skipped, **held_out.skipped}
     sources: dict[str, Source] = {}
     for images, split in ((training, TRAIN), (held_out, VAL)):
@@ -160,5 +160,5 @@ def _read_page(page: Page, dtype: str) -> tuple[np.ndarray, None]:
         return image.astype(np.uint16) * np.uint16(257), None
     if image.dtype != dtype:
         wider: Iterable[str] = ("uint16", "float32") if image.dtype == np.uint16 else ("float32",)
-        raise UnusableImageError(f"{image.dtype} pixels, which {dtype} would round; say --dtype {' or '.join(wider)}")
+        raise UnusableImageError(f"{image.dtype} pixels, which {dtype} would round; say `dtype` {' or '.join(wider)}")
     return image, None

@@ -65,7 +65,7 @@ class Writer:
             for name, now in {**form, "settings": settings}.items():
                 if held.get(name) != now:
                     raise UsageError(
-                        f"--output {folder}: holds shards of {name} {held.get(name)}, these have {now}; name another"
+                        f"`output` {folder}: holds shards of {name} {held.get(name)}, these have {now}; name another"
                     )
             self.manifest = held
 

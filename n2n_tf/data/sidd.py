@@ -72,7 +72,7 @@ def read_names(path: str | Path) -> list[Instance]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").split()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--block-names {path}: cannot be read: {error}") from error
+        raise UsageError(f"`block_names` {path}: cannot be read: {error}") from error
     return [instance(line) for line in lines]
 
 

@@ -51,16 +51,16 @@ def instances(path: str, count: int, names: str | None, pattern: str | None) -> 
         UsageError: neither is given, or not as many names.
     """
     if pattern:
-        lookup(bayer.RED, pattern, "--pattern")
+        lookup(bayer.RED, pattern, "`pattern`")
         return [("", pattern)] * count
     if not names:
         raise UsageError(
-            f"{path}: blocks tell no CFA pattern; give --block-names FILE with the names of their scene instances, "
-            "one in a line, or --pattern if all have the same"
+            f"{path}: blocks tell no CFA pattern; give `block_names` FILE with the names of their scene instances, "
+            "one in a line, or `pattern` if all have the same"
         )
     found = sidd.read_names(names)
     if len(found) != count:
-        raise UsageError(f"--block-names {names}: {len(found)} names; {path} holds blocks of {count} scene instances")
+        raise UsageError(f"`block_names` {names}: {len(found)} names; {path} holds blocks of {count} scene instances")
     return [(instance.phone, instance.pattern) for instance in found]
 
 

@@ -187,7 +187,7 @@ def _read(page: Page | Block, value_range: ValueRange | None, types: tuple[np.dt
     try:
         image = stored(page)
         if types and image.dtype not in types:
-            raise UnusableImageError(f"{image.dtype}, which this protocol would round: --protocol float")
+            raise UnusableImageError(f"{image.dtype}, which this protocol would round: `protocol` float")
         return image if isinstance(page, Block) else colors_in_unit_range(image, page.colors, value_range)
     except UnusableImageError as error:
         raise UnusableImageError(f"{page}: {error}") from error

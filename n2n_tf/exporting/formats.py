@@ -34,18 +34,18 @@ def export_core(model: str | Path, output: str | Path, form: str) -> Path:
     needed, suffix = FORMATS[form]
     output = Path(output)
     if output.suffix != suffix:
-        raise UsageError(f"--output {output}: wanted a file name that ends in {suffix}")
+        raise UsageError(f"`output` {output}: wanted a file name that ends in {suffix}")
     if output.exists():
-        raise UsageError(f"--output {output}: exists; name another")
+        raise UsageError(f"`output` {output}: exists; name another")
     if importlib.util.find_spec(needed) is None:
-        raise RunError(f"--format {form} needs {needed}: pip install n2n-tf[{form}]")
+        raise RunError(f"`format` {form} needs {needed}: pip install n2n-tf[{form}]")
     network = load_denoiser(model)
     output.parent.mkdir(parents=True, exist_ok=True)
     writer = {"onnx": _write_onnx, "litert": _write_litert}[form]
     try:
         write(output, lambda aside: writer(network, aside))
     except (TypeError, ValueError) as error:  # an older Keras does not know the format
-        raise RunError(f"--format {form}: Keras {keras.__version__} says: {error}") from error
+        raise RunError(f"`format` {form}: Keras {keras.__version__} says: {error}") from error
     return output
 
 

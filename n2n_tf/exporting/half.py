@@ -19,10 +19,10 @@ def in_half(network: keras.Model, dtype: str) -> keras.Model:
         UsageError: a network in a network, whose layers would stay as they are, or a type that Keras cannot store.
     """
     if dtype not in STORABLE:
-        raise UsageError(f"--half {dtype}: Keras {keras.__version__} cannot store it; wanted float16")
+        raise UsageError(f"`half` {dtype}: Keras {keras.__version__} cannot store it; wanted float16")
     nested = [layer.name for layer in network.layers if isinstance(layer, keras.Model)]
     if nested:
-        raise UsageError(f"--half: the network holds another one, {nested[0]!r}; wanted one of plain layers")
+        raise UsageError(f"`half`: the network holds another one, {nested[0]!r}; wanted one of plain layers")
     layers = [layer.name for layer in network.layers if layer.name not in RESCALING]
     full = {layers[-1], *RESCALING}  # numbers of 16 bits are larger than float16's largest
 
@@ -36,7 +36,7 @@ def in_half(network: keras.Model, dtype: str) -> keras.Model:
     try:
         half = keras.models.clone_model(network, clone_function=cloned)
     except TypeError as error:  # Keras 2's operators want inputs of one type
-        raise UsageError(f"--half: an operator of the network cannot follow; make it a layer: {gist(error)}") from error
+        raise UsageError(f"`half`: an operator of the network cannot follow; make it a layer: {gist(error)}") from error
     half.set_weights(network.get_weights())
     return half
 

@@ -47,7 +47,7 @@ def export(model: str | Path, output: str | Path, max_pixels: int, half: str | N
     """
     network, made, output = load_denoiser(model), run_facts(model), Path(output)
     if output.exists() and not output.is_dir():
-        raise UsageError(f"--output {output}: is a file; name a directory")
+        raise UsageError(f"`output` {output}: is a file; name a directory")
     output.mkdir(parents=True, exist_ok=True)
     cost, full = None, network
     if half:

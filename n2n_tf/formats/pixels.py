@@ -23,7 +23,7 @@ def check_type(dtype: str | np.dtype, ranged: bool = True) -> None:
     wanted = "integers of at most 32 bits" if ranged else "uint8, uint16"
     fits = found.kind in "iu" and found.itemsize <= 4 if ranged else found in (np.uint8, np.uint16)
     if not fits and found.kind not in "bf":
-        way_out = "" if ranged else ", or say which numbers stand for 0 and 1 (range)"
+        way_out = "" if ranged else ", or say which numbers stand for 0 and 1 (`range`)"
         raise UnusableImageError(f"{dtype} pixels; wanted {wanted} or float: convert the file{way_out}")
 
 

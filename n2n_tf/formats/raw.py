@@ -136,7 +136,7 @@ def _check_end(rows: np.ndarray, white: float) -> None:
 def _frame(raw: rawpy.RawPy, path: str | Path) -> Frame:
     if raw.num_colors == 1:
         raise UnusableImageError(
-            "it is of a monochrome camera, without a Bayer mosaic; convert it to a gray TIFF, and use --channels 1"
+            "it is of a monochrome camera, without a Bayer mosaic; convert it to a gray TIFF, and use `channels` 1"
         )
     if raw.raw_type != rawpy.RawType.Flat or raw.raw_pattern is None:
         raise UnusableImageError(

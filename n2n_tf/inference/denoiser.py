@@ -120,7 +120,7 @@ class Denoiser:
             return None
         return (
             f"its pixels lie from {found}, this denoiser's from {where}: if they are in other units, say which of "
-            "them count as 0 and 1 (range)"
+            "them count as 0 and 1 (`range`)"
         )
 
     def _fits(self, channels: int) -> bool:

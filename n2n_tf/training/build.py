@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from n2n_tf import compat
-from n2n_tf.config import Config, flag, lookup
+from n2n_tf.config import Config, lookup
 from n2n_tf.methods import METHODS
 from n2n_tf.networks import NETWORKS
 from n2n_tf.noise import NOISES
@@ -27,7 +27,7 @@ TABLES: dict[str, Mapping[str, Any]] = {  # of the settings that are names
 def check_names(config: Config) -> None:
     """Raise UsageError if a setting is a name that is not known here; all of them before any work."""
     for field, table in TABLES.items():
-        lookup(table, getattr(config, field), flag(field))
+        lookup(table, getattr(config, field), f"`{field}`")
     find_optimizer(config.optimizer)
 
 
@@ -52,7 +52,7 @@ def build_model(config: Config, steps: int, strategy: tf.distribute.Strategy) ->
 def _precision(name: str) -> Iterator[None]:
     """Layers made inside compute in this type; their variables stay float32."""
     if name == "float16" and not tf.config.list_physical_devices("GPU"):
-        logger.warning("--mixed-precision float16: without a GPU far slower than float32; bfloat16 may be faster")
+        logger.warning("`mixed_precision` float16: without a GPU far slower than float32; bfloat16 may be faster")
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("float32" if name == "off" else f"mixed_{name}")
     try:

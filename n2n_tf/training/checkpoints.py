@@ -92,7 +92,7 @@ class Checkpoints(keras.callbacks.Callback):
         if not all(tf.reduce_all(tf.math.is_finite(weight)) for weight in self.model.network.trainable_variables):
             raise RunError(
                 f"training diverged at step {int(self.step)}: weights that are not finite, which are not saved. "
-                "Start a new run with a lower --learning-rate, or check the images' values"
+                "Start a new run with a lower `learning_rate`, or check the images' values"
             )
         if not self._writes:
             return

@@ -60,9 +60,9 @@ def find_cluster() -> Cluster:
                 return read()
             except (LookupError, TypeError, ValueError, RuntimeError) as error:
                 what = f"no {error}" if isinstance(error, KeyError) else gist(error)
-                raise UsageError(f"--strategy multiworker: {variable}: {what}; wanted {form}") from error
+                raise UsageError(f"`strategy` multiworker: {variable}: {what}; wanted {form}") from error
     forms = ", or ".join(form for _, form in CLUSTERS.values())
-    raise UsageError(f"--strategy multiworker: the environment names no workers; wanted {forms}")
+    raise UsageError(f"`strategy` multiworker: the environment names no workers; wanted {forms}")
 
 
 def _tf_config() -> Cluster:

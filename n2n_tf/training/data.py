@@ -34,13 +34,13 @@ def find_data(config: Config) -> tuple[Source, HeldOutSource]:
 
 def _held_out(paths: Sequence[str], config: Config) -> HeldOutSource:
     if any(shards_at(path) for path in paths):
-        return HeldOut(_shards(paths, VAL, config, "--val-data"))
-    return find_images(paths, config.channels, SMALLEST_HELD_OUT, "--val-data")
+        return HeldOut(_shards(paths, VAL, config, "`val_data`"))
+    return find_images(paths, config.channels, SMALLEST_HELD_OUT, "`val_data`")
 
 
 def _find_shards(config: Config, held_out: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
-    training = _shards(config.data, TRAIN, config, "--data")
-    held_out = held_out or HeldOut(_shards(config.data, VAL, config, "--data"))
+    training = _shards(config.data, TRAIN, config, "`data`")
+    held_out = held_out or HeldOut(_shards(config.data, VAL, config, "`data`"))
     if not held_out:
         logger.info("no crops are held out: the scores are those of training crops")
         held_out = HeldOut(training)
@@ -52,7 +52,7 @@ def _find_images(config: Config, held_out: HeldOutSource | None) -> tuple[Source
     if config.data:
         training = find_images(config.data, channels, side)
         return (training, held_out) if held_out else _hold_out(training, config)
-    logger.info("no --data: training on the sample images of scikit-image")
+    logger.info("no `data`: training on the sample images of scikit-image")
     training = find_images(samples.sample_paths(samples.TRAINING, channels), channels, side)
     return training, held_out or find_images(samples.sample_paths(samples.HELD_OUT, channels), channels)
 
@@ -68,13 +68,13 @@ def _shards(paths: Sequence[str], split: str, config: Config, flag: str) -> Shar
         raise UsageError(f"{flag}: a folder of shards stands alone; got {' '.join(paths)}")
     shards = open_shards(paths[0], split)
     if (has := shards.channels) != config.channels:
-        raise UsageError(f"--channels {config.channels}: the shards of {paths[0]} have {has}; say --channels {has}")
+        raise UsageError(f"`channels` {config.channels}: the shards of {paths[0]} have {has}; say `channels` {has}")
     if split == TRAIN and shards.side < config.crop_side:
-        wanted = f"{config.crop_side}" + (f" ({config.patch_size} with --no-flips)" if config.channels == 4 else "")
+        wanted = f"{config.crop_side}" + (f" ({config.patch_size} without `flips`)" if config.channels == 4 else "")
         raise UsageError(
-            f"--patch-size {config.patch_size}: wanted crops of {wanted}; those of {paths[0]} have {shards.side}"
+            f"`patch_size` {config.patch_size}: wanted crops of {wanted}; those of {paths[0]} have {shards.side}"
         )
-    if not shards and (split == TRAIN or flag == "--val-data"):
+    if not shards and (split == TRAIN or flag == "`val_data`"):
         raise RunError(f"{flag} {paths[0]}: none of its shards is {'to train on' if split == TRAIN else 'held out'}")
     return shards
 
@@ -86,8 +86,8 @@ def _hold_out(images: Images, config: Config) -> tuple[Images, Images]:
     chosen = set(order[:count].tolist() or order[:MOST_HELD_OUT].tolist())
     held_out = Images([page for i, page in enumerate(images.pages) if i in chosen], images.channels)
     if not count:
-        logger.info("no --val-data, and too few images to spare some: the scores are those of training images")
+        logger.info("no `val_data`, and too few images to spare some: the scores are those of training images")
         return images, held_out
-    logger.info("no --val-data: %d images of --data are held out", count)
+    logger.info("no `val_data`: %d images of `data` are held out", count)
     rest = [page for i, page in enumerate(images.pages) if i not in chosen]
     return Images(rest, images.channels, images.skipped), held_out

@@ -17,5 +17,5 @@ class StopAtNaN(keras.callbacks.Callback):
             values = ", ".join(f"{name} {float(value):g}" for name, value in logs.items())
             raise RunError(
                 f"training diverged at step {self.model.optimizer.iterations.numpy()}: {values}. "
-                "Start a new run with a lower --learning-rate, or check the images' values"
+                "Start a new run with a lower `learning_rate`, or check the images' values"
             )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 
 from n2n_tf.compat import addons_optimizers
-from n2n_tf.config import Config, UsageError, flag, lookup
+from n2n_tf.config import Config, UsageError, lookup
 from n2n_tf.methods import GammaRamp
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def find_optimizer(name: str) -> Callable[..., keras.optimizers.Optimizer]:
         UsageError: it is not known here.
     """
     try:
-        return lookup(OPTIMIZERS, name.lower(), "--optimizer")
+        return lookup(OPTIMIZERS, name.lower(), "`optimizer`")
     except UsageError as error:
         if "ranger" in OPTIMIZERS:
             raise
@@ -61,11 +61,11 @@ def find_optimizer(name: str) -> Callable[..., keras.optimizers.Optimizer]:
 
 def build_optimizer(config: Config, steps: int) -> keras.optimizers.Optimizer:
     """The optimizer of a run of `steps` iterations; says which of its settings the optimizer does not have."""
-    schedule = lookup(LEARNING_RATES, config.learning_rate_schedule, "--learning-rate-schedule")
+    schedule = lookup(LEARNING_RATES, config.learning_rate_schedule, "`learning_rate_schedule`")
     settings = {"learning_rate": schedule(config, steps), "beta_2": config.beta_2, "epsilon": config.epsilon or None}
     optimizer = find_optimizer(config.optimizer)
     has = inspect.signature(optimizer).parameters
-    without = [flag(name) for name, value in settings.items() if value is not None and name not in has]
+    without = [f"`{name}`" for name, value in settings.items() if value is not None and name not in has]
     if without:
-        logger.info("--optimizer %s has no %s", config.optimizer, ", no ".join(without))
+        logger.info("`optimizer` %s has no %s", config.optimizer, ", no ".join(without))
     return optimizer(**{name: value for name, value in settings.items() if value is not None and name in has})

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from n2n_tf.config import Config, RunError, UsageError, flag
+from n2n_tf.config import Config, RunError, UsageError
 from n2n_tf.data.finding import listing
 from n2n_tf.data.pipeline import training_batches
 from n2n_tf.data.source import HeldOutSource, Source
@@ -84,7 +84,7 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
         if not begin:
             if not directory.begun:
                 raise RunError(
-                    f"--output {directory.path}: worker {workers.number} sees no run there, where the chief "
+                    f"`output` {directory.path}: worker {workers.number} sees no run there, where the chief "
                     "has begun one; it must be one place for all"
                 )
             check_same(directory.settings(), dataclasses.asdict(config))
@@ -110,7 +110,7 @@ def check_same(config: Config, settings: Mapping[str, Any]) -> None:
     for name, value in settings.items():
         value = tuple(value) if isinstance(value, list) else value
         if name != "strategy" and value != getattr(config, name):
-            raise UsageError(f"{flag(name)}: the run has {getattr(config, name)!r}; it keeps its settings")
+            raise UsageError(f"`{name}`: the run has {getattr(config, name)!r}; it keeps its settings")
 
 
 def _fit(
@@ -163,7 +163,7 @@ def _restore(checkpoints: Checkpoints, workers: Workers, steps: int) -> int:
     done = checkpoints.restore()
     found = workers.gather(done)
     if len(set(found)) > 1:
-        raise RunError(f"the workers found checkpoints of different steps: {found}; --output must be one place for all")
+        raise RunError(f"the workers found checkpoints of different steps: {found}; `output` must be one place for all")
     if done:
         logger.info("going on after step %d of %d", done, steps)
     return done
@@ -179,7 +179,7 @@ def _report(
     if not workers.chief:
         return {}
     if not directory.denoiser.exists():
-        raise RunError("no epoch's denoiser gave numbers on the held-out images; try a lower --learning-rate")
+        raise RunError("no epoch's denoiser gave numbers on the held-out images; try a lower `learning_rate`")
     validation.use(load_denoiser(directory.denoiser))  # the best one, as users will load it
     path = directory.samples / "before_after.png"
     validation.save_picture(path)

@@ -92,11 +92,11 @@ class RunDirectory:
     def check_free(self) -> None:
         """Raise UsageError if the directory cannot take a new run."""
         if self.begun:
-            raise UsageError(f"--output {self.path}: holds a run already; continue it with --resume, or name another")
+            raise UsageError(f"`output` {self.path}: holds a run already; continue it with `resume`, or name another")
         if self.checkpoints.exists():
-            raise UsageError(f"--output {self.path}: holds checkpoints of another run; remove them, or name another")
+            raise UsageError(f"`output` {self.path}: holds checkpoints of another run; remove them, or name another")
         if self.path.exists() and not self.path.is_dir():
-            raise UsageError(f"--output {self.path}: is a file; name a directory")
+            raise UsageError(f"`output` {self.path}: is a file; name a directory")
 
     def settings(self) -> Config:
         """Of the run that it holds.
@@ -106,7 +106,7 @@ class RunDirectory:
             RunError: they are damaged.
         """
         if not self.begun:
-            raise UsageError(f"--resume --output {self.path}: holds no run; leave --resume out to begin one")
+            raise UsageError(f"`resume` `output` {self.path}: holds no run; leave `resume` out to begin one")
         with undamaged(self.config):
             config = config_from(self._saved("config"))
             check_names(config)
@@ -126,7 +126,7 @@ class RunDirectory:
             value_range = limits and ValueRange(*map(float, limits))
         if not same_keras:
             raise UsageError(
-                f"--output {self.path}: begun with Keras {before['keras']}, whose checkpoints Keras "
+                f"`output` {self.path}: begun with Keras {before['keras']}, whose checkpoints Keras "
                 f"{keras.__version__} cannot read; go on with the former, or begin a new run"
             )
         with undamaged(self.images):

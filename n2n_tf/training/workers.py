@@ -61,14 +61,14 @@ class Workers:
         if self._cluster and self.count > 1:
             gpus = tf.config.get_visible_devices("GPU")
             if self._config.jit_compile == "on" and not gpus:
-                raise UsageError("--jit-compile on: XLA has no way to talk to other workers on CPUs; leave it out")
+                raise UsageError("`jit_compile` on: XLA has no way to talk to other workers on CPUs; leave it out")
             self.strategy = _several(self._cluster, len(gpus))
         else:
             self.strategy = _one(self._config.strategy, self._config.batch_size)
         replicas, batch = self.strategy.num_replicas_in_sync, self._config.batch_size
         if batch % replicas:
             raise UsageError(
-                f"--batch-size {batch}: wanted a multiple of the {replicas} devices; "
+                f"`batch_size` {batch}: wanted a multiple of the {replicas} devices; "
                 f"try {replicas * max(1, round(batch / replicas))}"
             )
 
@@ -96,7 +96,7 @@ class Workers:
             if self.count == 1:
                 raise
             lost = f"worker {self.number} of {self.count} lost another one ({gist(error)[:200]})"
-            raise LostWorkerError(f"{lost}; start all of them again, with --resume auto") from error
+            raise LostWorkerError(f"{lost}; start all of them again, with `resume` auto") from error
 
     @tf.function
     def _gather(self, value: tf.Tensor) -> tf.Tensor:
@@ -118,7 +118,7 @@ def _several(cluster: Cluster, gpus: int) -> tf.distribute.Strategy:
         raise LostWorkerError(f"worker {cluster.number} cannot join {cluster.workers}: {gist(error)}") from error
     except RuntimeError as error:
         raise UsageError(
-            f"--strategy multiworker: {gist(error)}; it must come before other work of TensorFlow"
+            f"`strategy` multiworker: {gist(error)}; it must come before other work of TensorFlow"
         ) from error
     finally:
         if sigterm is not None and threading.current_thread() is threading.main_thread():
@@ -132,7 +132,7 @@ def _one(strategy: str, batch: int) -> tf.distribute.Strategy:
         most = max(count for count in range(1, len(devices) + 1) if batch % count == 0)
         if most < len(devices):
             logger.info(
-                "--batch-size %d does not divide among %d devices: %d of them train; a multiple of %d takes all",
+                "`batch_size` %d does not divide among %d devices: %d of them train; a multiple of %d takes all",
                 batch, len(devices), most, len(devices),
             )  # fmt: skip
         devices = devices[:most]

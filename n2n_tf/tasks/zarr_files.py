@@ -1,4 +1,4 @@
-"""What `n2n-tf denoise` does with OME-Zarr images."""
+"""OME-Zarr images among what is to be denoised: which they are, and where their results go."""
 
 import glob
 import logging
@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.data.finding import fixed_part, reason
 from n2n_tf.files import PARTIAL
@@ -45,44 +44,46 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str) -> tuple[dict[s
         groups, rest = _find(path)
         found |= groups
         if rest and groups and is_url(output or ""):
-            logger.warning("%s: files other than OME-Zarr images are left out, since --output is a URL", given)
+            logger.warning("%s: files other than OME-Zarr images are left out, since `output` is a URL", given)
         elif rest:
             others.append(given)
     output = output.removeprefix(FILE) if output else None
     targets = {source: _target(source, root, output, suffix) for source, root in found.items()}
     _check(targets)
     if output and is_url(output) and others:
-        raise UsageError(f"--output {output}: a URL takes OME-Zarr images alone; name a folder for {' '.join(others)}")
+        raise UsageError(f"`output` {output}: a URL takes OME-Zarr images alone; name a folder for {' '.join(others)}")
     return targets, others
 
 
-def denoise(denoiser: "Denoiser", targets: dict[str, str], overwrite: bool) -> dict[str, str]:
+def denoise(
+    denoiser: "Denoiser", targets: dict[str, str], overwrite: bool, quiet: bool = False
+) -> tuple[dict[str, str], list[str], dict[str, str]]:
     """Denoise each group; the rest goes on where one fails.
 
     Returns:
-        What failed, with the reason.
+        Group -> its result; results that were there and are kept; what failed, with the reason.
     """
-    if not targets:
-        return {}
-    with quiet_import():
-        from n2n_tf.tasks.denoise_zarr import denoise_zarr, exists
+    done: dict[str, str] = {}
     failed: dict[str, str] = {}
-    kept = 0
+    kept: list[str] = []
+    if not targets:
+        return done, kept, failed
+    from n2n_tf.tasks.denoise_zarr import denoise_zarr, exists
+
     for number, (source, target) in enumerate(targets.items(), 1):
         try:
             if denoiser.channels == bayer.CHANNELS:
                 raise ValueError("no raw file; this model takes raw files")
             if not overwrite and exists(target):
-                kept += 1
+                kept.append(target)
                 continue
-            with ProgressLine("denoising", 1) as line:
+            with ProgressLine("denoising", 1, quiet=quiet) as line:
                 denoise_zarr(denoiser, source, target, overwrite, _progress(line, target))
+                done[source] = target
                 line.say(f"{number}/{len(targets)} {target}")
         except (ValueError, OSError, MemoryError, RunError) as error:
             failed[source] = reason(error)
-    if kept:
-        print(f"{kept} OME-Zarr outputs exist already and were kept; --overwrite replaces them")
-    return failed
+    return done, kept, failed
 
 
 def _find(path: str) -> tuple[dict[str, str], bool]:
@@ -155,8 +156,8 @@ def _check(targets: dict[str, str]) -> None:
         inside = next((sources[each] for each in sources if f"{real}/".startswith(f"{each}/")), None)
         if inside is not None or any(each.startswith(f"{real}/") for each in sources):
             raise UsageError(
-                f"{source}: its result {target} would replace {inside or 'an input'}, or lie in it; give a --suffix or "
-                "another --output"
+                f"{source}: its result {target} would replace {inside or 'an input'}, or lie in it; give a `suffix` or "
+                "another `output`"
             )
         if real in taken:
             raise UsageError(f"{taken[real]} and {source}: both results would be {target}; denoise them apart")

@@ -1,0 +1,163 @@
+"""Denoise image files into files of their formats."""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from n2n_tf.data.finding import reason
+from n2n_tf.files import write
+from n2n_tf.formats import bayer, raw, readers
+from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.formats.page import Page
+from n2n_tf.formats.tiff import ome
+from n2n_tf.formats.writers import write_like
+from n2n_tf.inference import Denoiser, load_denoiser
+from n2n_tf.progress import ProgressLine
+from n2n_tf.tasks import zarr_files
+from n2n_tf.tasks.plan import RENDERINGS, Plan, plan_files, rendered_from, rendering_path
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Outcome:
+    """What became of the inputs.
+
+    Attributes:
+        written: input -> its result.
+        kept: results that were there already, and are as they were.
+        earlier: inputs that are the result of another -> that other; they were left alone.
+        failed: input -> why.
+    """
+
+    written: dict[str, str] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    earlier: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def denoise_files(
+    model: str | Path | keras.Model | Denoiser,
+    inputs: str | Path | Sequence[str | Path],
+    output: str | Path | None = None,
+    suffix: str = "",
+    overwrite: bool = False,
+    render: str | None = None,
+    **settings: Any,
+) -> Outcome:
+    """Denoise image files into files of the same format, type and metadata; the rest goes on where one fails.
+
+    Args:
+        model: run directory, .keras file, network or `Denoiser`.
+        inputs: files, folders, globs, OME-Zarr images.
+        output: folder for the results, under the names of the inputs; None writes beside these, with a suffix.
+        suffix: added to each name.
+        overwrite: replace existing results; without it they are kept. Inputs are never replaced.
+        render: also write LibRaw's rendering of each raw file, "png" or "tiff", with 16 bits.
+        settings: of `Denoiser`, if the model is none.
+
+    Raises:
+        UsageError: no image, an input that does not exist, no denoiser, or results that would replace their input or
+            each other. Nothing was done.
+        ValueError: settings that a `Denoiser` does not take.
+    """
+    several = [inputs] if isinstance(inputs, str | Path) else inputs
+    plan = plan_files([str(each) for each in several], None if output is None else str(output), suffix, render)
+    if not isinstance(model, Denoiser):
+        network = model if isinstance(model, keras.Model) else load_denoiser(model)
+        model = Denoiser(network, **{"any_channels": True, **settings})
+    return carry_out(plan, model, overwrite, quiet=True)
+
+
+def carry_out(plan: Plan, denoiser: Denoiser, overwrite: bool, quiet: bool = False) -> Outcome:
+    """Do what was planned.
+
+    Args:
+        plan: of `plan_files`.
+        denoiser: of any channels.
+        overwrite: as for `denoise_files`.
+        quiet: show no progress.
+    """
+    outcome = Outcome(earlier=plan.earlier)
+    pages = _headers(plan, overwrite, outcome)
+    pixels = sum(page.height * page.width for each in pages.values() for page in each)
+    with ProgressLine("denoising", pixels, quiet=quiet) as line:
+        for number, (source, images) in enumerate(pages.items(), 1):
+            try:
+                _denoise_file(denoiser, images, plan.files[source], line.advance)
+                outcome.written[source] = str(plan.files[source])
+                line.say(f"{number}/{len(pages)} {plan.files[source]}")
+            except (ValueError, OSError, MemoryError) as error:
+                outcome.failed[source] = reason(error)
+    for target in rendered_from(plan.files.values(), plan.render):
+        try:
+            replaced = overwrite and str(rendering_path(target, plan.render)) not in plan.earlier
+            _render(target, str(plan.render), replaced)
+        except (ValueError, OSError) as error:
+            outcome.failed[str(target)] = reason(error)
+    done, kept, failed = zarr_files.denoise(denoiser, plan.groups, overwrite, quiet)
+    outcome.written.update(done)
+    outcome.kept += kept
+    outcome.failed.update(failed)
+    return outcome
+
+
+def _headers(plan: Plan, overwrite: bool, outcome: Outcome) -> dict[str, list[Page]]:
+    """The images of each file that is to be denoised; what is kept, and what cannot be read, is put down."""
+    pages = {}
+    for source, target in plan.files.items():
+        if target.exists() and (not overwrite or source in plan.earlier.values()):
+            outcome.kept.append(str(target))
+            continue
+        try:
+            found = readers.pages(source)
+            ome.check_set(source, plan.files)
+            pages[source] = found
+        except (UnusableImageError, OSError) as error:
+            outcome.failed[source] = reason(error)
+    return pages
+
+
+def _denoise_file(denoiser: Denoiser, pages: list[Page], target: Path, advance: Callable[[float], None]) -> None:
+    """Denoise the pages of one file into another of its format.
+
+    Raises:
+        UnusableImageError, ValueError: an image that cannot be read, denoised or written.
+        OSError: a file cannot be read or written.
+    """
+    os.makedirs(target.parent, exist_ok=True)
+    images = ((page.number, _denoised(denoiser, page, advance)) for page in pages)
+    write(target, lambda temporary: write_like(pages[0].path, temporary, images))
+
+
+def _denoised(denoiser: Denoiser, page: Page, advance: Callable[[float], None]) -> np.ndarray:
+    """One page, [H, W, C], in its own dtype (1 bit becomes 8); alpha as it was."""
+    if page.is_raw != (denoiser.channels == bayer.CHANNELS):
+        wanted = f"images of {denoiser.channels} channels" if page.is_raw else "raw files"
+        raise UnusableImageError(f"{'a' if page.is_raw else 'no'} raw file; this model takes {wanted}")
+    image = readers.read(page)
+    if image.dtype == bool:
+        image = image.astype(np.uint8) * np.uint8(255)
+    colors = image[..., : page.colors]
+    if other := denoiser.misfit(colors):
+        logger.warning("%s: %s", page, other)
+    denoised = denoiser(colors, advance)
+    return np.concatenate([denoised, image[..., page.colors :]], axis=-1) if image.shape[-1] > page.colors else denoised
+
+
+def _render(path: Path, kind: str, overwrite: bool) -> None:
+    """Write LibRaw's rendering of a raw file beside it, unless it is there or the file is not.
+
+    Raises:
+        UnusableImageError, OSError: it cannot be read, or the picture not written.
+    """
+    target = rendering_path(path, kind)
+    if path.exists() and (overwrite or not target.exists()):
+        picture = raw.rendered(path)
+        write(target, lambda temporary: RENDERINGS[kind][1](temporary, picture))
