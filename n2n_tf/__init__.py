@@ -7,6 +7,7 @@ Public names:
     denoise, Denoiser   numpy in, numpy out, once and repeatedly
     load_denoiser       a trained network, from a run directory or a .keras file
     denoise_files       image files in, image files out
+    evaluate            PSNR and SSIM on test sets
     ValueRange          the intensities that count as 0 and 1
     Config, build_config, train, resume   what the command line does
 """
@@ -28,6 +29,7 @@ _HOMES = {
     "load_denoiser": "n2n_tf.inference",
     "ValueRange": "n2n_tf.value_range",
     "denoise_files": "n2n_tf.tasks.denoise_files",
+    "evaluate": "n2n_tf.tasks.evaluate",
     "Config": "n2n_tf.config",
     "build_config": "n2n_tf.config",
     "train": "n2n_tf.training.run",

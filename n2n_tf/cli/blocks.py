@@ -6,7 +6,6 @@ from pathlib import Path
 
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.formats import bayer
 from n2n_tf.progress import ProgressLine
 
 
@@ -70,10 +69,11 @@ def submit(args: argparse.Namespace) -> None:
 
     with quiet_import():
         from n2n_tf.evaluation import blocks
+        from n2n_tf.tasks.evaluate import check_raw
     noisy = blocks.read(args.noisy)
     patterns = [pattern for _, pattern in blocks.instances(args.noisy, len(noisy), args.block_names, args.pattern)]
     denoiser = build_denoiser(args.models[0], args)
-    check_channels(denoiser.channels)
+    check_raw(denoiser.channels)
     with ProgressLine("denoising", noisy.shape[0] * noisy.shape[1]) as line:
         try:
             denoised = blocks.denoised(denoiser, noisy, patterns, line.advance)
@@ -81,9 +81,3 @@ def submit(args: argparse.Namespace) -> None:
             raise RunError(f"{error}; nothing was written") from error
         blocks.write_submission(Path(args.submission), denoised)
         line.say(f"{args.submission}: {'×'.join(map(str, denoised.shape))}")
-
-
-def check_channels(channels: int) -> None:
-    """Raise UsageError if a denoiser is none of raw."""
-    if channels != bayer.CHANNELS:
-        raise UsageError(f"MODEL: takes images of {channels} channels; raw blocks want one trained on raw, with 4")

@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from n2n_tf.cli.blocks import add_block_arguments, are_blocks, check_blocks, check_channels, submit
+from n2n_tf.cli.blocks import add_block_arguments, are_blocks, check_blocks, submit
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.config import (
     Config,
-    RunError,
     UsageError,
     at_least,
     build_config,
@@ -27,20 +26,17 @@ from n2n_tf.config import (
     lookup,
     number_or_word,
 )
-from n2n_tf.data.finding import find_files, fixed_part, listing, reason
+from n2n_tf.data.finding import find_files, listing
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
-from n2n_tf.progress import ProgressLine
+from n2n_tf.tasks import NOISY
 
 if TYPE_CHECKING:
     from n2n_tf.evaluation.protocol import Case, TestSet
     from n2n_tf.evaluation.results import Results
     from n2n_tf.noise import Noise
-    from n2n_tf.value_range import ValueRange
 
 HELP = "PSNR and SSIM of denoisers, as the paper measures them"
-SAMPLES = 8  # images of each set that --range auto is measured on
-NOISY = "noisy"  # the denoiser that does nothing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,38 +88,25 @@ def run(args: argparse.Namespace) -> None:
         return submit(args)
     labels = _labels(args.models)
     with quiet_import():
-        from n2n_tf.evaluation.paper import TABLE_2, published
         from n2n_tf.evaluation.pictures import comparison, stacked
-        from n2n_tf.evaluation.protocol import PROTOCOLS, evaluate
+        from n2n_tf.evaluation.protocol import PROTOCOLS
         from n2n_tf.evaluation.results import Results
-        from n2n_tf.noise import NOISES
+        from n2n_tf.tasks.evaluate import channels_of, score
         from n2n_tf.value_range import UNIT
-    protocol = lookup(PROTOCOLS, args.protocol, "--protocol")()
-    noise = lookup(NOISES, config.noise or "none", "--noise")(config) if config else None
-    if config and noise is None:
-        raise UsageError("--data holds clean images: say which noise to add, --noise gaussian or poisson")
+    lookup(PROTOCOLS, args.protocol, "--protocol")
+    noise = _noise(config)
     denoisers = {label: build_denoiser(path, args, value_range=UNIT) for label, path in labels.items()}
-    channels = {denoiser.channels for denoiser in denoisers.values()}
-    if len(channels) > 1:
-        raise UsageError(f"models of {sorted(channels)} channels cannot be compared on the same images")
-    sets, skipped = _find_sets(args, noise, channels.pop())
-    value_range = _range(args.range, {denoiser.value_range for denoiser in denoisers.values()}, sets)
-
-    there = TABLE_2 if args.block_names else published(str(noise)) if args.protocol == "paper" else {}
-    results = Results({} if args.affine else there, affine=args.affine)  # the paper fits nothing
+    sets, skipped, there = _find_sets(args, noise, channels_of(denoisers))
+    results = Results({} if args.affine else there, affine=args.affine, skipped=skipped)  # the paper fits nothing
     pictures = []
+
+    def show(case: "Case") -> None:
+        if case.repeat == 0 and case.page in case.set.clean[: args.pictures]:
+            pictures.append(comparison(*_shown(case)))
+
     output.mkdir(parents=True, exist_ok=True)
-    with ProgressLine("evaluating", sum(len(each.clean) * each.repeats for each in sets)) as line:
-        try:
-            for case in evaluate(sets, {NOISY: lambda noisy: noisy, **denoisers}, protocol, args.affine, value_range):
-                results.add(case)
-                if case.repeat == 0 and case.page in case.set.clean[: args.pictures]:
-                    pictures.append(comparison(*_shown(case)))
-                line.advance()
-                if case.page == case.set.clean[-1]:
-                    line.say(f"{case.set.name}, draw {case.repeat + 1} of {case.set.repeats}")
-        except (ValueError, MemoryError) as error:  # an image that cannot be read, or needs more memory
-            raise RunError(f"{reason(error)}; no scores were written") from error
+    told = None if args.range is None else limits_of(args.range) or str(args.range[0])
+    score(sets, denoisers, results, args.protocol, told, show)
     if pictures:
         write(output / "pictures.png", lambda temporary: stacked(pictures).save(temporary, "PNG"))
     _write(results, labels, args, output)
@@ -154,57 +137,32 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
     return build_config({"data": args.data, "noise": "none", **given})
 
 
+def _noise(config: Config | None) -> "Noise | None":
+    """What is added to clean images; None for pairs."""
+    from n2n_tf.noise import NOISES
+
+    if config is None:
+        return None
+    noise = lookup(NOISES, config.noise or "none", "--noise")(config)
+    if noise is None:
+        raise UsageError("--data holds clean images: say which noise to add, --noise gaussian or poisson")
+    return noise
+
+
 def _find_sets(
     args: argparse.Namespace, noise: "Noise | None", channels: int
-) -> tuple[list["TestSet"], dict[str, str]]:
-    """The test sets, those of the paper first and in its order, and the files that cannot be used."""
-    from n2n_tf.data.images import find_images
-    from n2n_tf.data.pairs import find_pairs
-    from n2n_tf.evaluation.metrics import WINDOW
-    from n2n_tf.evaluation.paper import REPEATS
-    from n2n_tf.evaluation.protocol import TestSet
+) -> tuple[list["TestSet"], dict[str, str], Mapping[str, Mapping[str, tuple[float, float]]]]:
+    """The test sets, the files that cannot be used, and what the paper tells of them."""
+    from n2n_tf.evaluation.paper import published
+    from n2n_tf.tasks.evaluate import noise_sets, pair_sets, sidd_sets
 
     if are_blocks(args.noisy):
-        check_channels(channels)
-        from n2n_tf.evaluation.blocks import block_sets
-
-        return block_sets(args.noisy, args.clean, args.block_names, args.pattern), {}
+        sets, there = sidd_sets(args.noisy, args.clean, args.block_names, args.pattern, channels)
+        return sets, {}, there
     if noise is None:
-        noisy, clean, skipped = find_pairs(args.noisy, args.clean, channels, WINDOW)
-        return [TestSet(Path(os.path.abspath(args.noisy)).name, clean, noisy)], skipped
-    paths = {_set_name(path): path for path in args.data}
-    if len(paths) < len(args.data):
-        raise UsageError("--data: sets of one name cannot be told apart in the table; rename a folder")
-    order = {name: number for number, name in enumerate(REPEATS)}
-    sets, skipped = [], {}
-    for name in sorted(paths, key=lambda name: order.get(name.lower(), len(order))):
-        images = find_images([paths[name]], channels, WINDOW)
-        skipped.update(images.skipped)
-        sets.append(TestSet(name, images.pages, noise, args.repeats or REPEATS.get(name.lower(), 1)))
-    return sets, skipped
-
-
-def _range(
-    told: Sequence[str | float] | None, own: "set[ValueRange | None]", sets: Sequence["TestSet"]
-) -> "ValueRange | None":
-    """Of the images: what was said, or what the models were made for."""
-    from n2n_tf.evaluation.protocol import stored
-    from n2n_tf.value_range import ValueRange, range_of_type, robust_range
-
-    if told is None and len(own) > 1:
-        raise UsageError(f"MODEL: made for value ranges {', '.join(map(str, own))}: say one for all with --range")
-    if told is None:
-        return own.pop()
-    if limits := limits_of(told):
-        return ValueRange(*limits)
-    clean = [stored(page) for each in sets for page in each.clean[:SAMPLES]]
-    return robust_range(clean) if told[0] == "auto" else range_of_type(clean[0].dtype)
-
-
-def _set_name(path: str) -> str:
-    """The name of the folder or file; of a glob the folder that its matches lie under."""
-    path = os.path.abspath(path)
-    return os.path.basename(path if os.path.exists(path) else fixed_part(path))
+        return *pair_sets(args.noisy, args.clean, channels), {}
+    there = published(str(noise)) if args.protocol == "paper" else {}
+    return *noise_sets(args.data, noise, channels, args.repeats), there
 
 
 def _labels(models: Sequence[str]) -> dict[str, str]:

@@ -24,12 +24,14 @@ class Results:
         groups: several sets that are also scored as one; in order.
         published: by set in small letters and the row's title, PSNR and SSIM of the paper, for the same noise.
         affine: a·x + b was fitted to the clean images first; the table's head says so.
+        skipped: files that could not be used, with the reason.
     """
 
     published: Mapping[str, Mapping[str, tuple[float, float]]]
     rows: list[tuple[str, str, str, int, float, float]] = field(default_factory=list)
     groups: dict[str, dict[str, None]] = field(default_factory=dict)
     affine: bool = False
+    skipped: dict[str, str] = field(default_factory=dict)
 
     def add(self, case: Case) -> None:
         """Keep the scores of a case."""

@@ -1,0 +1,179 @@
+"""Score denoisers on test sets, as the paper does."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import keras
+
+from n2n_tf.config import RunError, UsageError, lookup
+from n2n_tf.data.finding import fixed_part, reason
+from n2n_tf.data.images import find_images
+from n2n_tf.data.pairs import find_pairs
+from n2n_tf.evaluation.blocks import block_sets
+from n2n_tf.evaluation.metrics import WINDOW
+from n2n_tf.evaluation.paper import REPEATS, TABLE_2, published
+from n2n_tf.evaluation.protocol import PROTOCOLS, Case, TestSet, stored
+from n2n_tf.evaluation.protocol import evaluate as cases_of
+from n2n_tf.evaluation.results import Results
+from n2n_tf.formats import bayer
+from n2n_tf.inference import Denoiser, load_denoiser
+from n2n_tf.noise import Noise
+from n2n_tf.progress import ProgressLine
+from n2n_tf.tasks import NOISY
+from n2n_tf.value_range import RULES, UNIT, Told, ValueRange, robust_range, told_range
+
+SAMPLES = 8  # images of each set that a range is measured on
+
+Model: TypeAlias = "str | Path | keras.Model"
+
+
+def evaluate(
+    models: "Model | Mapping[str, Model]",
+    data: str | Path | Sequence[str | Path] = (),
+    noise: Noise | None = None,
+    noisy: str | Path | None = None,
+    clean: str | Path | None = None,
+    protocol: str = "paper",
+    repeats: int | None = None,
+    affine: bool = False,
+    value_range: Told = None,
+    **settings: Any,
+) -> Results:
+    """PSNR and SSIM of denoisers on clean images with added noise, or on pairs.
+
+    Args:
+        models: run directory, .keras file or network; or several, by the name that they have in the results.
+        data: sets of clean images: folders, globs, files.
+        noise: added to them, of `n2n_tf.noise`, in units of the value range.
+        noisy, clean: folders of noisy images and their clean partners, of the same names, instead.
+        protocol: "paper" (rounded to 8 bits) or "float".
+        repeats: noise draws for each image; None: the paper's on its sets, else 1.
+        affine: fit a·x + b of each result to its clean image first.
+        value_range: the images' intensities that count as 0 and 1, or a name of `RULES`; None: the models' own.
+        settings: of `Denoiser`.
+
+    Returns:
+        The scores, also of the noisy images; `table()` and `summary(name)` tell them.
+
+    Raises:
+        UsageError: no denoisers, of different channels, or neither sets nor pairs.
+        RunError: no usable image, or one that cannot be scored.
+        ValueError: settings that a `Denoiser` does not take.
+    """
+    named = models if isinstance(models, Mapping) else {"denoised": models}
+    denoisers = {
+        name: Denoiser(m if isinstance(m, keras.Model) else load_denoiser(m), value_range=UNIT, **settings)
+        for name, m in named.items()
+    }
+    if bool(data) == (noisy is not None) or (noisy is None) != (clean is None) or bool(data) != (noise is not None):
+        raise UsageError("wanted `data` (clean images) with `noise`, or both `noisy` and `clean`")
+    channels = channels_of(denoisers)
+    if noise is None:
+        sets, skipped = pair_sets(str(noisy), str(clean), channels)
+    else:
+        several = [data] if isinstance(data, str | Path) else data
+        sets, skipped = noise_sets([str(each) for each in several], noise, channels, repeats)
+    there = published(str(noise)) if protocol == "paper" and not affine else {}
+    results = Results(there, affine=affine, skipped=skipped)
+    return score(sets, denoisers, results, protocol, value_range, quiet=True)
+
+
+def score(
+    sets: Sequence[TestSet],
+    denoisers: Mapping[str, Denoiser],
+    results: Results,
+    protocol: str,
+    value_range: Told = None,
+    on_case: Callable[[Case], None] = lambda case: None,
+    quiet: bool = False,
+) -> Results:
+    """Put the scores of all denoisers, made for images of the range 0 to 1, and of the noisy images into `results`.
+
+    Raises:
+        UsageError: denoisers of several ranges, and none is said; no such protocol.
+        RunError: an image that cannot be read, or needs more memory.
+    """
+    rules, shown = lookup(PROTOCOLS, protocol, "`protocol`")(), _range(value_range, denoisers, sets)
+    with ProgressLine("evaluating", sum(len(each.clean) * each.repeats for each in sets), quiet=quiet) as line:
+        try:
+            for case in cases_of(sets, {NOISY: lambda image: image, **denoisers}, rules, results.affine, shown):
+                results.add(case)
+                on_case(case)
+                line.advance()
+                if case.page == case.set.clean[-1]:
+                    line.say(f"{case.set.name}, draw {case.repeat + 1} of {case.set.repeats}")
+        except (ValueError, MemoryError) as error:
+            raise RunError(f"{reason(error)}; no scores were written") from error
+    return results
+
+
+def channels_of(denoisers: Mapping[str, Denoiser]) -> int:
+    """Of all of them.
+
+    Raises:
+        UsageError: they differ.
+    """
+    channels = {denoiser.channels for denoiser in denoisers.values()}
+    if len(channels) > 1:
+        raise UsageError(f"models of {sorted(channels)} channels cannot be compared on the same images")
+    return channels.pop()
+
+
+def noise_sets(
+    data: Sequence[str], noise: Noise, channels: int, repeats: int | None
+) -> tuple[list[TestSet], dict[str, str]]:
+    """Sets of clean images, those of the paper first and in its order, and the files that cannot be used."""
+    paths = {_set_name(path): path for path in data}
+    if len(paths) < len(data):
+        raise UsageError("`data`: sets of one name cannot be told apart in the table; rename a folder")
+    order = {name: number for number, name in enumerate(REPEATS)}
+    sets, skipped = [], {}
+    for name in sorted(paths, key=lambda name: order.get(name.lower(), len(order))):
+        images = find_images([paths[name]], channels, WINDOW)
+        skipped.update(images.skipped)
+        sets.append(TestSet(name, images.pages, noise, repeats or REPEATS.get(name.lower(), 1)))
+    return sets, skipped
+
+
+def pair_sets(noisy: str, clean: str, channels: int) -> tuple[list[TestSet], dict[str, str]]:
+    """Two folders of images of the same names, and the files that cannot be used."""
+    images, partners, skipped = find_pairs(noisy, clean, channels, WINDOW)
+    return [TestSet(Path(os.path.abspath(noisy)).name, partners, images)], skipped
+
+
+def sidd_sets(
+    noisy: str, clean: str, names: str | None, pattern: str | None, channels: int
+) -> tuple[list[TestSet], Mapping[str, Mapping[str, tuple[float, float]]]]:
+    """SIDD's blocks, and what the paper tells of them.
+
+    Raises:
+        UsageError: denoisers of another number of channels.
+    """
+    check_raw(channels)
+    return block_sets(noisy, clean, names, pattern), TABLE_2 if names else {}
+
+
+def check_raw(channels: int) -> None:
+    """Raise UsageError if a denoiser is none of raw."""
+    if channels != bayer.CHANNELS:
+        raise UsageError(f"MODEL: takes images of {channels} channels; raw blocks want one trained on raw, with 4")
+
+
+def _range(told: Told, denoisers: Mapping[str, Denoiser], sets: Sequence[TestSet]) -> ValueRange | None:
+    """Of the images: what was said, or what the denoisers were made for."""
+    own = {denoiser.value_range for denoiser in denoisers.values()}
+    told = told_range(told)
+    if told is None and len(own) > 1:
+        raise UsageError(f"MODEL: made for value ranges {', '.join(map(str, own))}: say one for all with `range`")
+    if not isinstance(told, str):
+        return told or own.pop()
+    clean = [stored(page) for each in sets for page in each.clean[:SAMPLES]]
+    return robust_range(clean) if told == "auto" else RULES[told](clean[0])
+
+
+def _set_name(path: str) -> str:
+    """The name of the folder or file; of a glob the folder that its matches lie under."""
+    path = os.path.abspath(path)
+    return os.path.basename(path if os.path.exists(path) else fixed_part(path))
