@@ -9,6 +9,7 @@ ORDER = [
     {"compat", "files", "intensities", "progress"},
     {"noise"},
     {"data"},
+    {"meter"},
     {"sampling"},
     {"methods"},
     {"networks"},
