@@ -15,6 +15,7 @@ ORDER = [
     {"inference"},
     {"formats"},
     {"data"},
+    {"meter"},
     {"evaluation"},
     {"training"},
     {"exporting"},

@@ -1,0 +1,79 @@
+"""What a denoiser gains, without clean images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TILE = 16
+LEAST = 1e-9  # mean squared error that is still a PSNR: 90 dB
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Estimated mean squared error and PSNR of a denoiser on these images.
+
+    Attributes:
+        mse: mean over the images, in units of the value range squared; may fall below 0 where it is near 0.
+        mse_error: standard error of the estimate: what another draw of noise would change, and the level's own error.
+        psnr: mean over the images, dB at a range of 1.
+        psnr_error: standard error over the images; of one image, that of the estimate.
+        before: PSNR of the noisy images.
+        before_error: its standard error, likewise.
+        images: how many.
+        valid: whether it can be relied on.
+        notes: why not, or what to know.
+    """
+
+    mse: float
+    mse_error: float
+    psnr: float
+    psnr_error: float
+    before: float
+    before_error: float
+    images: int
+    valid: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def gain(rows: np.ndarray, level_error: float = 0.0, notes: tuple[str, ...] = (), valid: bool = True) -> Gain:
+    """Sum up the images.
+
+    Args:
+        rows: [n, 4]: MSE, its standard error, MSE of the noisy image, its standard error.
+        level_error: relative, of the noise variance all images share.
+        notes: as in `Gain`.
+        valid: as in `Gain`.
+    """
+    mse, error, noisy, noisy_error = rows.T
+    if (mse < LEAST).any():
+        notes = (*notes, f"{np.count_nonzero(mse < LEAST)} image(s) with an error not above 0: counted as 90 dB")
+    common = level_error * noisy.mean()
+    return Gain(
+        float(mse.mean()), float(np.hypot(np.sqrt(np.sum(error**2)) / len(rows), common)),
+        *_decibels(mse, np.hypot(error, common)), *_decibels(noisy, np.hypot(noisy_error, common)),
+        len(rows), valid, notes,
+    )  # fmt: skip
+
+
+def _decibels(mse: np.ndarray, error: np.ndarray) -> tuple[float, float]:
+    used = np.maximum(mse, LEAST)
+    values = -10 * np.log10(used)
+    if len(values) > 1:
+        return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+    return float(values[0]), float(10 / np.log(10) * error[0] / used[0])
+
+
+def draw_error(terms: np.ndarray) -> float:
+    """Standard error of the mean of a map [H, W, C], as another draw of the noise would change it.
+
+    From the differences of neighbouring tiles of 16×16 pixels: within a tile noise may be alike, and where the picture
+    changes from tile to tile a bootstrap of the tiles would count that as error. The median absolute difference, so
+    that edges and the borders of texture do not count; nan of an image without two tiles.
+    """
+    rows, columns = terms.shape[0] // TILE, terms.shape[1] // TILE
+    if rows * columns < 2:
+        return float("nan")
+    whole = terms[: rows * TILE, : columns * TILE].reshape(rows, TILE, columns, TILE, -1)
+    means = whole.mean((1, 3, 4))
+    steps = np.concatenate([np.diff(means, axis=axis).ravel() for axis in (0, 1)])
+    return float(1.4826 * np.median(np.abs(steps)) / np.sqrt(2) / np.sqrt(rows * columns))
