@@ -93,6 +93,18 @@ def test_a_chosen_image_is_shown_before_and_after(depth, page, served, tmp_path)
     assert not [entry for entry in page.get_log("browser") if entry["level"] == "SEVERE"]
 
 
+def test_a_nearly_black_image_is_brightened_and_said_so(page, tmp_path):
+    twelve = IMAGE.astype(np.uint16) * 16  # 4080 of 65535
+    (tmp_path / "dark.png").write_bytes(imagecodecs.png_encode(twelve))
+    status, error = choose(page, tmp_path / "dark.png")
+    assert error == ""
+    assert "times brighter than it is" in status
+    assert "brightness(" in page.find_element("id", "before").value_of_css_property("filter")
+    Image.fromarray(IMAGE).save(tmp_path / "bright.png")
+    assert "brighter" not in choose(page, tmp_path / "bright.png")[0]
+    assert page.find_element("id", "before").value_of_css_property("filter") == "none"
+
+
 def test_a_rotated_photograph_lies_as_its_result_does(page, tmp_path):
     """The browser would turn it by its EXIF; the result has none."""
     exif = Image.Exif()
