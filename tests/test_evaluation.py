@@ -316,9 +316,9 @@ def test_a_comparison_shows_the_whole_and_its_liveliest_part(channels, size):
     clean[-3:, -3:] = 1
     top, left, side = liveliest(clean)
     assert clean[top : top + side, left : left + side].any()
-    sheet = np.asarray(comparison(clean, {"a\n20.00 dB": clean, "b\n30.00 dB": 1 - clean}))
+    sheet = np.asarray(comparison(clean, {"a\n20.00 dB": clean, "b\n30.00 dB": 1 - clean}, "RGB"))
     assert sheet.shape == (VIEW + 2 * CAPTION, round(size[1] * VIEW / size[0]) + 3 * VIEW, 3)
-    pair = np.asarray(stacked([comparison(clean, {"a": clean}), comparison(clean, {"a": clean})]))
+    pair = np.asarray(stacked([comparison(clean, {"a": clean}, "RGB"), comparison(clean, {"a": clean}, "RGB")]))
     assert pair.shape[0] == 2 * (VIEW + CAPTION)
 
 

@@ -1,11 +1,13 @@
 """Image files to shards; SIDD's are in test_sidd.py."""
 
+import json
 import os
 import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tifffile
 from PIL import Image
 from test_raw import write_dng
 
@@ -173,7 +175,6 @@ def test_a_file_that_breaks_is_passed_over(photos, tmp_path, capsys, monkeypatch
         (["--crop-size", "62"], 2, "--crop-size 62: wanted an even number from 64 to 8192"),
         (["--crop-size", "20000"], 2, "--crop-size 20000: wanted an even number from 64 to 8192"),
         (["--step", "66"], 2, "--step 66: wanted an even number, at least 2, at most --crop-size 64"),
-        (["--channels", "4", "--dtype", "uint8", "--crop-size", "128"], 2, "--dtype uint8: would round raw files"),
         (["--output", ""], 2, "--output: is empty"),
         (["--output", "s3://bucket/x"], 1, "File system scheme 's3' not implemented"),
         (["--val-scenes", "1"], 2, "unrecognized arguments: --val-scenes"),
@@ -187,6 +188,24 @@ def test_settings_that_cannot_be_right(more, status, message, photos, tmp_path, 
     assert found == status
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_raw_files_are_not_rounded(tmp_path, capsys):
+    (tmp_path / "a.dng").touch()
+    more = "--channels", "4", "--dtype", "uint8", "--crop-size", "128"
+    assert prepare(tmp_path / "a.dng", tmp_path / "out", *more) == 2
+    assert "--dtype uint8: would round raw files" in capsys.readouterr().err
+
+
+def test_crops_of_five_channels_tell_their_kind(tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 5), np.uint8)
+    (tmp_path / "in").mkdir()
+    layout = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": (0,) * 4}
+    tifffile.imwrite(tmp_path / "in/a.tif", image, **layout)
+    assert prepare(tmp_path / "in", tmp_path / "out", "--channels", "5") == 0
+    manifest = json.loads((tmp_path / "out/shards.json").read_text())
+    assert (manifest["kind"], manifest["channels"]) == ("channels", 5)
+    np.testing.assert_array_equal(next(open_shards(str(tmp_path / "out"), "train").samples(1)), image)
 
 
 def test_an_image_of_the_same_size_that_changed_is_cut_again(tmp_path):

@@ -277,15 +277,15 @@ def test_raw_pairs_are_scored_in_all_four_planes(models, tmp_path):
 def test_planes_are_developed_alike():
     noisy = np.broadcast_to(np.array([0.1, 0.2, 0.4, 0.05], np.float32), (8, 9, 4)).copy()
     denoised = noisy / 4
-    images = developed({"noisy": noisy, "denoised": denoised})
+    images = developed({"noisy": noisy, "denoised": denoised}, "mosaic")
     np.testing.assert_allclose(images["noisy"], np.ones((8, 9, 3)), atol=1e-6)  # gray, and as bright as white
     np.testing.assert_allclose(images["denoised"], np.full((8, 9, 3), 0.5), atol=1e-6)
     noisy[:4, :, 0] = 0.05  # less red
-    halves = developed({"noisy": noisy})["noisy"].mean((1,))
+    halves = developed({"noisy": noisy}, "mosaic")["noisy"].mean((1,))
     assert halves[0, 0] < halves[0, 1]
     assert halves[7, 0] == pytest.approx(halves[7, 1], abs=0.2)
     plain = np.random.default_rng(0).random((8, 9, 3)).astype(np.float32)
-    np.testing.assert_array_equal(developed({"x": plain})["x"], plain)
+    np.testing.assert_array_equal(developed({"x": plain}, "RGB")["x"], plain)
 
 
 def test_renderings_are_results_as_the_others(models, tmp_path, capsys):

@@ -295,7 +295,7 @@ def test_four_channels_are_no_mosaic(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", image, photometric="minisblack", planarconfig="contig", metadata=None)
     with pytest.raises(RunError, match=r"a\.tif: 4 channels that are no raw mosaic"):
         find_images([str(tmp_path)], 4)
-    with pytest.raises(RunError, match=r"a\.tif: 4 channel\(s\), wanted 3$"):
+    with pytest.raises(RunError, match=r"a\.tif: 4 channel\(s\), wanted 3; train with `channels` 4"):
         find_images([str(tmp_path)], 3)
 
 

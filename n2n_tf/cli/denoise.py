@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import MEMORIES, MEMORY, TILES, RunError, UsageError, limits_of, number_or_word
+from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.data.finding import listing
-from n2n_tf.formats import bayer
 from n2n_tf.tasks.plan import RENDERINGS, plan_files
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def build_denoiser(
 ) -> "Denoiser":
     """The denoiser of a file, with --ensemble and the flags of `add_size_arguments`."""
     with quiet_import():
-        from n2n_tf.inference import Denoiser, load_denoiser
+        from n2n_tf.inference import Denoiser, kind_of_network, load_denoiser
     sizes = {name: getattr(args, name) for name in ("memory", "tile") if getattr(args, name) is not None}
     network = load_denoiser(path)
-    if args.ensemble and network.inputs[0].shape[-1] == bayer.CHANNELS:
+    if args.ensemble and kind_of_network(network) == MOSAIC:
         raise UsageError("--ensemble with a raw model: flips would displace the colours of a mosaic; leave it out")
     try:
         return Denoiser(network, ensemble=args.ensemble, any_channels=any_channels, value_range=value_range, **sizes)

@@ -98,11 +98,11 @@ def run(args: argparse.Namespace) -> None:
     denoisers = {label: build_denoiser(path, args, value_range=UNIT) for label, path in labels.items()}
     sets, skipped, there = _find_sets(args, noise, channels_of(denoisers))
     results = Results({} if args.affine else there, affine=args.affine, skipped=skipped)  # the paper fits nothing
-    pictures = []
+    pictures, kind = [], next(iter(denoisers.values())).kind
 
     def show(case: "Case") -> None:
         if case.repeat == 0 and case.page in case.set.clean[: args.pictures]:
-            pictures.append(comparison(*_shown(case)))
+            pictures.append(comparison(*_shown(case), kind))
 
     output.mkdir(parents=True, exist_ok=True)
     told = None if args.range is None else limits_of(args.range) or str(args.range[0])

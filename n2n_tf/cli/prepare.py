@@ -5,11 +5,13 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.spoken import as_flags
-from n2n_tf.config import RunError, UsageError
+from n2n_tf.config import RunError, UsageError, at_least
+from n2n_tf.config.kinds import COUNTS, MOSAIC
+from n2n_tf.config.presets import kind_of_data
 from n2n_tf.data.finding import listing, reason
-from n2n_tf.formats import bayer
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.progress import ProgressLine
 
@@ -33,8 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images.add_argument("paths", nargs="+", metavar="PATH", help="folders, globs in quotes, files")
     images.add_argument("--val-data", nargs="+", default=[], metavar="PATH", help="images held out")
     images.add_argument(
-        "--channels", type=int, choices=(1, 3, 4), default=3, help="as for train; 4 is raw (default: 3)"
-    )
+        "--channels", type=int, action=Number, within=at_least(1, 2**10), default=3, metavar="N",
+        help="as for train; 4 is raw where the files are (default: 3)",
+    )  # fmt: skip
     images.add_argument("--dtype", choices=DTYPES, help="of the crops (default: uint8; float32 for raw)")
     for each in (sidd, images):
         each.add_argument(
@@ -54,15 +57,16 @@ def run(args: argparse.Namespace) -> None:
         UsageError: settings that cannot be right, or shards made with others in the output folder.
         RunError: no image could be used.
     """
-    raw = args.kind == "sidd" or args.channels == bayer.CHANNELS
+    kind = MOSAIC if args.kind == "sidd" else kind_of_data(args.paths, args.channels)
+    raw = kind == MOSAIC
     with quiet_import():
         from n2n_tf.data.manifest import SIDES
         from n2n_tf.data.shard_writer import Writer
     _check(args, *(side * (2 if raw else 1) for side in SIDES))
     sources, skipped, settings = {"sidd": _sidd, "images": _images}[args.kind](args)
     unit = 2 if raw else 1
-    channels = bayer.CHANNELS if raw else args.channels
-    form = {"side": args.crop_size // unit, "channels": channels, "dtype": settings.pop("dtype")}
+    channels = COUNTS[MOSAIC] if raw else args.channels
+    form = {"side": args.crop_size // unit, "channels": channels, "kind": kind, "dtype": settings.pop("dtype")}
     began = time.monotonic()
     with Writer(args.output, form, {"kind": args.kind, "step": args.step, **settings}, args.step // unit) as writer:
         gone = writer.keep_only(sources)
@@ -85,7 +89,7 @@ def _check(args: argparse.Namespace, least: int, most: int) -> None:
         raise UsageError(f"--crop-size {args.crop_size}: wanted an even number from {least} to {most}")
     if not 2 <= args.step <= args.crop_size or args.step % 2:
         raise UsageError(f"--step {args.step}: wanted an even number, at least 2, at most --crop-size {args.crop_size}")
-    if args.kind == "images" and args.channels == bayer.CHANNELS and args.dtype not in (None, "float32"):
+    if args.kind == "images" and _is_raw(args) and args.dtype not in (None, "float32"):
         raise UsageError(f"--dtype {args.dtype}: would round raw files, whose values are fractions; wanted float32")
 
 
@@ -107,12 +111,21 @@ def _sidd(args: argparse.Namespace) -> Found:
 def _images(args: argparse.Namespace) -> Found:
     from n2n_tf.data.prepare import image_sources
 
-    raw = args.channels == bayer.CHANNELS
+    raw = _is_raw(args)
     dtype = args.dtype or ("float32" if raw else "uint8")
     sources, skipped = image_sources(
-        args.paths, args.val_data, args.channels, dtype, args.crop_size // (2 if raw else 1)
+        args.paths,
+        args.val_data,
+        args.channels,
+        dtype,
+        args.crop_size // (2 if raw else 1),
+        kind_of_data(args.paths, args.channels),
     )
     return sources, skipped, {"dtype": dtype}
+
+
+def _is_raw(args: argparse.Namespace) -> bool:
+    return kind_of_data(args.paths, args.channels) == MOSAIC
 
 
 def _write(writer: "Writer", sources: list["Source"], skipped: dict[str, str]) -> int:

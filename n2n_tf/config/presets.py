@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from n2n_tf.config.kinds import CHANNELS, COUNTS, GRAY, MOSAIC, kind_by_count
 from n2n_tf.config.settings import UsageError, flag, lookup
 from n2n_tf.config.training import Config, coerced, config_from
 
@@ -45,7 +46,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma_schedule": "ramp",
     },
     # taken for raw files, whatever the preset; gamma: paper section 5.1. patch_size is in cells of 2×2 pixels
-    "raw": {"channels": 4, "gamma": 1.0, "patch_size": 128},
+    "raw": {"channels": COUNTS[MOSAIC], "gamma": 1.0, "patch_size": 128},
     # a first look: minutes on 2 CPU cores. So few steps leave f(y) a poor guide, hence the small gamma
     "quick": {"patch_size": 128, "epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
 }
@@ -68,10 +69,11 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     if preset is None and not (flags.get("data") or file_settings.get("data")):
         preset = "quick"  # the sample images are for a first look
     given = {**file_settings, **flags}
-    raw = dict(PRESETS["raw"]) if given.get("channels") == 4 or _is_raw(given) else {}
+    told = _kind(given)
+    raw = dict(PRESETS["raw"]) if told.get("kind") == MOSAIC else {}
     if raw and preset == "paper":
         raw.update(learning_rate=1e-4)  # section 5.1
-    settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **raw, **file_settings, **flags}
+    settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **raw, **file_settings, **flags, **told}
     if not settings.get("data"):
         settings.setdefault("noise", "gaussian")
     try:
@@ -107,28 +109,55 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"--config {path}: {error}") from error
 
 
-def _is_raw(given: Mapping[str, Any]) -> bool:
-    """Whether the training images are raw files.
+def _kind(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The kind and the channels of the training images, as far as they are told.
 
     Raises:
-        UsageError: some are, and nothing says which are meant.
+        UsageError: some are raw files, and nothing says which are meant.
     """
-    if "channels" in given:
-        return False
+    kind, channels = given.get("kind", "auto"), given.get("channels")
+    if kind != "auto":
+        return {"kind": kind, "channels": COUNTS[kind]} if channels is None and kind in COUNTS else {"kind": kind}
+    if channels is None and given.get("channel"):
+        return {"kind": GRAY, "channels": COUNTS[GRAY]}  # a plane of a stack has one
     data = given.get("data") or ()
-    if any(_prepared_channels(path) == 4 for path in ([data] if isinstance(data, str) else data)):
-        return True
-    kinds = {suffix for path in ([data] if isinstance(data, str) else data) for suffix in _suffixes(path)}
+    found = kind_of_data([data] if isinstance(data, str) else data, channels)
+    return {"kind": found} if found else {}
+
+
+def kind_of_data(paths: Iterable[str], channels: int | None) -> str | None:
+    """The kind of the images in files, folders, globs or prepared crops; by their names, none is opened.
+
+    Args:
+        paths: where they are.
+        channels: of the images, if it is known.
+
+    Returns:
+        None if neither tells it.
+
+    Raises:
+        UsageError: some are raw files, and nothing says which are meant.
+    """
+    paths = list(paths)
+    prepared = {kind for path in paths if (kind := _prepared_kind(path))}
+    if channels not in (None, COUNTS[MOSAIC]):
+        return kind_by_count(channels)
+    if MOSAIC in prepared:
+        return MOSAIC
+    kinds = {suffix for path in paths for suffix in _suffixes(path)}
+    if channels is not None:  # where nothing is seen yet, as in a bucket, it means what it always did
+        return CHANNELS if prepared or (kinds & IMAGE_SUFFIXES and not kinds & RAW_SUFFIXES) else MOSAIC
     if kinds & RAW_SUFFIXES and kinds & IMAGE_SUFFIXES:
         raise UsageError("--data holds raw files and others: say --channels 4 for the raw ones, 3 or 1 for the others")
-    return bool(kinds & RAW_SUFFIXES)
+    return MOSAIC if kinds & RAW_SUFFIXES else None
 
 
-def _prepared_channels(folder: str) -> int | None:
+def _prepared_kind(folder: str) -> str | None:
     """Of prepared crops; None for what is no folder of shards, or none on this machine."""
     try:
-        return json.loads(Path(folder, MANIFEST).expanduser().read_text(encoding="utf-8"))["channels"]
-    except (OSError, ValueError, KeyError, TypeError):
+        told = json.loads(Path(folder, MANIFEST).expanduser().read_text(encoding="utf-8"))
+        return told.get("kind") or kind_by_count(told["channels"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from n2n_tf.config.kinds import COUNTS, KINDS, MOSAIC, kind_by_count
 from n2n_tf.config.settings import (
     Range,
     UsageError,
@@ -53,7 +54,17 @@ class Config:
         "auto: dtype where they have 8 bits, else where nearly all pixels of the training images lie",
         metavar="RANGE",
     )
-    channels: int = setting(3, "1 (gray), 3 (RGB) or 4 (Bayer raw, packed); images of other counts are skipped")
+    channels: int = setting(
+        3, "of the images: 1 (gray), 3 (RGB), 4 (Bayer raw, packed), or as many as theirs; others are skipped",
+        within=at_least(1, 2**10),
+    )  # fmt: skip
+    kind: str = setting(
+        "auto", "of the images; auto: mosaic for raw files and their prepared crops, else by the channels",
+        ("auto", *KINDS),
+    )  # fmt: skip
+    channel: tuple[str, ...] = setting(
+        (), "of stacks with a channel axis: the planes of these alone, by name or number from 1", metavar="CHANNEL"
+    )
     flips: bool = setting(True, "random flips of the training crops; of mosaics so that they begin with red again")
     method: str = setting("neighbor2neighbor", "training method: neighbor2neighbor")
     network: str = setting(
@@ -103,6 +114,8 @@ class Config:
     )
 
     def __post_init__(self) -> None:
+        if self.kind == "auto":
+            object.__setattr__(self, "kind", kind_by_count(self.channels))
         check_ranges(self)
         for problem in _problems(self):
             raise UsageError(problem)
@@ -113,9 +126,14 @@ class Config:
         return limits_of(self.range)
 
     @property
+    def is_mosaic(self) -> bool:
+        """Whether the images are planes of raw mosaics."""
+        return self.kind == MOSAIC
+
+    @property
     def crop_side(self) -> int:
         """Of a crop before flips, which cost a mosaic a row and a column of cells."""
-        return self.patch_size + (self.flips and self.channels == 4)
+        return self.patch_size + (self.flips and self.is_mosaic)
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2)
@@ -163,7 +181,7 @@ def _problems(c: Config) -> Iterable[str]:
         if choices and value not in choices:
             lookup(dict.fromkeys(choices), value, flag(f.name))
     try:
-        if c.limits and c.channels == 4:
+        if c.limits and c.is_mosaic:
             yield f"--range {_words(c.range)}: raw mosaics have one, black 0 and white 1; leave it out"
     except UsageError as error:
         yield str(error)
@@ -171,8 +189,11 @@ def _problems(c: Config) -> Iterable[str]:
         values = getattr(c, name)
         if len(values) not in (1, 2) or list(values) != sorted(values):
             yield f"{flag(name)} {_words(values)}: wanted one number, or two in ascending order"
-    if c.channels not in (1, 3, 4):
-        yield f"--channels {c.channels}: wanted 1 (gray), 3 (RGB) or 4 (raw)"
+    wanted = COUNTS.get(c.kind)
+    if wanted not in (None, c.channels):
+        yield f"--kind {c.kind} --channels {c.channels}: images of this kind have {wanted}; leave one of them out"
+    if wanted is None and c.channels in (COUNTS["gray"], COUNTS["RGB"]):
+        yield f"--kind {c.kind} --channels {c.channels}: say --kind {kind_by_count(c.channels)}, or leave it out"
     if c.patch_size % 64:
         near = round(c.patch_size / 64) * 64
         yield (

@@ -10,11 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import RunError
+from n2n_tf.config.kinds import kind_by_count
 from n2n_tf.data.finding import find_files, listing, reason
+from n2n_tf.data.picking import Picked
 from n2n_tf.data.seeds import shuffled
-from n2n_tf.formats import bayer, readers
+from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.formats.page import CHANNELS, KINDS, MOSAIC, Page, kind_of
+from n2n_tf.formats.page import KINDS, MOSAIC, Page, kind_of
 from n2n_tf.formats.pixels import check_pixels, check_type, in_unit_range, numbers
 from n2n_tf.value_range import ValueRange
 
@@ -112,7 +114,10 @@ class Images:
         raise self.failure
 
 
-def find_images(paths: Iterable[str], channels: int, smallest_side: int = 1, flag: str = "`data`") -> Images:
+def find_images(
+    paths: Iterable[str], channels: int, smallest_side: int = 1, flag: str = "`data`", kind: str | None = None,
+    picked: Sequence[str] = (),
+) -> Images:  # fmt: skip
     """Find the images under folders (recursively), globs and files, and check their headers.
 
     Args:
@@ -120,16 +125,19 @@ def find_images(paths: Iterable[str], channels: int, smallest_side: int = 1, fla
         channels: wanted, alpha not counted; others are skipped.
         smallest_side: in pixels; smaller images are skipped.
         flag: where the paths come from, for the error.
+        kind: wanted, a name of `KINDS`; by the channels if it is not told.
+        picked: names or numbers, from 1, of the channels of stacks whose planes are taken; all if there are none.
 
     Raises:
         UsageError: a path does not exist.
         RunError: no usable image; the text lists the reasons.
     """
-    found, skipped = [], {}
+    found, skipped, picking = [], {}, Picked(picked)
+    kind = kind or kind_by_count(channels)
     for path in find_files(paths, flag):
         try:
-            for page in readers.pages(path):
-                unfit = _unfit(page, channels, smallest_side)
+            for page in picking.of(path, readers.pages(path)):
+                unfit = _unfit(page, channels, smallest_side, kind)
                 if unfit:
                     skipped[str(page)] = unfit
                 else:
@@ -138,6 +146,7 @@ def find_images(paths: Iterable[str], channels: int, smallest_side: int = 1, fla
             skipped[path] = reason(error)
     if not found:
         raise RunError(f"no usable image in {' '.join(paths)}:\n" + listing(skipped))
+    picking.say()
     return Images(found, channels, skipped)
 
 
@@ -160,16 +169,15 @@ def _window(image: np.ndarray, side: int, draws: Sequence[int]) -> np.ndarray:
     return image[top : top + side, left : left + side]
 
 
-def _unfit(page: Page, channels: int, smallest_side: int) -> str | None:
+def _unfit(page: Page, channels: int, smallest_side: int, kind: str) -> str | None:
     try:
         check_type(page.dtype)
     except UnusableImageError as error:
         return str(error)
     if page.colors != channels:
-        way_out = "" if page.kind == CHANNELS else f"; train with `channels` {page.colors} for such images"
-        return f"{page.colors} channel(s), wanted {channels}{way_out}"
-    if channels == bayer.CHANNELS and not page.is_raw:
-        return f"{channels} channels that are no raw mosaic"
+        return f"{page.colors} channel(s), wanted {channels}; train with `channels` {page.colors} for such images"
+    if page.is_raw != (kind == MOSAIC):
+        return f"{channels} channels that are {'a' if page.is_raw else 'no'} raw mosaic; wanted images of kind {kind}"
     if min(page.height, page.width) < smallest_side:
         return f"{page.width}×{page.height} pixels, smaller than the {smallest_side}×{smallest_side} needed"
     return None

@@ -8,9 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from n2n_tf.config import MANIFEST, RunError
+from n2n_tf.config.kinds import COUNTS, KINDS, kind_by_count
 
 COMPRESSION = "GZIP"  # of 10-bit raw: 3.4 times smaller, read at 2/3 of the speed
 SIDES = (64, 2**13)  # of a crop: the smallest patch, and what is checked before anything is decoded
+MOST_CHANNELS = 2**10
 TRAIN, VAL = "train", "val"
 
 
@@ -29,6 +31,7 @@ def read_manifest(folder: str) -> dict[str, Any]:
     try:
         with tf.io.gfile.GFile(path) as file:
             manifest = json.loads(file.read())
+        manifest.setdefault("kind", kind_by_count(manifest["channels"]))  # earlier versions wrote none
         _check(manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"{path}: is damaged: {error!r}; prepare the shards again in another `output`") from error
@@ -36,8 +39,10 @@ def read_manifest(folder: str) -> dict[str, Any]:
 
 
 def _check(manifest: Mapping[str, Any]) -> None:
-    if not SIDES[0] <= manifest["side"] <= SIDES[1] or manifest["channels"] not in (1, 3, 4):
+    if not SIDES[0] <= manifest["side"] <= SIDES[1] or not 1 <= manifest["channels"] <= MOST_CHANNELS:
         raise ValueError(f"crops of {manifest['side']} pixels and {manifest['channels']} channels")
+    if COUNTS.get(manifest["kind"], manifest["channels"]) != manifest["channels"] or manifest["kind"] not in KINDS:
+        raise ValueError(f"{manifest['kind']} of {manifest['channels']} channels")
     if manifest["dtype"] not in ("uint8", "uint16", "float32"):
         raise ValueError(f"{manifest['dtype']} pixels")
     for name, shard in manifest["shards"].items():

@@ -14,9 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import MANIFEST, UsageError
+from n2n_tf.config.kinds import MOSAIC, kind_by_count
 from n2n_tf.data.manifest import COMPRESSION, path_of, read_manifest, shards_at, size_of
 from n2n_tf.files import partial_name, sweep
-from n2n_tf.formats import bayer
 from n2n_tf.formats.errors import UnusableImageError
 
 LEVEL = 1  # of compression: 8 times faster than the default for 20 % more bytes
@@ -47,7 +47,7 @@ class Writer:
 
     Args:
         folder: where, in any place that tf.io.gfile opens.
-        form: side, channels and dtype of the crops.
+        form: side, channels and dtype of the crops, and the kind of the images where the channels do not tell it.
         settings: what else decides the crops; a folder made with others is refused.
         step: from one crop to the next.
 
@@ -58,6 +58,7 @@ class Writer:
 
     def __init__(self, folder: str, form: dict[str, Any], settings: dict[str, Any], step: int):
         self.folder, self.step = folder, step
+        form = {"kind": kind_by_count(form["channels"]), **form}
         self.manifest = {**form, "settings": settings, "shards": {}}
         self._saved = time.monotonic()
         if shards_at(folder):
@@ -114,7 +115,7 @@ class Writer:
         if clean is not None and clean.shape != noisy.shape:
             raise UnusableImageError(f"has the shape {noisy.shape}, its clean partner {clean.shape}")
         if min(noisy.shape[:2]) < side:
-            unit = "cells of 2×2 pixels" if self.manifest["channels"] == bayer.CHANNELS else "pixels"
+            unit = "cells of 2×2 pixels" if self.manifest["kind"] == MOSAIC else "pixels"
             raise UnusableImageError(f"{noisy.shape[1]}×{noisy.shape[0]} {unit}; a crop has {side}×{side}")
         return noisy, clean
 

@@ -45,6 +45,7 @@ class Shards:
     skipped: dict[str, str] = field(default_factory=dict)
     failure: RunError | None = None  # reading from shards has TensorFlow's own errors
     value_range: ValueRange | None = None
+    kind: str = ""  # of the images; what a run of an earlier version wrote has none
     unit = "crops"
 
     def __len__(self) -> int:
@@ -169,7 +170,8 @@ def open_shards(folder: str, split: str) -> Shards:
             )
     counts, sizes = ({name: shard[what] for name, shard in chosen.items()} for what in ("count", "bytes"))
     paired = bool(chosen) and all(shard["paired"] for shard in chosen.values())
-    return Shards(folder, split, counts, sizes, manifest["side"], manifest["channels"], manifest["dtype"], paired)
+    form = manifest["side"], manifest["channels"], manifest["dtype"]
+    return Shards(folder, split, counts, sizes, *form, paired, kind=manifest["kind"])
 
 
 def reopen_shards(saved: Mapping[str, Any]) -> Shards:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.value_range import NEARLY_BLACK
 
 CAPTION = 16  # height of a caption's line in pixels
@@ -17,9 +18,10 @@ def side_by_side(images: Mapping[str, np.ndarray]) -> Image.Image:
     """One row of images with their captions below.
 
     Args:
-        images: caption -> [H, W, C], C 1 or 3, all of one height; float in [0, 1] (clipped here) or uint8.
+        images: caption -> [H, W, C], all of one height; float in [0, 1] (clipped here) or uint8; see `visible`.
     """
-    columns = [np.repeat(to_uint8(image), 3 // image.shape[-1], -1) for image in images.values()]
+    shown = [to_uint8(visible(image)) for image in images.values()]
+    columns = [np.repeat(image, 3 // image.shape[-1], -1) for image in shown]
     height, lines = columns[0].shape[0], max(caption.count("\n") for caption in images) + 1
     sheet = Image.new("RGB", (sum(column.shape[1] for column in columns), height + CAPTION * lines), "white")
     draw, left = ImageDraw.Draw(sheet), 0
@@ -30,7 +32,7 @@ def side_by_side(images: Mapping[str, np.ndarray]) -> Image.Image:
     return sheet
 
 
-def developed(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def developed(images: Mapping[str, np.ndarray], kind: str) -> dict[str, np.ndarray]:
     """Images to look at, all treated in the same way: planes of raw mosaics as RGB, nearly black ones brightened.
 
     Of images that are nearly black the brightest thousandth becomes white. Of a mosaic the two greens are averaged,
@@ -39,9 +41,15 @@ def developed(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
     Args:
         images: caption -> [H, W, C], float; the first one tells the scales.
+        kind: of the images, a name of `KINDS`.
+
+    Returns:
+        Caption -> [H, W, 1 or 3], as `visible`.
     """
     first = next(iter(images.values()))
-    if first.shape[-1] != 4:
+    if kind != MOSAIC:
+        images = {name: visible(image) for name, image in images.items()}
+        first = visible(first)
         brightest = float(np.percentile(first, 99.9))
         if first.dtype == np.uint8 or not 0 < brightest < NEARLY_BLACK:
             return dict(images)
@@ -56,14 +64,15 @@ def developed(images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.sqrt(np.clip(rgb(image) * scale, 0, 1)).astype(np.float32) for name, image in images.items()}
 
 
-def comparison(clean: np.ndarray, results: Mapping[str, np.ndarray]) -> Image.Image:
+def comparison(clean: np.ndarray, results: Mapping[str, np.ndarray], kind: str) -> Image.Image:
     """The whole clean image, and its liveliest part as each denoiser leaves it, as in the paper's Figures 3 and 4.
 
     Args:
-        clean: [H, W, C], C 1 or 3, float in [0, 1] or uint8; or planes of raw.
+        clean: [H, W, C], float in [0, 1] or uint8.
         results: caption -> image of the same form, in the order of the columns.
+        kind: of the images, a name of `KINDS`.
     """
-    shown = developed({"": clean, **results})
+    shown = developed({"": clean, **results}, kind)
     clean, results = shown.pop(""), shown
     top, left, side = liveliest(clean)
 
@@ -97,6 +106,14 @@ def liveliest(image: np.ndarray) -> tuple[int, int, int]:
     tops, lefts = ([*range(0, length - side, max(1, side // 2)), length - side] for length in gray.shape)
     corners = itertools.product(tops, lefts)
     return *max(corners, key=lambda corner: gray[corner[0] :, corner[1] :][:side, :side].std()), side
+
+
+def visible(image: np.ndarray) -> np.ndarray:
+    """What a screen can show, [H, W, 1 or 3]: of more channels the first three as RGB, of two their mean as gray."""
+    channels = image.shape[-1]
+    if channels == 2:
+        return image.mean(axis=-1, keepdims=True).astype(image.dtype)
+    return image[..., :3] if channels > 3 else image
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from n2n_tf import __version__
 from n2n_tf.config import UsageError
-from n2n_tf.inference import Footprint, footprint_of, range_of
+from n2n_tf.inference import Footprint, footprint_of, kind_of_network, range_of
 
 LICENSE = "The weights belong to whoever trained them; the license of the training images may bind their use."
 
@@ -63,6 +63,7 @@ def model_card(
     footprint, value_range = _footprint(network), range_of(network)
     return {
         "network": {"name": network.name, "channels": network.input_shape[-1], "parameters": network.count_params()},
+        "kind": kind_of_network(network),
         "side_multiple": multiple,
         "value_range": value_range and list(value_range),
         "reach": footprint and footprint.reach,

@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.formats import bayer
-from n2n_tf.inference import range_of
+from n2n_tf.inference import kind_of_network, range_of
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"  # first bytes
 IHDR = b"\0\0\0\rIHDR"  # follows them in a PNG
@@ -58,7 +59,7 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
     }
     if channels in (1, 3):  # what a PNG or JPEG can hold
         found["encoded"] = _encoded(channels, multiple, max_pixels, integers)
-    if channels == bayer.CHANNELS and not ranged:  # Bayer raw, packed
+    if kind_of_network(network) == MOSAIC:
         found["mosaic"] = _mosaics(unit)
     return found
 

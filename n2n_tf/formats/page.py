@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-KINDS = GRAY, RGB, MOSAIC, CHANNELS = "gray", "RGB", "mosaic", "channels"
+from n2n_tf.config.kinds import CHANNELS, GRAY, KINDS, MOSAIC, RGB
+
+__all__ = ["CHANNELS", "COLORS", "GRAY", "KINDS", "MOSAIC", "RGB", "Page", "kind_of"]
+
 COLORS = {GRAY: 1, RGB: 3}  # without alpha
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from n2n_tf.compat import output_shape
 from n2n_tf.config import MEMORIES, MEMORY
 from n2n_tf.inference.footprint import Footprint, footprint_of
+from n2n_tf.inference.kinds import kind_of_network
 from n2n_tf.inference.ranged import Units, range_of
 from n2n_tf.inference.tiling import Span, kept, padded_part, spans, tile_shape
 from n2n_tf.value_range import RULES, Told, filled, misfit, told_range
@@ -55,7 +56,7 @@ class Denoiser:
         any_channels: bool = False,
         value_range: Told = None,
     ):
-        self.channels = channels_of(network)
+        self.channels, self.kind = channels_of(network), kind_of_network(network)
         if memory not in MEMORIES:
             raise ValueError(f"memory {memory:g}: wanted GB {MEMORIES}")
         self.memory, self.tile, self.ensemble, self.any_channels = memory, tile, ensemble, any_channels

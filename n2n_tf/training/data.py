@@ -35,7 +35,7 @@ def find_data(config: Config) -> tuple[Source, HeldOutSource]:
 def _held_out(paths: Sequence[str], config: Config) -> HeldOutSource:
     if any(shards_at(path) for path in paths):
         return HeldOut(_shards(paths, VAL, config, "`val_data`"))
-    return find_images(paths, config.channels, SMALLEST_HELD_OUT, "`val_data`")
+    return find_images(paths, config.channels, SMALLEST_HELD_OUT, "`val_data`", config.kind, config.channel)
 
 
 def _find_shards(config: Config, held_out: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
@@ -50,8 +50,11 @@ def _find_shards(config: Config, held_out: HeldOutSource | None) -> tuple[Source
 def _find_images(config: Config, held_out: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
     side, channels = config.crop_side, config.channels
     if config.data:
-        training = find_images(config.data, channels, side)
+        training = find_images(config.data, channels, side, kind=config.kind, picked=config.channel)
         return (training, held_out) if held_out else _hold_out(training, config)
+    if channels not in samples.TRAINING or config.channel:
+        wanted = " or ".join(map(str, samples.TRAINING))
+        raise UsageError(f"no `data`: the sample images have {wanted} channels, without names; give images of your own")
     logger.info("no `data`: training on the sample images of scikit-image")
     training = find_images(samples.sample_paths(samples.TRAINING, channels), channels, side)
     return training, held_out or find_images(samples.sample_paths(samples.HELD_OUT, channels), channels)
@@ -69,8 +72,12 @@ def _shards(paths: Sequence[str], split: str, config: Config, flag: str) -> Shar
     shards = open_shards(paths[0], split)
     if (has := shards.channels) != config.channels:
         raise UsageError(f"`channels` {config.channels}: the shards of {paths[0]} have {has}; say `channels` {has}")
+    if (kind := shards.kind) != config.kind:
+        raise UsageError(f"`kind` {config.kind}: the shards of {paths[0]} are of kind {kind}; say `kind` {kind}")
+    if config.channel:
+        raise UsageError(f"`channel` {' '.join(config.channel)}: shards tell no channels' names; leave it out")
     if split == TRAIN and shards.side < config.crop_side:
-        wanted = f"{config.crop_side}" + (f" ({config.patch_size} without `flips`)" if config.channels == 4 else "")
+        wanted = f"{config.crop_side}" + (f" ({config.patch_size} without `flips`)" if config.is_mosaic else "")
         raise UsageError(
             f"`patch_size` {config.patch_size}: wanted crops of {wanted}; those of {paths[0]} have {shards.side}"
         )

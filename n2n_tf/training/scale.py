@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from n2n_tf.config import Config, RunError
+from n2n_tf.config.kinds import CHANNELS
 from n2n_tf.data.source import Source
 from n2n_tf.formats.pixels import check_pixels
 from n2n_tf.value_range import ROBUST, ValueRange, range_of_type, robust_range
@@ -22,14 +23,18 @@ def choose_range(config: Config, images: Source) -> ValueRange | None:
 
     Returns:
         None if the type of each image says it: 8 and 16 bits are divided by their largest value, floats are in [0, 1].
+        Images of n channels always have one.
 
     Raises:
         RunError: no image can be read, or all pixels are equal.
     """
-    if config.limits or config.channels == 4:  # of a mosaic black is 0 and white 1
+    if config.limits or config.is_mosaic:  # of a mosaic black is 0 and white 1
         found, why = config.limits and ValueRange(*config.limits), "as given"
     else:
-        found, why = _measured(list(images.samples(SAMPLES)), config.range[0] == "auto")
+        measured = list(images.samples(SAMPLES))
+        found, why = _measured(measured, config.range[0] == "auto")
+        if found is None and config.kind == CHANNELS:  # its range tells a denoiser of n channels from one of mosaics
+            found, why = _whole(measured)
     if found:
         logger.info("value range %s: %s; values beyond it are kept", found, why)
     return found
@@ -51,6 +56,12 @@ def _measured(samples: Sequence[np.ndarray], auto: bool) -> tuple[ValueRange | N
     for sample in samples:
         check_pixels(sample)
     return None, ""
+
+
+def _whole(samples: Sequence[np.ndarray]) -> tuple[ValueRange, str]:
+    """The range of the largest type, and why."""
+    widest = max((sample.dtype for sample in samples), key=lambda dtype: range_of_type(dtype).span)
+    return range_of_type(widest), f"all of {widest}"
 
 
 def _differing(samples: Sequence[np.ndarray]) -> str:
