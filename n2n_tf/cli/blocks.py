@@ -73,7 +73,7 @@ def submit(args: argparse.Namespace) -> None:
     noisy = blocks.read(args.noisy)
     patterns = [pattern for _, pattern in blocks.instances(args.noisy, len(noisy), args.block_names, args.pattern)]
     denoiser = build_denoiser(args.models[0], args)
-    check_raw(denoiser.channels)
+    check_raw(denoiser.channels, denoiser.kind)
     with ProgressLine("denoising", noisy.shape[0] * noisy.shape[1]) as line:
         try:
             denoised = blocks.denoised(denoiser, noisy, patterns, line.advance)

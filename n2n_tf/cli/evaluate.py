@@ -91,14 +91,15 @@ def run(args: argparse.Namespace) -> None:
         from n2n_tf.evaluation.pictures import comparison, stacked
         from n2n_tf.evaluation.protocol import PROTOCOLS
         from n2n_tf.evaluation.results import Results
-        from n2n_tf.tasks.evaluate import channels_of, score
+        from n2n_tf.tasks.evaluate import form_of, score
         from n2n_tf.value_range import UNIT
     lookup(PROTOCOLS, args.protocol, "--protocol")
     noise = _noise(config)
     denoisers = {label: build_denoiser(path, args, value_range=UNIT) for label, path in labels.items()}
-    sets, skipped, there = _find_sets(args, noise, channels_of(denoisers))
+    channels, kind = form_of(denoisers)
+    sets, skipped, there = _find_sets(args, noise, channels, kind)
     results = Results({} if args.affine else there, affine=args.affine, skipped=skipped)  # the paper fits nothing
-    pictures, kind = [], next(iter(denoisers.values())).kind
+    pictures = []
 
     def show(case: "Case") -> None:
         if case.repeat == 0 and case.page in case.set.clean[: args.pictures]:
@@ -150,19 +151,19 @@ def _noise(config: Config | None) -> "Noise | None":
 
 
 def _find_sets(
-    args: argparse.Namespace, noise: "Noise | None", channels: int
+    args: argparse.Namespace, noise: "Noise | None", channels: int, kind: str
 ) -> tuple[list["TestSet"], dict[str, str], Mapping[str, Mapping[str, tuple[float, float]]]]:
     """The test sets, the files that cannot be used, and what the paper tells of them."""
     from n2n_tf.evaluation.paper import published
     from n2n_tf.tasks.evaluate import noise_sets, pair_sets, sidd_sets
 
     if are_blocks(args.noisy):
-        sets, there = sidd_sets(args.noisy, args.clean, args.block_names, args.pattern, channels)
+        sets, there = sidd_sets(args.noisy, args.clean, args.block_names, args.pattern, channels, kind)
         return sets, {}, there
     if noise is None:
-        return *pair_sets(args.noisy, args.clean, channels), {}
+        return *pair_sets(args.noisy, args.clean, channels, kind), {}
     there = published(str(noise)) if args.protocol == "paper" else {}
-    return *noise_sets(args.data, noise, channels, args.repeats), there
+    return *noise_sets(args.data, noise, channels, kind, args.repeats), there
 
 
 def _labels(models: Sequence[str]) -> dict[str, str]:

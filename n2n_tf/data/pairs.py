@@ -10,13 +10,13 @@ from n2n_tf.formats.page import Page
 
 
 def find_pairs(
-    noisy: str, clean: str, channels: int, smallest_side: int = 1
+    noisy: str, clean: str, channels: int, smallest_side: int = 1, kind: str | None = None
 ) -> tuple[list[Page], list[Page], dict[str, str]]:
     """Match the images of two folders by their paths inside, without suffix, and page numbers.
 
     Args:
         noisy, clean: folders.
-        channels, smallest_side: as for `find_images`.
+        channels, smallest_side, kind: as for `find_images`.
 
     Returns:
         Noisy pages, clean pages in the same order, and what has no partner or cannot be used, with the reason.
@@ -30,7 +30,7 @@ def find_pairs(
     for flag, folder in (("`noisy`", noisy), ("`clean`", clean)):
         if not os.path.isdir(folder):
             raise UsageError(f"{flag} {folder}: wanted a folder")
-        images = find_images([folder], channels, smallest_side, flag)
+        images = find_images([folder], channels, smallest_side, flag, kind)
         skipped.update(images.skipped)
         side: dict[tuple[str, int], Page] = {}
         for page in images.pages:

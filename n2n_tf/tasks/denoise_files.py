@@ -10,9 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.data.finding import reason
 from n2n_tf.files import write
-from n2n_tf.formats import bayer, raw, readers
+from n2n_tf.formats import raw, readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
 from n2n_tf.formats.tiff import ome
@@ -138,7 +139,7 @@ def _denoise_file(denoiser: Denoiser, pages: list[Page], target: Path, advance: 
 
 def _denoised(denoiser: Denoiser, page: Page, advance: Callable[[float], None]) -> np.ndarray:
     """One page, [H, W, C], in its own dtype (1 bit becomes 8); alpha as it was."""
-    if page.is_raw != (denoiser.channels == bayer.CHANNELS):
+    if page.is_raw != (denoiser.kind == MOSAIC):
         wanted = f"images of {denoiser.channels} channels" if page.is_raw else "raw files"
         raise UnusableImageError(f"{'a' if page.is_raw else 'no'} raw file; this model takes {wanted}")
     image = readers.read(page)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import keras
 
 from n2n_tf.config import RunError, UsageError, lookup
+from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.data.finding import fixed_part, reason
 from n2n_tf.data.images import find_images
 from n2n_tf.data.pairs import find_pairs
@@ -17,7 +18,6 @@ from n2n_tf.evaluation.paper import REPEATS, TABLE_2, published
 from n2n_tf.evaluation.protocol import PROTOCOLS, Case, TestSet, stored
 from n2n_tf.evaluation.protocol import evaluate as cases_of
 from n2n_tf.evaluation.results import Results
-from n2n_tf.formats import bayer
 from n2n_tf.inference import Denoiser, load_denoiser
 from n2n_tf.noise import Noise
 from n2n_tf.progress import ProgressLine
@@ -69,12 +69,12 @@ def evaluate(
     }
     if bool(data) == (noisy is not None) or (noisy is None) != (clean is None) or bool(data) != (noise is not None):
         raise UsageError("wanted `data` (clean images) with `noise`, or both `noisy` and `clean`")
-    channels = channels_of(denoisers)
+    form = form_of(denoisers)
     if noise is None:
-        sets, skipped = pair_sets(str(noisy), str(clean), channels)
+        sets, skipped = pair_sets(str(noisy), str(clean), *form)
     else:
         several = [data] if isinstance(data, str | Path) else data
-        sets, skipped = noise_sets([str(each) for each in several], noise, channels, repeats)
+        sets, skipped = noise_sets([str(each) for each in several], noise, *form, repeats)
     there = published(str(noise)) if protocol == "paper" and not affine else {}
     results = Results(there, affine=affine, skipped=skipped)
     return score(sets, denoisers, results, protocol, value_range, quiet=True)
@@ -109,20 +109,24 @@ def score(
     return results
 
 
-def channels_of(denoisers: Mapping[str, Denoiser]) -> int:
-    """Of all of them.
+def form_of(denoisers: Mapping[str, Denoiser]) -> tuple[int, str]:
+    """Channels and kind of the images that all of them take.
 
     Raises:
         UsageError: they differ.
     """
-    channels = {denoiser.channels for denoiser in denoisers.values()}
-    if len(channels) > 1:
-        raise UsageError(f"models of {sorted(channels)} channels cannot be compared on the same images")
-    return channels.pop()
+    forms = {(denoiser.channels, denoiser.kind) for denoiser in denoisers.values()}
+    if len({channels for channels, _ in forms}) > 1:
+        raise UsageError(
+            f"models of {sorted(channels for channels, _ in forms)} channels cannot be compared on the same images"
+        )
+    if len(forms) > 1:
+        raise UsageError("a model of raw mosaics and one of 4 channels cannot be compared on the same images")
+    return forms.pop()
 
 
 def noise_sets(
-    data: Sequence[str], noise: Noise, channels: int, repeats: int | None
+    data: Sequence[str], noise: Noise, channels: int, kind: str, repeats: int | None
 ) -> tuple[list[TestSet], dict[str, str]]:
     """Sets of clean images, those of the paper first and in its order, and the files that cannot be used."""
     paths = {_set_name(path): path for path in data}
@@ -131,33 +135,33 @@ def noise_sets(
     order = {name: number for number, name in enumerate(REPEATS)}
     sets, skipped = [], {}
     for name in sorted(paths, key=lambda name: order.get(name.lower(), len(order))):
-        images = find_images([paths[name]], channels, WINDOW)
+        images = find_images([paths[name]], channels, WINDOW, kind=kind)
         skipped.update(images.skipped)
         sets.append(TestSet(name, images.pages, noise, repeats or REPEATS.get(name.lower(), 1)))
     return sets, skipped
 
 
-def pair_sets(noisy: str, clean: str, channels: int) -> tuple[list[TestSet], dict[str, str]]:
+def pair_sets(noisy: str, clean: str, channels: int, kind: str) -> tuple[list[TestSet], dict[str, str]]:
     """Two folders of images of the same names, and the files that cannot be used."""
-    images, partners, skipped = find_pairs(noisy, clean, channels, WINDOW)
+    images, partners, skipped = find_pairs(noisy, clean, channels, WINDOW, kind)
     return [TestSet(Path(os.path.abspath(noisy)).name, partners, images)], skipped
 
 
 def sidd_sets(
-    noisy: str, clean: str, names: str | None, pattern: str | None, channels: int
+    noisy: str, clean: str, names: str | None, pattern: str | None, channels: int, kind: str
 ) -> tuple[list[TestSet], Mapping[str, Mapping[str, tuple[float, float]]]]:
     """SIDD's blocks, and what the paper tells of them.
 
     Raises:
-        UsageError: denoisers of another number of channels.
+        UsageError: denoisers of other images.
     """
-    check_raw(channels)
+    check_raw(channels, kind)
     return block_sets(noisy, clean, names, pattern), TABLE_2 if names else {}
 
 
-def check_raw(channels: int) -> None:
+def check_raw(channels: int, kind: str) -> None:
     """Raise UsageError if a denoiser is none of raw."""
-    if channels != bayer.CHANNELS:
+    if kind != MOSAIC:
         raise UsageError(f"MODEL: takes images of {channels} channels; raw blocks want one trained on raw, with 4")
 
 

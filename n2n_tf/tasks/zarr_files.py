@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from n2n_tf.config import RunError, UsageError
+from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.data.finding import fixed_part, reason
 from n2n_tf.files import PARTIAL
-from n2n_tf.formats import bayer
 from n2n_tf.formats.zarr_place import MOST_BYTES, is_url
 from n2n_tf.progress import ProgressLine
 
@@ -72,7 +72,7 @@ def denoise(
 
     for number, (source, target) in enumerate(targets.items(), 1):
         try:
-            if denoiser.channels == bayer.CHANNELS:
+            if denoiser.kind == MOSAIC:
                 raise ValueError("no raw file; this model takes raw files")
             if not overwrite and exists(target):
                 kept.append(target)
