@@ -135,7 +135,7 @@ def test_unit_range_without_alpha(channels, dtype, peak):
     ("image", "reason"),
     [
         (np.zeros((2, 2, 1), np.int16), "int16 pixels"),
-        (np.full((2, 2, 1), np.nan), "not a number"),
+        (np.full((2, 2, 1), np.nan), "no pixel that is a number"),
         (np.full((2, 2, 1), 4095.0), "up to 4095"),
     ],
 )

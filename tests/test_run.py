@@ -126,7 +126,7 @@ def test_images_are_held_out_when_none_are_given(photos, caplog):
         training, held_out = run.find_data(small(photos))
     assert (len(training), len(held_out)) == (11, 1)
     assert held_out.pages[0] not in training.pages
-    assert "1 images of --data are held out" in caplog.text
+    assert "1 images of `data` are held out" in caplog.text
     few = small(photos / "0[0-3]*")
     training, held_out = run.find_data(few)
     assert training.pages == held_out.pages
@@ -197,5 +197,5 @@ def test_auto_takes_as_many_devices_as_divide_the_batch(batch, devices):
     """
     ran = subprocess.run([sys.executable, "-c", textwrap.dedent(source)], check=True, capture_output=True, text=True)
     assert ran.stdout.splitlines()[-1] == str(devices)
-    said = f"--batch-size {batch} does not divide among 3 devices: {devices} of them train; a multiple of 3 takes all"
+    said = f"`batch_size` {batch} does not divide among 3 devices: {devices} of them train; a multiple of 3 takes all"
     assert (said in ran.stdout) == (devices < 3)

@@ -211,13 +211,15 @@ def write_set(folder, *args):
 
 
 UNITS = {  # type, scale, offset
-    "times16": ("uint16", 16, 0), "float": ("float32", 1 / 255, 0), "f64": ("float64", 40, -7e3),
-    "i16": ("int16", 3, -400), "u32": ("uint32", 7e6, 0),
-}  # fmt: skip
+    "times16": ("uint16", 16, 0),
+    "float": ("float32", 1 / 255, 0),
+    "i16": ("int16", 3, -400),
+    "u32": ("uint32", 7e6, 0),
+}
 
 
 def trained(folder, out, **settings):
-    config = build_config({"data": [str(folder)], "noise": "none", "channels": 1, **SMALL, **settings})
+    config = build_config({"data": [str(folder)], "noise": "none", "channels": 1, **SMALL, "epochs": 1, **settings})
     n2n_tf.train(config, out)
     return load_denoiser(out)
 
