@@ -74,9 +74,7 @@ def drawn(clean: list[np.ndarray], draw: Draw, gray: bool = False) -> Iterator[n
 
 def levels(clean: list[np.ndarray]) -> list[str]:
     """σ, pooled and of single images."""
-    lines = [
-        "| σ | channels | read, pooled | error said | off | single: mean off | worst | single: within twice the error said |"
-    ]
+    lines = ["| σ | channels | read, pooled | error said | off | single: mean off | worst | within twice the error |"]
     lines.append("|" + "---|" * 8)
     for sigma in (5, 15, 25, 50):
         for gray in (False, True):
