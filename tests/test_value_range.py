@@ -337,3 +337,13 @@ def test_evaluation_is_in_units_of_the_range(u16, tmp_path):
     denoised = n2n_tf.denoise(u16[0], scene("uint16", seed=8).astype(np.float32))
     unit, truth = (np.clip((each - low) / (high - low), 0, 1) for each in (denoised, clean))
     assert found == pytest.approx(-10 * np.log10(np.mean((unit - truth) ** 2)), abs=0.01)
+
+
+def test_evaluation_in_other_units_is_warned_of(u16, tmp_path, capsys):
+    (tmp_path / "clean").mkdir()
+    tifffile.imwrite(tmp_path / "clean/a.tif", scene("uint16", 100, sigma=0))
+    command = ["evaluate", str(u16[1]), "--data", str(tmp_path / "clean"), "--noise", "gaussian", "--protocol", "float"]
+    assert main([*command, "--output", str(tmp_path / "a")]) == 0
+    assert "a.tif: its pixels lie from" in capsys.readouterr().err
+    assert main([*command, "--output", str(tmp_path / "b"), "--range", "auto"]) == 0
+    assert "its pixels" not in capsys.readouterr().err

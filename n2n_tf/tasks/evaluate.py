@@ -1,5 +1,6 @@
 """Score denoisers on test sets, as the paper does."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,9 @@ from n2n_tf.inference import Denoiser, load_denoiser
 from n2n_tf.noise import Noise
 from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import NOISY
-from n2n_tf.value_range import RULES, UNIT, Told, ValueRange, robust_range, told_range
+from n2n_tf.value_range import RULES, UNIT, Told, ValueRange, misfit, robust_range, told_range
+
+logger = logging.getLogger(__name__)
 
 SAMPLES = 8  # images of each set that a range is measured on
 
@@ -171,10 +174,25 @@ def _range(told: Told, denoisers: Mapping[str, Denoiser], sets: Sequence[TestSet
     told = told_range(told)
     if told is None and len(own) > 1:
         raise UsageError(f"MODEL: made for value ranges {', '.join(map(str, own))}: say one for all with `range`")
+    if told is None:
+        value_range = own.pop()
+        _warn_of_other_units(value_range, sets)
+        return value_range
     if not isinstance(told, str):
-        return told or own.pop()
+        return told
     clean = [stored(page) for each in sets for page in each.clean[:SAMPLES]]
     return robust_range(clean) if told == "auto" else RULES[told](clean[0])
+
+
+def _warn_of_other_units(value_range: ValueRange | None, sets: Sequence[TestSet]) -> None:
+    """Say so if the first image of a set is likely in other units than the denoisers'."""
+    for each in sets:
+        page = (each.noisy if isinstance(each.noisy, Sequence) else each.clean)[0]
+        if value_range and (found := misfit(stored(page), value_range)):
+            logger.warning(
+                "%s: its pixels lie from %s, the models' from %s: if they are in other units, say which of them count "
+                "as 0 and 1 (`range`)", page, found, value_range,
+            )  # fmt: skip
 
 
 def _set_name(path: str) -> str:
