@@ -1,6 +1,7 @@
 """Small runs, and how they are compared."""
 
 import csv
+import time
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,12 @@ def rows(directory):
 
 def saved_steps(directory):
     return {int(path.stem.removeprefix("step-")) for path in (directory / "checkpoints").glob("step-*.index")}
+
+
+def until(happened, process, pause=0.1, most=90):
+    """Wait for something that a living process does."""
+    end = time.monotonic() + most
+    while not happened():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(pause)

@@ -5,12 +5,9 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
-from conftest import negative
 from PIL import Image
 
-import n2n_tf
 from n2n_tf.cli.main import main
-from n2n_tf.config import UsageError
 from n2n_tf.formats.readers import pages, read
 from n2n_tf.formats.table import FORMATS
 
@@ -225,18 +222,3 @@ def test_too_little_memory_is_said_for_the_file(models, tmp_path, capsys):
     source = save(tmp_path / "a.png", 400, 900, 3)
     assert denoise(models("identity 3"), source, "--output", tmp_path / "out", "--memory", "0.1") == 1
     assert "memory 0.1 GB: this image needs at least 0.7 GB" in capsys.readouterr().err
-
-
-def test_files_from_python(tmp_path):
-    image = np.random.default_rng(0).integers(0, 256, (33, 40), np.uint8)
-    for name in ("a", "b"):
-        Image.fromarray(image).save(tmp_path / f"{name}.png")
-    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    outcome = n2n_tf.denoise_files(negative(1), tmp_path, tmp_path / "out")
-    assert outcome.written == {str(tmp_path / f"{name}.png"): str(tmp_path / f"out/{name}.png") for name in "ab"}
-    assert list(outcome.failed) == [str(tmp_path / "broken.png")]
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/a.png")), 255 - image)
-    again = n2n_tf.denoise_files(negative(1), [tmp_path / "a.png"], tmp_path / "out", tile=64)
-    assert (again.written, again.kept) == ({}, [str(tmp_path / "out/a.png")])
-    with pytest.raises(UsageError, match="no `output`: name a folder, or give a `suffix`"):
-        n2n_tf.denoise_files(negative(1), tmp_path)

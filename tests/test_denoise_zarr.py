@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.inference import Denoiser
+from n2n_tf.inference import Denoiser, in_range
 from n2n_tf.networks import unet
 from n2n_tf.tasks import zarr_blocks, zarr_work
 from n2n_tf.tasks.denoise_zarr import denoise_zarr
+from n2n_tf.value_range import ValueRange
 from tests.conftest import identity, negative
 from tests.zarrs import RNG, change, chunk_files, documents, pixels, write_image, zarr
 
@@ -165,3 +166,21 @@ def test_a_network_that_must_see_whole_planes_does(small_blocks, tmp_path):
     denoise_zarr(Denoiser(network), str(source), str(tmp_path / "out.zarr"))
     expected = np.stack([Denoiser(network)(plane) for plane in data])
     np.testing.assert_array_equal(zarr.open_array(tmp_path / "out.zarr" / "0")[...], expected)
+
+
+def test_a_range_that_each_block_would_measure_anew_is_refused(tmp_path):
+    source = write_image(tmp_path / "a.zarr", pixels(40, 50), levels=1)
+    with pytest.raises(ValueError, match="`range` auto: would be another in each block"):
+        denoise_zarr(Denoiser(identity(1), value_range="auto"), str(source), str(tmp_path / "out.zarr"))
+    assert not (tmp_path / "out.zarr").exists()
+    denoise_zarr(Denoiser(negative(1), value_range=(0, 1000)), str(source), str(tmp_path / "out.zarr"))
+    expected = np.clip(1000 - zarr.open_array(source / "0")[...].astype(int), 0, 65535)
+    np.testing.assert_allclose(zarr.open_array(tmp_path / "out.zarr" / "0")[...].astype(int), expected, atol=1)
+
+
+def test_other_units_are_named(tmp_path, caplog):
+    denoiser = Denoiser(in_range(identity(1), ValueRange(0, 65535)))
+    for name, image, warned in (("own", pixels(40, 50), False), ("other", pixels(40, 50) // 100, True)):
+        source = write_image(tmp_path / f"{name}.zarr", image, levels=2)
+        denoise_zarr(denoiser, str(source), str(tmp_path / f"out_{name}.zarr"))
+        assert (f"{name}.zarr: its pixels lie from" in caplog.text) == warned

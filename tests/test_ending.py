@@ -5,10 +5,9 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
-from runs import flags
+from runs import flags, until
 
 from n2n_tf.config import RunError
 from n2n_tf.ownership import NAME, owned
@@ -36,14 +35,6 @@ def start(photos, output, **settings):
         [*source, *command], stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in the background
     )  # fmt: skip
-
-
-def until(happened, process, most=90):
-    end = time.monotonic() + most
-    while not happened():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(("signal_", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -6,13 +6,11 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
-from conftest import identity, negative
+from conftest import identity
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
-import n2n_tf
 from n2n_tf.cli.main import main
-from n2n_tf.config import UsageError
 from n2n_tf.data.images import find_images
 from n2n_tf.evaluation.metrics import psnr, ssim
 from n2n_tf.evaluation.pictures import CAPTION, VIEW, comparison, liveliest, side_by_side, stacked
@@ -389,19 +387,3 @@ def test_affine_hides_the_papers_scores(more, paper, sets, models):
     assert run(models("identity 3"), *arguments, *more) == 0
     assert ("paper, Table 1" in (sets / "out" / "table.md").read_text()) == (paper is not None)
     assert json.loads((sets / "out" / "identity3.json").read_text())["sets"]["kodak"]["paper"] == paper
-
-
-def test_scores_from_python(tmp_path):
-    clean = RNG.integers(0, 256, (40, 33), np.uint8)
-    for name, image in (("clean", clean), ("noisy", 255 - clean)):
-        (tmp_path / name).mkdir()
-        Image.fromarray(image).save(tmp_path / f"{name}/a.png")
-    results = n2n_tf.evaluate(negative(1), noisy=tmp_path / "noisy", clean=tmp_path / "clean")
-    assert results.summary("denoised")["noisy"]["psnr"] == 100
-    assert results.summary("noisy")["noisy"]["psnr"] == pytest.approx(
-        -10 * np.log10(np.mean((1 - 2 * (clean / 255)) ** 2)), abs=1e-6
-    )
-    results = n2n_tf.evaluate({"same": identity(1)}, tmp_path / "clean", Gaussian(0.1), protocol="float", repeats=2)
-    assert results.summary("same")["clean"]["psnr"] == pytest.approx(20, abs=0.7)  # clipped
-    with pytest.raises(UsageError, match="wanted `data`"):
-        n2n_tf.evaluate(identity(1), tmp_path / "clean")

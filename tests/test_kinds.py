@@ -54,8 +54,8 @@ def test_the_kind_of_a_run(tmp_path, files, given, kind, channels):
     for file in files:
         (tmp_path / file).touch()
     config = build_config({"data": [str(tmp_path)], "noise": "none", **given})
-    assert (config.kind, config.channels, config.is_mosaic) == (kind, channels, kind == "mosaic")
-    assert json.loads(config.to_json())["kind"] == kind
+    assert (config.image_kind, config.channels, config.is_mosaic) == (kind, channels, kind == "mosaic")
+    assert config_from(json.loads(config.to_json())).image_kind == kind  # as a run reads it again
 
 
 @pytest.mark.parametrize("given", [{"kind": "gray", "channels": 3}, {"kind": "channels", "channels": 3}])
@@ -69,14 +69,14 @@ def test_settings_of_earlier_runs_tell_no_kind(channels, kind):
     saved = json.loads(build_config({"data": ["x"], "noise": "none", "channels": channels}).to_json())
     for name in ("kind", "channel", "range"):
         del saved[name]
-    assert config_from(saved).kind == kind
+    assert config_from(saved).image_kind == kind
 
 
 @pytest.mark.parametrize(("told", "kind"), [("channels", "channels"), ("mosaic", "mosaic"), (None, "mosaic")])
 def test_prepared_crops_tell_their_kind(tmp_path, told, kind):
     manifest = {"channels": 4, **({"kind": told} if told else {})}
     (tmp_path / "shards.json").write_text(json.dumps(manifest))
-    assert build_config({"data": [str(tmp_path)], "noise": "none", "channels": 4}).kind == kind
+    assert build_config({"data": [str(tmp_path)], "noise": "none", "channels": 4}).image_kind == kind
 
 
 # images
@@ -97,7 +97,7 @@ def test_four_channels_are_no_mosaic(tmp_path):
 
 def test_raw_files_are_mosaics(tmp_path):
     write_dng(tmp_path / "a.dng")
-    assert build_config({"data": [str(tmp_path)], "noise": "none"}).kind == "mosaic"
+    assert build_config({"data": [str(tmp_path)], "noise": "none"}).image_kind == "mosaic"
     assert len(find_images([str(tmp_path)], 4, kind="mosaic")) == 1
     with pytest.raises(RunError, match="a raw mosaic; wanted images of kind channels"):
         find_images([str(tmp_path)], 4, kind="channels")

@@ -135,7 +135,7 @@ def test_frozen_noise_follows_crops_and_flips(tmp_path):
     names = np.arange(80 * 100, dtype=np.uint16).reshape(80, 100)
     Image.fromarray(names).save(tmp_path / "names.png")
     images = find_images([str(tmp_path)], 1)
-    config = dataclasses.replace(CONFIG, channels=1, kind="auto", noise_once=True, batch_size=4)
+    config = dataclasses.replace(CONFIG, channels=1, noise_once=True, batch_size=4)
     seen = {}
     for noisy, clean in take(training_batches(images, NOISE, config), 5):
         for name, value in zip(np.rint(clean * 65535).ravel(), noisy.ravel(), strict=True):

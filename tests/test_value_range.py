@@ -83,6 +83,14 @@ def test_twelve_bits_in_sixteen_are_noticed():
     assert misfit((image / 400).astype(np.uint8), None) is None  # dark, but of 8 bits
 
 
+def test_a_dark_mosaic_is_in_no_other_units():
+    """Its black is 0 and its white 1, at night too."""
+    dark = np.full((32, 32, 4), 0.01, np.float32)
+    dark[:16] = 0.02
+    assert misfit(dark, None)
+    assert Denoiser(identity(4)).misfit(dark) is None
+
+
 def test_missing_pixels_get_the_nearest_number():
     image = np.arange(12, dtype=np.float32).reshape(3, 4, 1)
     image[0, 0], image[2, 3] = np.nan, np.inf
@@ -189,8 +197,9 @@ def test_settings_that_are_no_range(given, capsys):
 def test_toml_and_json_forms():
     assert build_config({"data": ["x"], "noise": "none", "range": [0, 4095]}).limits == (0.0, 4095.0)
     assert build_config({"data": ["x"], "noise": "none", "range": "dtype"}).limits is None
-    with pytest.raises(UsageError, match="raw mosaics have one"):
-        build_config({"data": ["x"], "noise": "none", "channels": 4, "range": [0, 4095]})
+    for given in ([0, 4095], "dtype"):
+        with pytest.raises(UsageError, match="raw mosaics have one"):
+            build_config({"data": ["x"], "noise": "none", "channels": 4, "range": given})
 
 
 # runs
@@ -300,6 +309,12 @@ def test_files_in_other_units_are_warned_of_or_told(u16, tmp_path, capsys):
     own, told = (tifffile.imread(tmp_path / name) for name in ("a/own.tif", "b/times16.tif"))
     assert told.dtype == np.uint16
     assert np.abs(told / 16 - own).max() <= 0.6  # half a step of own's, rounded
+
+
+def test_a_stack_in_other_units_is_named_once(u16, tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "a.tif", np.stack([scene("uint16", 16, seed=seed) for seed in range(3)]))
+    assert main(["denoise", str(u16[1]), str(tmp_path / "a.tif"), "--output", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().err.count("its pixels lie from") == 1
 
 
 def test_an_export_takes_the_files_own_numbers(u16, tmp_path):

@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from n2n_tf.cli.main import main
+from tests.runs import until
 from tests.zarrs import chunk_files, pixels, write_image, zarr
 
 SLOW = """
@@ -48,14 +48,6 @@ def done(folder):
     return json.loads(record.read_text())["done"] if record.exists() else [0, 0]
 
 
-def until(happened, process, most=90):
-    end = time.monotonic() + most
-    while not happened():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def place(name):
     """Level, row and column of a chunk's file."""
     level, _, row, column = name.split("/")
@@ -77,7 +69,7 @@ def test_killed_twice_no_chunk_on_record_is_written_again(models, tmp_path):
     command, calls, before = (models("negative 1"), source, "--output", tmp_path / "out"), 0, {}
     for least in (4, 9):
         with start(*command) as process:
-            until(lambda least=least: done(work)[0] >= least, process)
+            until(lambda least=least: done(work)[0] >= least, process, 0.01)
             process.kill()
             process.wait()
             calls += process.stdout.read().count("(") - 1  # but for the image that tells models apart
@@ -104,7 +96,7 @@ def test_a_second_process_leaves_the_first_alone(models, tmp_path):
     work = tmp_path / "out" / ".partial.a.ome.zarr"
     with start(*command) as process:
         try:
-            until(lambda: done(work)[0] >= 2, process)
+            until(lambda: done(work)[0] >= 2, process, 0.01)
             process.send_signal(signal.SIGSTOP)  # so that what changes is the other's doing
             os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
             before = chunk_files(tmp_path / "out")
@@ -126,7 +118,7 @@ def test_another_model_does_not_go_on_with_it(models, tmp_path, capsys):
     source = write_image(tmp_path / "a.zarr", pixels(256, 256), levels=2, chunks=(32, 32))
     target = tmp_path / "out" / "a.zarr"
     with start(models("negative 1"), source, "--output", target.parent) as process:
-        until(lambda: done(target.parent / ".partial.a.zarr")[0] >= 2, process)
+        until(lambda: done(target.parent / ".partial.a.zarr")[0] >= 2, process, 0.01)
         process.kill()
     assert denoise(models("identity 1"), source, "--output", target.parent) == 1
     assert "was begun with another model or image, and not ended" in capsys.readouterr().err

@@ -69,8 +69,10 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     if preset is None and not (flags.get("data") or file_settings.get("data")):
         preset = "quick"  # the sample images are for a first look
     given = {**file_settings, **flags}
-    told = _kind(given)
-    raw = dict(PRESETS["raw"]) if told.get("kind") == MOSAIC else {}
+    told = _told(given)
+    kind, channels = given.get("kind", told.get("kind", "auto")), told.get("channels", given.get("channels"))
+    is_raw = kind == MOSAIC or (kind == "auto" and channels == COUNTS[MOSAIC])
+    raw = dict(PRESETS["raw"]) if is_raw else {}
     if raw and preset == "paper":
         raw.update(learning_rate=1e-4)  # section 5.1
     settings = {**(lookup(PRESETS, preset, "--preset") if preset else {}), **raw, **file_settings, **flags, **told}
@@ -109,20 +111,22 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"--config {path}: {error}") from error
 
 
-def _kind(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The kind and the channels of the training images, as far as they are told.
+def _told(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The kind and the channels of the training images, as far as the channels alone do not tell the kind.
 
     Raises:
         UsageError: some are raw files, and nothing says which are meant.
     """
     kind, channels = given.get("kind", "auto"), given.get("channels")
+    if channels is None and (kind in COUNTS or given.get("channel")):
+        return {"channels": COUNTS.get(kind, COUNTS[GRAY])}  # a plane of a stack has one
     if kind != "auto":
-        return {"kind": kind, "channels": COUNTS[kind]} if channels is None and kind in COUNTS else {"kind": kind}
-    if channels is None and given.get("channel"):
-        return {"kind": GRAY, "channels": COUNTS[GRAY]}  # a plane of a stack has one
+        return {}
     data = given.get("data") or ()
     found = kind_of_data([data] if isinstance(data, str) else data, channels)
-    return {"kind": found} if found else {}
+    if found == MOSAIC:
+        return {"channels": COUNTS[MOSAIC]}
+    return {"kind": CHANNELS} if channels == COUNTS[MOSAIC] else {}
 
 
 def kind_of_data(paths: Iterable[str], channels: int | None) -> str | None:

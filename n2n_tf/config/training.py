@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from n2n_tf.config.kinds import COUNTS, KINDS, MOSAIC, kind_by_count
+from n2n_tf.config.kinds import CHANNELS, COUNTS, GRAY, KINDS, MOSAIC, RGB, kind_by_count
 from n2n_tf.config.settings import (
     Range,
     UsageError,
@@ -114,8 +114,6 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        if self.kind == "auto":
-            object.__setattr__(self, "kind", kind_by_count(self.channels))
         check_ranges(self)
         for problem in _problems(self):
             raise UsageError(problem)
@@ -126,9 +124,14 @@ class Config:
         return limits_of(self.range)
 
     @property
+    def image_kind(self) -> str:
+        """What `kind` says, or the channels where it is auto, as in runs of earlier versions."""
+        return kind_by_count(self.channels) if self.kind == "auto" else self.kind
+
+    @property
     def is_mosaic(self) -> bool:
         """Whether the images are planes of raw mosaics."""
-        return self.kind == MOSAIC
+        return self.image_kind == MOSAIC
 
     @property
     def crop_side(self) -> int:
@@ -181,7 +184,7 @@ def _problems(c: Config) -> Iterable[str]:
         if choices and value not in choices:
             lookup(dict.fromkeys(choices), value, flag(f.name))
     try:
-        if c.limits and c.is_mosaic:
+        if (c.limits or c.range != ("auto",)) and c.is_mosaic:
             yield f"--range {_words(c.range)}: raw mosaics have one, black 0 and white 1; leave it out"
     except UsageError as error:
         yield str(error)
@@ -189,10 +192,10 @@ def _problems(c: Config) -> Iterable[str]:
         values = getattr(c, name)
         if len(values) not in (1, 2) or list(values) != sorted(values):
             yield f"{flag(name)} {_words(values)}: wanted one number, or two in ascending order"
-    wanted = COUNTS.get(c.kind)
+    wanted = COUNTS.get(c.image_kind)
     if wanted not in (None, c.channels):
         yield f"--kind {c.kind} --channels {c.channels}: images of this kind have {wanted}; leave one of them out"
-    if wanted is None and c.channels in (COUNTS["gray"], COUNTS["RGB"]):
+    if c.kind == CHANNELS and c.channels in (COUNTS[GRAY], COUNTS[RGB]):
         yield f"--kind {c.kind} --channels {c.channels}: say --kind {kind_by_count(c.channels)}, or leave it out"
     if c.patch_size % 64:
         near = round(c.patch_size / 64) * 64

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from n2n_tf.compat import output_shape
 from n2n_tf.config import MEMORIES, MEMORY
+from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.inference.footprint import Footprint, footprint_of
 from n2n_tf.inference.kinds import kind_of_network
 from n2n_tf.inference.ranged import Units, range_of
@@ -60,7 +61,7 @@ class Denoiser:
         if memory not in MEMORIES:
             raise ValueError(f"memory {memory:g}: wanted GB {MEMORIES}")
         self.memory, self.tile, self.ensemble, self.any_channels = memory, tile, ensemble, any_channels
-        self.value_range, self._told = range_of(network), told_range(value_range)
+        self.value_range, self.told = range_of(network), told_range(value_range)
         self.footprint = self._footprint(network)
         self.cell = math.lcm(SIDE_MULTIPLE, self.footprint.cell if self.footprint else 1)
         self.halo = -(-self.footprint.reach // self.cell) * self.cell if self.footprint else 0
@@ -110,12 +111,13 @@ class Denoiser:
 
     def units_of(self, image: np.ndarray) -> Units:
         """What an image's numbers mean."""
-        told = RULES[self._told](image) if isinstance(self._told, str) else self._told
+        told = RULES[self.told](image) if isinstance(self.told, str) else self.told
         return Units(self.value_range, told)
 
     def misfit(self, image: np.ndarray) -> str | None:
         """What to tell of an image whose numbers are likely in other units than the network's."""
-        found = None if self._told else misfit(image, self.value_range)
+        told = self.told or self.kind == MOSAIC  # whose white is 1, however dark the scene
+        found = None if told else misfit(image, self.value_range)
         where = self.value_range or "the whole of its type"
         if found is None:
             return None

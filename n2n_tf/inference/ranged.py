@@ -36,7 +36,9 @@ def in_range(network: keras.Model, value_range: ValueRange | None) -> keras.Mode
 def range_of(network: keras.Model) -> ValueRange | None:
     """The intensities that a network was made for; None if it takes 0 to 1."""
     last = {layer.name: layer for layer in getattr(network, "layers", ())}.get(FROM_UNIT)
-    return ValueRange(last.offset, last.offset + last.scale) if last is not None else None
+    if not isinstance(last, keras.layers.Rescaling):
+        return None
+    return ValueRange(last.offset, last.offset + last.scale)
 
 
 class Units:

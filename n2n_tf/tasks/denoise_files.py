@@ -61,15 +61,18 @@ def denoise_files(
         suffix: added to each name.
         overwrite: replace existing results; without it they are kept. Inputs are never replaced.
         render: also write LibRaw's rendering of each raw file, "png" or "tiff", with 16 bits.
-        settings: of `Denoiser`, if the model is none.
+        settings: of `Denoiser`, unless the model is one.
 
     Raises:
         UsageError: no image, an input that does not exist, no denoiser, or results that would replace their input or
             each other. Nothing was done.
-        ValueError: settings that a `Denoiser` does not take.
+        TypeError, ValueError: settings that a `Denoiser` does not take, or settings for one that has its own.
     """
+    if isinstance(model, Denoiser) and settings:
+        raise TypeError(f"{', '.join(settings)}: have no effect, the Denoiser has its own; give the network instead")
     several = [inputs] if isinstance(inputs, str | Path) else inputs
-    plan = plan_files([str(each) for each in several], None if output is None else str(output), suffix, render)
+    folder = None if output is None else os.path.expanduser(output)
+    plan = plan_files([str(each) for each in several], folder, suffix, render)
     if not isinstance(model, Denoiser):
         network = model if isinstance(model, keras.Model) else load_denoiser(model)
         model = Denoiser(network, **{"any_channels": True, **settings})
@@ -133,12 +136,12 @@ def _denoise_file(denoiser: Denoiser, pages: list[Page], target: Path, advance: 
         OSError: a file cannot be read or written.
     """
     os.makedirs(target.parent, exist_ok=True)
-    images = ((page.number, _denoised(denoiser, page, advance)) for page in pages)
+    images = ((page.number, _denoised(denoiser, page, advance, page is pages[0])) for page in pages)
     write(target, lambda temporary: write_like(pages[0].path, temporary, images))
 
 
-def _denoised(denoiser: Denoiser, page: Page, advance: Callable[[float], None]) -> np.ndarray:
-    """One page, [H, W, C], in its own dtype (1 bit becomes 8); alpha as it was."""
+def _denoised(denoiser: Denoiser, page: Page, advance: Callable[[float], None], first: bool) -> np.ndarray:
+    """One page, [H, W, C], in its own dtype (1 bit becomes 8); alpha as it was. The first one tells the units."""
     if page.is_raw != (denoiser.kind == MOSAIC):
         wanted = f"images of {denoiser.channels} channels" if page.is_raw else "raw files"
         raise UnusableImageError(f"{'a' if page.is_raw else 'no'} raw file; this model takes {wanted}")
@@ -146,7 +149,7 @@ def _denoised(denoiser: Denoiser, page: Page, advance: Callable[[float], None]) 
     if image.dtype == bool:
         image = image.astype(np.uint8) * np.uint8(255)
     colors = image[..., : page.colors]
-    if other := denoiser.misfit(colors):
+    if other := denoiser.misfit(colors) if first else None:
         logger.warning("%s: %s", page, other)
     denoised = denoiser(colors, advance)
     return np.concatenate([denoised, image[..., page.colors :]], axis=-1) if image.shape[-1] > page.colors else denoised

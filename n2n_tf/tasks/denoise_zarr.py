@@ -49,6 +49,8 @@ def denoise_zarr(
         if not overwrite and exists(target):
             raise FileExistsError(f"{target}: exists already; overwrite it, or name another")
         work = BlockWork(denoiser, image)
+        if other := work.misfit():
+            logger.warning("%s: %s", source, other)
         resumed = _begin(work, output, overwrite)
         try:
             for level in range(len(image.levels)):

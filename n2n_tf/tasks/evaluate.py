@@ -65,13 +65,15 @@ def evaluate(
         RunError: no usable image, or one that cannot be scored.
         ValueError: settings that a `Denoiser` does not take.
     """
+    if bool(data) == (noisy is not None) or (noisy is None) != (clean is None) or bool(data) != (noise is not None):
+        raise UsageError("wanted `data` (clean images) with `noise`, or both `noisy` and `clean`")
     named = models if isinstance(models, Mapping) else {"denoised": models}
+    if not named or NOISY in named:
+        raise UsageError(f"models: {', '.join(named) or 'none'}; wanted one at least, and none named {NOISY!r}")
     denoisers = {
         name: Denoiser(m if isinstance(m, keras.Model) else load_denoiser(m), value_range=UNIT, **settings)
         for name, m in named.items()
     }
-    if bool(data) == (noisy is not None) or (noisy is None) != (clean is None) or bool(data) != (noise is not None):
-        raise UsageError("wanted `data` (clean images) with `noise`, or both `noisy` and `clean`")
     form = form_of(denoisers)
     if noise is None:
         sets, skipped = pair_sets(str(noisy), str(clean), *form)
@@ -119,10 +121,9 @@ def form_of(denoisers: Mapping[str, Denoiser]) -> tuple[int, str]:
         UsageError: they differ.
     """
     forms = {(denoiser.channels, denoiser.kind) for denoiser in denoisers.values()}
-    if len({channels for channels, _ in forms}) > 1:
-        raise UsageError(
-            f"models of {sorted(channels for channels, _ in forms)} channels cannot be compared on the same images"
-        )
+    channels = sorted({channels for channels, _ in forms})
+    if len(channels) > 1:
+        raise UsageError(f"models of {channels} channels cannot be compared on the same images")
     if len(forms) > 1:
         raise UsageError("a model of raw mosaics and one of 4 channels cannot be compared on the same images")
     return forms.pop()

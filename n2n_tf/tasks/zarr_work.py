@@ -21,6 +21,7 @@ THREADS = 0.1  # GB of that which the denoiser's own account leaves out
 SHARE = 0.35  # of the rest, that blocks may take; the network's tiles take what they leave
 COPIES = 4  # of a block: noisy, denoised, what zarr decodes and what it encodes
 MEANS = 10  # bytes for each pixel that block means are made of, besides the pixel itself
+MIDDLE = 512  # side of what is looked at to see whether the units fit
 PROBE = 96  # side of an image that tells denoisers apart
 
 
@@ -36,10 +37,12 @@ class BlockWork:
 
     Raises:
         UnusableImageError: an image that is none for this denoiser.
-        ValueError: too little memory.
+        ValueError: too little memory, or a value range that would be another in each block.
     """
 
     def __init__(self, denoiser: Denoiser, image: OmeImage):
+        if denoiser.told == "auto":
+            raise ValueError("`range` auto: would be another in each block; say LOW HIGH, or dtype")
         self.image = image
         self._together = _channels_together(denoiser, image)
         self._memory = denoiser.memory
@@ -64,6 +67,14 @@ class BlockWork:
         self._denoiser.memory = self._memory - need - THREADS
         levels = zip(self.image.levels, shapes, strict=True)
         self.blocks = [Blocks(level.shape, tuple(shape)) for level, shape in levels]
+
+    def misfit(self) -> str | None:
+        """As `Denoiser.misfit`, of the middle of the smallest level."""
+        level = self.image.levels[-1]
+        starts = [max(0, length - MIDDLE) // 2 for length in level.shape[-2:]]
+        middle = (*(length // 2 for length in level.shape[:-2]), *(slice(start, start + MIDDLE) for start in starts))
+        array = self.image.place.array(level.path)
+        return self._denoiser.misfit(decoded(lambda: np.asarray(array[middle])))
 
     def denoised(self, source: Any, region: Region) -> np.ndarray | None:
         """A block of the full size; None if it holds nothing but the fill value."""

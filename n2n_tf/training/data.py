@@ -26,7 +26,7 @@ def find_data(config: Config) -> tuple[Source, HeldOutSource]:
     find = _find_shards if any(shards_at(path) for path in config.data) else _find_images
     training, held_out = find(config, apart)
     training.value_range = held_out.value_range = choose_range(config, training)
-    held_out.read(0)  # fail now if nothing can be decoded
+    next(training.samples(1)), held_out.read(0)  # fail now if nothing can be decoded
     for name, images in (("training", training), ("held-out", held_out)):
         logger.info("%d %s %s", len(images), name, images.unit)
     return training, held_out
@@ -35,7 +35,7 @@ def find_data(config: Config) -> tuple[Source, HeldOutSource]:
 def _held_out(paths: Sequence[str], config: Config) -> HeldOutSource:
     if any(shards_at(path) for path in paths):
         return HeldOut(_shards(paths, VAL, config, "`val_data`"))
-    return find_images(paths, config.channels, SMALLEST_HELD_OUT, "`val_data`", config.kind, config.channel)
+    return find_images(paths, config.channels, SMALLEST_HELD_OUT, "`val_data`", config.image_kind, config.channel)
 
 
 def _find_shards(config: Config, held_out: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
@@ -50,7 +50,7 @@ def _find_shards(config: Config, held_out: HeldOutSource | None) -> tuple[Source
 def _find_images(config: Config, held_out: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
     side, channels = config.crop_side, config.channels
     if config.data:
-        training = find_images(config.data, channels, side, kind=config.kind, picked=config.channel)
+        training = find_images(config.data, channels, side, kind=config.image_kind, picked=config.channel)
         return (training, held_out) if held_out else _hold_out(training, config)
     if channels not in samples.TRAINING or config.channel:
         wanted = " or ".join(map(str, samples.TRAINING))
@@ -72,8 +72,8 @@ def _shards(paths: Sequence[str], split: str, config: Config, flag: str) -> Shar
     shards = open_shards(paths[0], split)
     if (has := shards.channels) != config.channels:
         raise UsageError(f"`channels` {config.channels}: the shards of {paths[0]} have {has}; say `channels` {has}")
-    if (kind := shards.kind) != config.kind:
-        raise UsageError(f"`kind` {config.kind}: the shards of {paths[0]} are of kind {kind}; say `kind` {kind}")
+    if (kind := shards.kind) != config.image_kind:
+        raise UsageError(f"`kind` {config.image_kind}: the shards of {paths[0]} are of kind {kind}; say `kind` {kind}")
     if config.channel:
         raise UsageError(f"`channel` {' '.join(config.channel)}: shards tell no channels' names; leave it out")
     if split == TRAIN and shards.side < config.crop_side:

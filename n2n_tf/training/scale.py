@@ -29,14 +29,16 @@ def choose_range(config: Config, images: Source) -> ValueRange | None:
         RunError: no image can be read, or all pixels are equal.
     """
     if config.limits or config.is_mosaic:  # of a mosaic black is 0 and white 1
-        found, why = config.limits and ValueRange(*config.limits), "as given"
+        found, why = config.limits and ValueRange(*config.limits), "as given" if config.limits else ""
     else:
         measured = list(images.samples(SAMPLES))
         found, why = _measured(measured, config.range[0] == "auto")
-        if found is None and config.kind == CHANNELS:  # its range tells a denoiser of n channels from one of mosaics
+        if found is None and config.image_kind == CHANNELS:  # a denoiser of 4 without one would be of mosaics
             found, why = _whole(measured)
     if found:
         logger.info("value range %s: %s; values beyond it are kept", found, why)
+    elif why:
+        logger.info(why)
     return found
 
 
@@ -49,13 +51,11 @@ def _measured(samples: Sequence[np.ndarray], auto: bool) -> tuple[ValueRange | N
         if found is None:
             raise RunError("all pixels of the training images are equal: there is nothing to learn from them")
         return found, f"{ROBUST[0]} to {ROBUST[1]} % of the pixels of {len(samples)} images" + _differing(samples)
-    if auto and len(types) > 1:
-        logger.info("images of several types, %s: each is taken by the whole of its own", _listed(types))
     if len(types) == 1 and (dtype := types.pop()).kind in "iu" and dtype not in (np.uint8, np.uint16):
         return range_of_type(dtype), f"all of {dtype}"
     for sample in samples:
         check_pixels(sample)
-    return None, ""
+    return None, f"images of types {_listed(types)}: each is taken by the whole of its own" if len(types) > 1 else ""
 
 
 def _whole(samples: Sequence[np.ndarray]) -> tuple[ValueRange, str]:

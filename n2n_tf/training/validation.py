@@ -86,7 +86,7 @@ class Validation(keras.callbacks.Callback):
         images = {"noisy": noisy, "denoised": self.denoise(noisy)}
         if clean is not None:
             images["clean"] = clean
-        images = developed(images, self.config.kind)
+        images = developed(images, self.config.image_kind)
         write(path, lambda temporary: side_by_side(images).save(temporary, "PNG"))
         return images
 
