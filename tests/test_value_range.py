@@ -11,7 +11,8 @@ from conftest import identity, negative
 
 import n2n_tf
 from n2n_tf.cli.main import main
-from n2n_tf.config import UsageError, build_config
+from n2n_tf.config import RunError, UsageError, build_config
+from n2n_tf.data.images import find_images
 from n2n_tf.exporting import export
 from n2n_tf.exporting.cpp_loader import CppModel
 from n2n_tf.inference import Denoiser, footprint_of, in_range, load_denoiser, range_of, read_form, save_denoiser
@@ -282,6 +283,24 @@ def test_pictures_of_a_run_are_not_black(tmp_path):
     trained(folder, tmp_path / "run", range=["dtype"], epochs=1)
     picture = imagecodecs.png_decode((tmp_path / "run/samples/before_after.png").read_bytes())
     assert picture[:90].max() > 200
+
+
+def test_crops_of_images_with_missing_pixels(tmp_path):
+    """Each is filled from its own pixels; one that has none, from the nearest of the image."""
+    image = RNG.random((256, 70)).astype(np.float32)
+    image[:130] = np.nan
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    images = find_images([str(tmp_path)], 1)
+    for top in (0, 60, 100, 150):
+        crop = images.read(0, 64, (top, 3))[0][..., 0]
+        original = image[top : top + 64, 3:67]
+        there = np.isfinite(original)
+        np.testing.assert_array_equal(crop[there], original[there])
+        assert set(crop[~there]) <= set(image[130:].ravel())
+    np.testing.assert_array_equal(images.read(0, 64, (60, 3))[0][..., 0], np.tile(image[130, 3:67], (64, 1)))
+    tifffile.imwrite(tmp_path / "a.tif", np.full((256, 70), np.nan, np.float32))
+    with pytest.raises(RunError, match="no pixel that is a number"):
+        images.read(0, 64, (0, 0))
 
 
 def test_constant_images_are_refused(tmp_path, capsys):

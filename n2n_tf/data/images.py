@@ -51,7 +51,8 @@ class Images:
 
     def samples(self, count: int) -> Iterator[np.ndarray]:
         count = min(count, len(self))
-        return (self._stored(number * len(self) // count, lambda image: None)[0] for number in range(count))
+        chosen = (self._stored(number * len(self) // count, lambda image: None)[0] for number in range(count))
+        return (numbers(image, self.channels) for image in chosen)
 
     def references(self, numbers: tf.data.Dataset, first: int, seed: int, worker: int, workers: int) -> tf.data.Dataset:
         return numbers.map(lambda number: shuffled(number, len(self), seed))
@@ -97,7 +98,12 @@ class Images:
             RunError: not one image can be read.
         """
         image, number = self._stored(index, lambda image: check_pixels(image, self.value_range))  # whole: no luck
-        return in_unit_range(_window(image, side, draws) if side else image, self.value_range), np.int64(number)
+        part = _window(image, side, draws) if side else image
+        try:
+            whole = numbers(part, self.channels)  # of the part alone: seconds for each large image otherwise
+        except UnusableImageError:  # the window has none
+            whole = _window(numbers(image, self.channels), side, draws)
+        return in_unit_range(whole, self.value_range), np.int64(number)
 
     def _stored(self, index: int, check: Callable[[np.ndarray], None]) -> tuple[np.ndarray, int]:
         """As `read`, but as the file has it, unless the check raises."""
@@ -105,8 +111,8 @@ class Images:
             number = (int(index) + offset) % len(self)
             page = self.pages[number]
             try:
-                image = numbers(readers.read(page), page.colors)
-                check(image)
+                image = readers.read(page)[..., : page.colors]
+                check(_finite(image))
                 return image, number
             except (UnusableImageError, OSError) as error:
                 self.skipped[str(page)] = reason(error)
@@ -162,6 +168,19 @@ def _page(saved: list[Any]) -> Page:
     if not is_page or min(saved[1] + 1, *saved[2:5]) <= 0:
         raise ValueError(f"no image: {str(saved)[:80]}")
     return Page(*saved[:5], *map(sys.intern, saved[5:]))  # there may be millions
+
+
+def _finite(image: np.ndarray) -> np.ndarray:
+    """The image, or those of its pixels that are numbers.
+
+    Raises:
+        UnusableImageError: a channel has none.
+    """
+    if image.dtype.kind != "f" or (finite := np.isfinite(image)).all():
+        return image
+    if not finite.any(axis=(0, 1)).all():
+        raise UnusableImageError("the image has no pixel that is a number")
+    return image[finite]
 
 
 def _window(image: np.ndarray, side: int, draws: Sequence[int]) -> np.ndarray:
