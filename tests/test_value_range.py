@@ -267,7 +267,13 @@ def test_a_run_tells_its_range_and_keeps_it(u16, tmp_path, caplog):
 def test_a_range_as_asked_for(given, tmp_path):
     words, expected = given
     folder = write_set(tmp_path / "set", "uint16")
-    flags = ["--noise", "none", "--channels", "1", *(f"--{k.replace('_', '-')}={v}" for k, v in SMALL.items())]
+    flags = [
+        "--noise",
+        "none",
+        "--channels",
+        "1",
+        *(f"--{k.replace('_', '-')}={v}" for k, v in {**SMALL, "epochs": 1}.items()),
+    ]
     assert main(["train", "--data", str(folder), *flags, "--output", str(tmp_path / "run"), "--range", *words]) == 0
     assert range_of(load_denoiser(tmp_path / "run")) == expected
 
