@@ -115,6 +115,12 @@ def misfit(image: np.ndarray, value_range: ValueRange | None) -> ValueRange | No
     return None if alike and found.high > low and found.low < high else found
 
 
+def is_blank(image: np.ndarray) -> bool:
+    """Whether all pixels are equal, or none is a number: there is no noise to learn from."""
+    first = image.flat[0]
+    return bool((image == first).all()) or (image.dtype.kind == "f" and not np.isfinite(image).any())
+
+
 def filled(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """An image whose pixels are all numbers: those that are none, or masked, have the value of the nearest that is one.
 

@@ -13,9 +13,9 @@ import tifffile
 from PIL import Image
 
 from n2n_tf.config import Config
-from n2n_tf.data import images as images_module
-from n2n_tf.data import pipeline, seeds
-from n2n_tf.data.images import draws_of, find_images
+from n2n_tf.data import numbered, pipeline, seeds
+from n2n_tf.data.images import find_images
+from n2n_tf.data.numbered import draws_of
 from n2n_tf.data.pipeline import crop, flip, held_out_pair, training_batches
 from n2n_tf.data.seeds import derive, shuffled
 from n2n_tf.formats import bayer
@@ -158,7 +158,7 @@ def test_crop_flip_and_noise_of_an_element_draw_with_seeds_of_their_own(flips, i
 
         return called
 
-    monkeypatch.setattr(images_module, "draws_of", spied("crop", draws_of))
+    monkeypatch.setattr(numbered, "draws_of", spied("crop", draws_of))
     monkeypatch.setattr(pipeline, "flip", spied("flip", flip))
     config = dataclasses.replace(CONFIG, flips=flips)
     take(training_batches(images, spied("noise", NOISE), config), 4)

@@ -2,9 +2,8 @@
 
 import difflib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from n2n_tf.formats import readers
 from n2n_tf.formats.axes import Axes
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
@@ -22,15 +21,20 @@ class Picked:
     def __init__(self, wanted: Sequence[str]):
         self.wanted, self.planes, self.of_planes = tuple(wanted), 0, 0
 
-    def of(self, path: str, pages: list[Page]) -> list[Page]:
+    def of(self, path: str, pages: list[Page], axes_of: Callable[[str], list[Axes]]) -> list[Page]:
         """Those of a file's planes that are of the channels.
+
+        Args:
+            path: of the file.
+            pages: all of them.
+            axes_of: how those of a file lie; called where channels are picked.
 
         Raises:
             UnusableImageError: the file has no axis of channels, or none of this name or number.
         """
         if not self.wanted:
             return pages
-        described = [each for each in readers.axes(path) if "C" in each.letters]
+        described = [each for each in axes_of(path) if "C" in each.letters]
         if not described:
             raise UnusableImageError("has no axis of channels to pick from; leave `channel` out for such files")
         numbers = {number for each in described for name in self.wanted for number in _planes(each, name)}

@@ -11,11 +11,9 @@ import tensorflow as tf
 
 from n2n_tf.config import Config
 from n2n_tf.data.seeds import ELEMENT, HELD_OUT, IMAGE, derive
-from n2n_tf.data.source import HeldOutSource, Source
+from n2n_tf.data.source import LARGEST_HELD_OUT, HeldOutSource, Source
 from n2n_tf.formats import bayer
 from n2n_tf.noise import Noise
-
-LARGEST_HELD_OUT = 512  # side in pixels, so that a validation is quick whatever the images
 
 
 def training_batches(

@@ -9,6 +9,8 @@ import tensorflow as tf
 from n2n_tf.config import RunError
 from n2n_tf.value_range import ValueRange
 
+LARGEST_HELD_OUT = 512  # side in pixels, so that a validation is quick whatever the images
+
 
 class Listed(Protocol):
     """A list of images.
@@ -47,7 +49,10 @@ class HeldOutSource(Listed, Protocol):
         """Whether clean partners are there."""
 
     def read(self, index: int) -> tuple[np.ndarray, np.int64]:
-        """Image number `index`, float32 [H, W, C], and the number of the image that was read."""
+        """Image number `index`, float32 [H, W, C], and the number of the image that was read.
+
+        Of a large one the middle is enough, `LARGEST_HELD_OUT` pixels of each side.
+        """
 
     def clean(self, index: int) -> np.ndarray | None:
         """Its clean partner, in the same form."""

@@ -32,7 +32,7 @@ def choose_range(config: Config, images: Source) -> ValueRange | None:
         found, why = config.limits and ValueRange(*config.limits), "as given" if config.limits else ""
     else:
         measured = list(images.samples(SAMPLES))
-        found, why = _measured(measured, config.range[0] == "auto")
+        found, why = _measured(measured, config.range[0] == "auto", images.unit)
         if found is None and config.image_kind == CHANNELS:  # a denoiser of 4 without one would be of mosaics
             found, why = _whole(measured)
     if found:
@@ -42,7 +42,7 @@ def choose_range(config: Config, images: Source) -> ValueRange | None:
     return found
 
 
-def _measured(samples: Sequence[np.ndarray], auto: bool) -> tuple[ValueRange | None, str]:
+def _measured(samples: Sequence[np.ndarray], auto: bool, unit: str) -> tuple[ValueRange | None, str]:
     """A range, None if the types say it, and why."""
     types = {sample.dtype for sample in samples}
     eight = {dtype for dtype in types if dtype in (bool, np.uint8)}
@@ -50,7 +50,7 @@ def _measured(samples: Sequence[np.ndarray], auto: bool) -> tuple[ValueRange | N
         found = robust_range(samples)
         if found is None:
             raise RunError("all pixels of the training images are equal: there is nothing to learn from them")
-        return found, f"{ROBUST[0]} to {ROBUST[1]} % of the pixels of {len(samples)} images" + _differing(samples)
+        return found, f"{ROBUST[0]} to {ROBUST[1]} % of the pixels of {len(samples)} {unit}" + _differing(samples)
     if len(types) == 1 and (dtype := types.pop()).kind in "iu" and dtype not in (np.uint8, np.uint16):
         return range_of_type(dtype), f"all of {dtype}"
     for sample in samples:
