@@ -27,7 +27,10 @@ LARGE_CHUNK = 2**26  # bytes, decoded for each crop
 def zarrs_at(path: str) -> bool:
     """Whether a path is a URL, or means folders one of which is or holds an OME-Zarr image."""
     path = path.removeprefix(FILE)
-    return is_url(path) or any(_is_one(each) or any(images_in(each)) for each in matches(path))
+    if is_url(path):
+        return True
+    folders = [each for each in matches(path) if not _is_file(each)] if not _is_file(path) else []
+    return any(_is_one(each) or any(images_in(each)) for each in folders)
 
 
 def wanted_zarrs(paths: Sequence[str], wanted: Wanted, flag: str) -> ZarrImages:
@@ -82,13 +85,18 @@ def _groups_in(folder: str, flag: str) -> list[str]:
         if is_image:
             found.append(at)
         else:
-            others += [os.path.join(at, name) for name in files if _suffix(name) in table.suffixes()][:1]
+            others += [os.path.join(at, name) for name in files if _is_file(name)][:1]
     if others:
         raise UsageError(
             f"{flag}: OME-Zarr images and files of other formats, as {others[0]}, are not read together; name the ones "
             "or the others"
         )
     return found or ([folder] if _is_one(folder) else [])  # for its error
+
+
+def _is_file(path: str) -> bool:
+    """Of another format, by its name: there may be millions, and the disk is not asked about them."""
+    return _suffix(path) in table.suffixes()
 
 
 def _is_one(folder: str) -> bool:
