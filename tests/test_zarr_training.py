@@ -209,13 +209,15 @@ def test_memory_does_not_know_the_size_of_a_plane(tmp_path):
     assert int(said.rpartition("MB:")[2]) < 150  # of 20,000; the second model, and 32 windows of 512×512
 
 
-def test_windows_without_data_are_passed_over(tmp_path):
+def test_windows_without_data_are_passed_over(tmp_path, caplog):
     """One 128×128 corner of 640×640 pixels is stored: one in twenty windows of 64×64 has some of it."""
     data = np.zeros((640, 640), np.uint16)
     data[:128, :128] = pixels(128, 128)
+    caplog.set_level("INFO")
     images, _ = found(write_zarr(tmp_path / "a.zarr", data, chunks=(128, 128), levels=1))
     crops = [np.concatenate(batches(images, 50, flips=False)) for _ in range(2)]
     np.testing.assert_array_equal(*crops)
+    assert caplog.text.count("a.zarr: windows without data, all of one value, are passed over") == 1
     filled = [crop for crop in crops[0] if crop.any()]
     assert 0.5 * 100 < len(filled) < 100
     stored = (data / 60000).astype(np.float32)

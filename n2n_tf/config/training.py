@@ -30,8 +30,8 @@ class Config:
 
     data: tuple[str, ...] = setting(
         (),
-        "noisy images, or clean ones that --noise is added to: folders, globs, files, or one that prepare wrote; "
-        "without it, sample images",
+        "noisy images, or clean ones that --noise is added to: folders, globs, files, OME-Zarr (URLs too), or a "
+        "folder that prepare wrote; without it, sample images",
     )
     val_data: tuple[str, ...] = setting(
         (), "held-out images; without it, those that prepare held out, or a tenth of --data, at most 8"

@@ -36,9 +36,11 @@ class ZarrImages(Numbered):
 
     Attributes:
         stores: what tells the images from those of another run, by path.
+        told: whether a blank window was met, which is said once.
     """
 
     stores: dict[str, dict[str, Any]] = field(default_factory=dict)
+    told: bool = False
     unit = "planes"
 
     def read(self, index: int, side: int = 0, draws: Sequence[int] = ()) -> tuple[np.ndarray, np.int64]:
@@ -93,13 +95,20 @@ class ZarrImages(Numbered):
         page, found = self.pages[number], []
         for top, left in _places(page, shape, TRIES * count, draws):
             window = read_window(page, top, left, *shape)[..., None]
-            if not is_blank(window):
+            if is_blank(window):
+                self._tell(page)
+            else:
                 found.append(numbers(window, self.channels))
             if len(found) == count:
                 break
         if not found:
             check_there(page.path)
         return found or [numbers(window, self.channels)]
+
+    def _tell(self, page: Page) -> None:
+        if not self.told:
+            self.told = True
+            logger.info("%s: windows without data, all of one value, are passed over for others of their plane", page)
 
 
 def shown(page: Page) -> tuple[int, int]:
