@@ -1,6 +1,7 @@
 """Training on OME-Zarr images: as on the same planes in a TIFF, but read in windows."""
 
 import collections
+import dataclasses
 import itertools
 import json
 import shutil
@@ -207,6 +208,20 @@ def test_memory_does_not_know_the_size_of_a_plane(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(code), str(small_one), str(large)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert int(said.rpartition("MB:")[2]) < 150  # of 20,000; the second model, and 32 windows of 512×512
+
+
+def test_windows_that_are_tried_lie_all_over_a_large_plane(tmp_path, monkeypatch):
+    """In the pipeline; its 60,001² places are more than 32 bits count."""
+    path = write_zarr(tmp_path / "a.zarr", pixels(64, 64), chunks=(64, 64), levels=1)
+    images, _ = found(path)
+    side, tried = 60_064, []
+    images.pages = [dataclasses.replace(images.pages[0], height=side, width=side)]
+    monkeypatch.setattr(zarr_images, "read_window", lambda page, *window: tried.append(window) or np.zeros(window[2:]))
+    assert not images.load_crop(tf.constant(0, tf.int64), 64, tf.constant([1, 2]))[0].numpy().any()
+    assert len(set(tried)) == zarr_images.TRIES
+    assert {window[2:] for window in tried} == {(64, 64)}
+    assert all(0 <= at <= side - 64 for window in tried for at in window[:2])
+    assert {(2 * top // side, 2 * left // side) for top, left, *_ in tried} == {(0, 0), (0, 1), (1, 0), (1, 1)}
 
 
 def test_windows_without_data_are_passed_over(tmp_path, caplog):

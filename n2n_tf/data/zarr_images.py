@@ -45,7 +45,8 @@ class ZarrImages(Numbered):
 
     def read(self, index: int, side: int = 0, draws: Sequence[int] = ()) -> tuple[np.ndarray, np.int64]:
         """As declared; of a large plane that is scored its middle."""
-        return self.first(index, lambda n: self._floats(n, (side, side) if side else shown(self.pages[n]), draws))
+        shape = (int(side), int(side)) if side else None  # TensorFlow gives 32 bits, which areas overflow
+        return self.first(index, lambda n: self._floats(n, shape or shown(self.pages[n]), draws))
 
     def whole(self, index: int) -> tuple[np.ndarray, np.int64]:
         return self.first(index, lambda n: self._floats(n, (self.pages[n].height, self.pages[n].width)))
