@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="files (PNG, JPEG, BMP, WebP, TIFF, raw, OME-Zarr), folders, globs in quotes",
+        help="files (PNG, JPEG, BMP, WebP, TIFF, raw, OME-Zarr), folders, globs in quotes; with "
+        "n2n-tf[microscopy] also ND2, LIF and DV, with bioio-czi CZI: their results are OME-TIFFs",
     )
     parser.add_argument(
         "--output", type=os.path.expanduser, metavar="DIR", help="folder for the results, under the names of the inputs"

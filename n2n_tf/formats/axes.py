@@ -1,6 +1,7 @@
 """How the images of a file lie in it along time, depth and channels."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,11 +16,15 @@ class Axes:
         letters: slowest first: T time, Z depth, C channel, I or Q what nobody tells, others as the file has them.
         numbers: [sizes of the axes], of the page that each plane is; `NOWHERE` if it is in another file, or missing.
         channels: their names; "" for one without, none at all if the file names none.
+        steps: from one to the next along Z, Y and X in µm, along T in s; of those axes that the file tells.
+        name: of the image; "" if it has none.
     """
 
     letters: str
     numbers: np.ndarray
     channels: tuple[str, ...] = ()
+    steps: Mapping[str, float] = field(default_factory=dict)
+    name: str = ""
 
     @property
     def sizes(self) -> dict[str, int]:

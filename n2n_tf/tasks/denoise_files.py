@@ -16,6 +16,7 @@ from n2n_tf.files import write
 from n2n_tf.formats import raw, readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
+from n2n_tf.formats.table import becoming
 from n2n_tf.formats.tiff import ome
 from n2n_tf.formats.writers import write_like
 from n2n_tf.inference import Denoiser, load_denoiser
@@ -90,6 +91,8 @@ def carry_out(plan: Plan, denoiser: Denoiser, overwrite: bool, quiet: bool = Fal
     """
     outcome = Outcome(earlier=plan.earlier)
     pages = _headers(plan, overwrite, outcome)
+    for name, suffix in sorted({become for source in pages if (become := becoming(source))}):
+        logger.info("%s files are not written: the results are %s files", name, suffix)
     pixels = sum(page.height * page.width for each in pages.values() for page in each)
     with ProgressLine("denoising", pixels, quiet=quiet) as line:
         for number, (source, images) in enumerate(pages.items(), 1):

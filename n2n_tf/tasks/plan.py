@@ -9,8 +9,9 @@ import imagecodecs
 import numpy as np
 import tifffile
 
-from n2n_tf.config import RAW_SUFFIXES, UsageError, lookup
+from n2n_tf.config import UsageError, lookup
 from n2n_tf.data.finding import find_files
+from n2n_tf.formats.table import becoming
 from n2n_tf.tasks import zarr_files
 
 RENDERINGS: dict[str, tuple[str, Callable[[Path, np.ndarray], object]]] = {  # of raw files
@@ -60,7 +61,7 @@ def plan_files(inputs: Sequence[str], output: str | None, suffix: str = "", rend
     for source, root in find_files(others, "INPUT").items():
         path = Path(source)
         folder = Path(os.path.abspath(output)) / path.parent.relative_to(root) if output else path.parent
-        kind = ".dng" if path.suffix.lower() in RAW_SUFFIXES - {".dng"} else path.suffix
+        _, kind = becoming(path) or ("", path.suffix)
         targets[source] = folder / f"{path.stem}{suffix}{kind}"
     if not targets and not groups:
         raise UsageError(f"no image in {' '.join(inputs)}")
