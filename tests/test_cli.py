@@ -74,7 +74,7 @@ def test_no_usable_image_is_status_1_with_each_reason(kind, capsys, tmp_path):
     error = capsys.readouterr().err
     expected = {
         "empty folder": "no file with the suffix of an image",
-        "text files": "not a PNG, JPEG, BMP, GIF, WebP, TIFF, camera raw file",
+        "text files": "not a PNG, JPEG, BMP, GIF, WebP, TIFF, camera raw, Zeiss CZI",
         "too small": "32×32 pixels, smaller than the 64×64 needed",
         "all truncated": "cannot be decoded",
         "gray": "1 channel(s), wanted 3; train with --channels 1 for such images",

@@ -136,7 +136,7 @@ def test_channels_are_picked_by_name_or_number(tmp_path, caplog, picked, channel
 )
 def test_unknown_channels(tmp_path, name, says):
     write_ome(tmp_path / "a.ome.tif")
-    with pytest.raises(RunError, match=says):
+    with pytest.raises(UsageError, match=says):
         find_images([str(tmp_path)], 1, picked=[name])
 
 

@@ -60,5 +60,5 @@ def _type(hint: Any, metadata: Any) -> dict[str, Any]:
     if isinstance(hint, types.UnionType) or inner:
         hint = inner[0]
     if isinstance(hint, types.UnionType):
-        hint = number_or_word
+        hint = number_or_word if float in typing.get_args(hint) else str
     return {**kwargs, "type": hint}

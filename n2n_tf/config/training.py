@@ -62,7 +62,7 @@ class Config:
         "auto", "of the images; auto: mosaic for raw files and their prepared crops, else by the channels",
         ("auto", *KINDS),
     )  # fmt: skip
-    channel: tuple[str, ...] = setting(
+    channel: tuple[str | int, ...] = setting(
         (), "of stacks with a channel axis: the planes of these alone, by name or number from 1", metavar="CHANNEL"
     )
     flips: bool = setting(True, "random flips of the training crops; of mosaics so that they begin with red again")
@@ -168,7 +168,7 @@ def _coerce(name: str, value: Any, wanted: Any) -> Any:
         values = value if isinstance(value, (list, tuple)) else [value]
         return tuple(_coerce(name, each, inner[0]) for each in values)
     if origin is types.UnionType:
-        if value is None or (type(value) is str and str in inner):
+        if value is None or type(value) in inner:
             return value
         return _coerce(name, value, [each for each in inner if each is not types.NoneType][-1])
     if wanted is float and type(value) is int:

@@ -122,7 +122,7 @@ class Images:
 
 def find_images(
     paths: Iterable[str], channels: int, smallest_side: int = 1, flag: str = "`data`", kind: str | None = None,
-    picked: Sequence[str] = (),
+    picked: Sequence[str | int] = (),
 ) -> Images:  # fmt: skip
     """Find the images under folders (recursively), globs and files, and check their headers.
 
@@ -135,7 +135,7 @@ def find_images(
         picked: names or numbers, from 1, of the channels of stacks whose planes are taken; all if there are none.
 
     Raises:
-        UsageError: a path does not exist.
+        UsageError: a path does not exist, or no file has the channels.
         RunError: no usable image; the text lists the reasons.
     """
     found, skipped, picking = [], {}, Picked(picked)
@@ -150,6 +150,7 @@ def find_images(
                     found.append(page)
         except (UnusableImageError, OSError) as error:
             skipped[path] = reason(error)
+    picking.check(len(found))
     if not found:
         raise RunError(f"no usable image in {' '.join(paths)}:\n" + listing(skipped))
     picking.say()

@@ -1,7 +1,7 @@
 """How the images of a file lie in it along time, depth and channels."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -41,3 +41,16 @@ class Axes:
             raise ValueError(f"page {number}: is none of these planes")
         place = tuple(slice(None) if each == axis else int(at) for each, at in enumerate(places[0]))
         return self.numbers[place].tolist()
+
+    def apart(self, letters: str) -> list["Axes"]:
+        """Those parts that have no axes but these."""
+        others = [axis for axis, letter in enumerate(self.letters) if letter not in letters]
+        moved = np.moveaxis(self.numbers, others, range(len(others)))
+        kept = "".join(letter for letter in self.letters if letter in letters)
+        parts = moved.reshape(-1, *moved.shape[len(others) :])
+        return [replace(self, letters=kept, numbers=part) for part in parts]
+
+    def at(self, letter: str, places: Sequence[int]) -> "Axes":
+        """The part at some places along an axis."""
+        names = tuple(self.channels[place] for place in places) if letter == "C" and self.channels else self.channels
+        return replace(self, numbers=self.numbers.take(places, self.letters.index(letter)), channels=names)

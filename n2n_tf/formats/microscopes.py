@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ from n2n_tf.formats.axes import Axes
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.format import Format, Pages
 from n2n_tf.formats.page import CHANNELS, GRAY, RGB, Page
-from n2n_tf.formats.tiff.ome_writer import SUFFIX, write_ome
+from n2n_tf.formats.tiff.ome_writer import ALONG, SUFFIX, write_ome
 
 EXTRA = "n2n-tf[microscopy]"
-ALONG, INSIDE = "TCZ", "YXS"  # axes of one image of an OME-TIFF, and of a plane
+INSIDE = "YXS"  # axes of a plane
 MOST_PLANES = 2**20
 KINDS = {1: GRAY, 3: RGB, 4: RGB}  # by samples of a pixel; a fourth is alpha
 
@@ -58,13 +57,10 @@ class Scene:
     def planes(self) -> int:
         return math.prod(self.loops.values())
 
-    def sets(self, first: int) -> Iterator[Axes]:
+    def axes(self, first: int) -> Axes:
         """How its planes lie; `first` is the number of the first of them in the file."""
-        inner = {axis: size for axis, size in self.loops.items() if axis in ALONG}
-        count = math.prod(inner.values())
-        for begin in range(first, first + self.planes, count):
-            numbers = np.arange(begin, begin + count).reshape(tuple(inner.values()))
-            yield Axes("".join(inner), numbers, self.channels, self.steps, self.name)
+        numbers = np.arange(first, first + self.planes).reshape(tuple(self.loops.values()))
+        return Axes("".join(self.loops), numbers, self.channels, self.steps, self.name)
 
 
 @dataclass(frozen=True)
@@ -118,10 +114,10 @@ class Microscope:
         return image[..., ::-1] if self.bgr and inside == "YXS" else image
 
     def axes(self, path: str) -> list[Axes]:
-        """Of each scene, and in it of each part that is an image of its own."""
+        """Of each scene."""
         found: list[Axes] = []
         for scene in self._scenes(path):
-            found += scene.sets(sum(axes.numbers.size for axes in found))
+            found.append(scene.axes(sum(each.numbers.size for each in found)))
         return found
 
     def write(self, source: str, target: Path, images: Pages) -> None:

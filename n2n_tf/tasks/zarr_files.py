@@ -56,7 +56,7 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str) -> tuple[dict[s
 
 
 def denoise(
-    denoiser: "Denoiser", targets: dict[str, str], overwrite: bool, quiet: bool = False
+    denoiser: "Denoiser", targets: dict[str, str], overwrite: bool, quiet: bool = False, channel: Sequence[str] = ()
 ) -> tuple[dict[str, str], list[str], dict[str, str]]:
     """Denoise each group; the rest goes on where one fails.
 
@@ -78,7 +78,7 @@ def denoise(
                 kept.append(target)
                 continue
             with ProgressLine("denoising", 1, quiet=quiet) as line:
-                denoise_zarr(denoiser, source, target, overwrite, _progress(line, target))
+                denoise_zarr(denoiser, source, target, overwrite, channel, _progress(line, target))
                 done[source] = target
                 line.say(f"{number}/{len(targets)} {target}")
         except (ValueError, OSError, MemoryError, RunError) as error:

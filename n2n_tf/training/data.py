@@ -75,7 +75,8 @@ def _shards(paths: Sequence[str], split: str, config: Config, flag: str) -> Shar
     if (kind := shards.kind) != config.image_kind:
         raise UsageError(f"`kind` {config.image_kind}: the shards of {paths[0]} are of kind {kind}; say `kind` {kind}")
     if config.channel:
-        raise UsageError(f"`channel` {' '.join(config.channel)}: shards tell no channels' names; leave it out")
+        picked = " ".join(map(str, config.channel))
+        raise UsageError(f"`channel` {picked}: shards tell no channels' names; leave it out, or say it to prepare")
     if split == TRAIN and shards.side < config.crop_side:
         wanted = f"{config.crop_side}" + (f" ({config.patch_size} without `flips`)" if config.is_mosaic else "")
         raise UsageError(

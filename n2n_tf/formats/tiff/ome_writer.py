@@ -12,6 +12,7 @@ from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import RGB, Page
 
 SUFFIX = ".ome.tif"
+ALONG = "TCZ"  # axes of the planes of one image
 CLASSIC = 2**32 - 2**25  # bytes that a TIFF holds which is no BigTIFF, without those of its tags
 UNITS = {"X": ("PhysicalSizeX", "µm"), "Y": ("PhysicalSizeY", "µm"), "Z": ("PhysicalSizeZ", "µm"),
          "T": ("TimeIncrement", "s")}  # fmt: skip
@@ -20,34 +21,40 @@ UNITS = {"X": ("PhysicalSizeX", "µm"), "Y": ("PhysicalSizeY", "µm"), "Z": ("Ph
 def write_ome(
     target: Path, sets: Sequence[Axes], pages: Sequence[Page], images: Iterator[tuple[int, np.ndarray]]
 ) -> None:
-    """Write an OME-TIFF of one image for each set of planes, compressed with Deflate; one plane is in memory.
+    """Write an OME-TIFF, compressed with Deflate; one plane is in memory.
+
+    A set of planes is an image of it; one of further axes than `ALONG` is several.
 
     Args:
         target: path to write.
-        sets: how the planes lie, along T, C and Z.
-        pages: the planes, by their numbers in `sets`.
-        images: number and pixels [H, W, C] of each, in the order of `sets`.
+        sets: how the planes lie.
+        pages: those of the file that they come from.
+        images: number and pixels [H, W, C] of each, in the order of `in_order`.
 
     Raises:
-        UnusableImageError: planes that are in other files, of several sizes, or of what OME has no name for.
+        UnusableImageError: planes that are in other files, or of several sizes in one set.
         OSError: the file cannot be written.
     """
+    parts = [part for each in sets for part in each.apart(ALONG)]
     by_number = {page.number: page for page in pages}
     if any((each.numbers == NOWHERE).any() for each in sets):
         raise UnusableImageError("some of its planes lie in another file, or nowhere; save it as one file")
-    if strange := sorted({letter for each in sets for letter in each.letters} - set("TCZ")):
-        raise UnusableImageError(f"axes {', '.join(strange)}; an OME-TIFF has time (T), channels (C), depth (Z)")
-    size = sum(_bytes(by_number[number]) for each in sets for number in each.numbers.ravel().tolist())
+    size = sum(_bytes(by_number[number]) for number in in_order(sets))
     with tifffile.TiffWriter(target, bigtiff=size > CLASSIC, ome=True) as new:
-        for each in sets:
-            _write_set(new, each, by_number, images)
+        for part in parts:
+            _write_part(new, part, by_number, images)
+
+
+def in_order(sets: Sequence[Axes]) -> list[int]:
+    """The numbers of the planes, as `write_ome` takes them."""
+    return [number for each in sets for part in each.apart(ALONG) for number in part.numbers.ravel().tolist()]
 
 
 def _bytes(page: Page) -> int:
     return page.height * page.width * page.channels * np.dtype(page.dtype or "f8").itemsize
 
 
-def _write_set(
+def _write_part(
     new: tifffile.TiffWriter, axes: Axes, pages: dict[int, Page], images: Iterator[tuple[int, np.ndarray]]
 ) -> None:
     wanted = axes.numbers.ravel().tolist()
