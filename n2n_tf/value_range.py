@@ -97,6 +97,13 @@ def told_range(told: Told) -> ValueRange | str | None:
     return told if told is None or isinstance(told, str) else ValueRange(*told)
 
 
+def by_rule(told: ValueRange | str | None, image: np.ndarray, limits: ValueRange | None = None) -> ValueRange | None:
+    """What a checked range is for an image; `limits` are all values of its type that it can have, if it is not all."""
+    if told == "dtype" and limits:
+        return limits
+    return RULES[told](image) if isinstance(told, str) else told
+
+
 def misfit(image: np.ndarray, value_range: ValueRange | None) -> ValueRange | None:
     """Where an image's pixels lie, if that is so far from a range that they are likely in other units.
 
@@ -148,6 +155,6 @@ def filled(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _some_pixels(image: np.ndarray) -> np.ndarray:
     """At most about `MOST_PIXELS` numbers, evenly spaced."""
-    flat = image.reshape(-1)
+    flat = image.compressed() if isinstance(image, np.ma.MaskedArray) else image.reshape(-1)
     some = flat[:: -(-flat.size // MOST_PIXELS) or 1].astype(np.float64)
     return some[np.isfinite(some)]

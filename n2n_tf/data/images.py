@@ -21,6 +21,7 @@ from n2n_tf.formats.pixels import check_pixels, check_type, in_unit_range, numbe
 from n2n_tf.value_range import ValueRange
 
 PAGE = tuple(field.type for field in fields(Page))  # the types of a saved page
+WITHOUT_BITS = PAGE[:7]  # as earlier versions saved them
 EARLIER_PAGE = (*PAGE[:5], bool)  # before pages told their kind: whether it is a raw mosaic
 
 
@@ -45,6 +46,11 @@ class Images:
     @property
     def names(self) -> Sequence[Page]:
         return self.pages
+
+    @property
+    def limits(self) -> ValueRange | None:
+        first = self.pages[0].limits
+        return first if all(page.bits == self.pages[0].bits for page in self.pages) else None
 
     def check_workers(self, workers: int) -> None:
         """Each takes its rows of every batch."""
@@ -165,10 +171,10 @@ def draws_of(seed: tf.Tensor) -> tf.Tensor:
 def _page(saved: list[Any]) -> Page:
     if tuple(map(type, saved)) == EARLIER_PAGE:
         saved = [*saved[:5], MOSAIC if saved[5] else kind_of(saved[4]), ""]
-    is_page = tuple(map(type, saved)) == PAGE and "\0" not in saved[0] and saved[5] in KINDS
+    is_page = tuple(map(type, saved)) in (PAGE, WITHOUT_BITS) and "\0" not in saved[0] and saved[5] in KINDS
     if not is_page or min(saved[1] + 1, *saved[2:5]) <= 0:
         raise ValueError(f"no image: {str(saved)[:80]}")
-    return Page(*saved[:5], *map(sys.intern, saved[5:]))  # there may be millions
+    return Page(*saved[:5], *map(sys.intern, saved[5:7]), *saved[7:])  # there may be millions
 
 
 def _finite(image: np.ndarray) -> np.ndarray:
@@ -177,11 +183,14 @@ def _finite(image: np.ndarray) -> np.ndarray:
     Raises:
         UnusableImageError: a channel has none.
     """
-    if image.dtype.kind != "f" or (finite := np.isfinite(image)).all():
+    missing = np.ma.getmaskarray(image) if isinstance(image, np.ma.MaskedArray) else None
+    if image.dtype.kind == "f":
+        missing = ~np.isfinite(np.ma.getdata(image)) | (False if missing is None else missing)
+    if missing is None or not missing.any():
         return image
-    if not finite.any(axis=(0, 1)).all():
+    if missing.all(axis=(0, 1)).any():
         raise UnusableImageError("the image has no pixel that is a number")
-    return image[finite]
+    return np.ma.getdata(image)[~missing]
 
 
 def _window(image: np.ndarray, side: int, draws: Sequence[int]) -> np.ndarray:

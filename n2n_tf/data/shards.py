@@ -45,6 +45,7 @@ class Shards:
     skipped: dict[str, str] = field(default_factory=dict)
     failure: RunError | None = None  # reading from shards has TensorFlow's own errors
     value_range: ValueRange | None = None
+    limits = None  # not known of crops
     kind: str = ""  # of the images; what a run of an earlier version wrote has none
     unit = "crops"
 

@@ -62,6 +62,10 @@ class Source(Listed, Protocol):
 
     failure: RunError | None
 
+    @property
+    def limits(self) -> ValueRange | None:
+        """All values that its images can have, where their files tell of fewer bits than the type's."""
+
     def check_workers(self, workers: int) -> None:
         """Raise UsageError if the images cannot be shared by so many."""
 

@@ -13,6 +13,7 @@ from n2n_tf.formats import readers
 from n2n_tf.formats.axes import Axes
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
+from n2n_tf.formats.tiff.nodata import apart
 from n2n_tf.formats.tiff.ome_writer import in_order
 from n2n_tf.formats.writers import write_like
 from n2n_tf.inference import Denoiser
@@ -47,5 +48,8 @@ def _denoised(denoiser: Denoiser, page: Page, advance: Callable[[float], None], 
     colors = image[..., : page.colors]
     if other := denoiser.misfit(colors) if first else None:
         logger.warning("%s: %s", page, other)
-    denoised = denoiser(colors, advance)
-    return np.concatenate([denoised, image[..., page.colors :]], axis=-1) if image.shape[-1] > page.colors else denoised
+    denoised = denoiser(colors, advance, page.limits)
+    denoised = apart(colors, denoised)
+    if image.shape[-1] == page.colors:
+        return denoised
+    return np.ma.concatenate([denoised, image[..., page.colors :]], axis=-1)

@@ -33,6 +33,8 @@ def choose_range(config: Config, images: Source) -> ValueRange | None:
     else:
         measured = list(images.samples(SAMPLES))
         found, why = _measured(measured, config.range[0] == "auto")
+        if images.limits and (found is None or config.range[0] == "dtype"):
+            found, why = images.limits, "all that the files' bits hold"
         if found is None and config.image_kind == CHANNELS:  # a denoiser of 4 without one would be of mosaics
             found, why = _whole(measured)
     if found:

@@ -29,11 +29,24 @@ def told(tiff: tifffile.TiffFile) -> dict[int, Told]:
     """By the number of the series, which is that of the image in the OME-XML."""
     if tiff.is_imagej:
         return {0: Told(steps=_imagej_steps(tiff))}
+    return {number: _of_image(image) for number, image in enumerate(_inside(_tree(tiff), "Image"))}
+
+
+def significant_bits(tiff: tifffile.TiffFile) -> int:
+    """Of all numbers, as OME-XML tells; 0 if it does not, or not the same of all images."""
+    if not tiff.is_ome:
+        return 0
+    bits = {pixels.get("SignificantBits", "") for pixels in _inside(_tree(tiff), "Pixels")}
+    found = bits.pop() if len(bits) == 1 else ""
+    return int(found) if found.isascii() and found.isdigit() else 0
+
+
+def _tree(tiff: tifffile.TiffFile) -> ElementTree.Element:
+    """The OME-XML; nothing where it is damaged."""
     try:
-        tree = ElementTree.fromstring(tiff.ome_metadata or "<none/>")
+        return ElementTree.fromstring(tiff.ome_metadata or "<none/>")
     except ElementTree.ParseError:
-        return {}
-    return {number: _of_image(image) for number, image in enumerate(_inside(tree, "Image"))}
+        return ElementTree.Element("none")
 
 
 def _of_image(image: ElementTree.Element) -> Told:
