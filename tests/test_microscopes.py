@@ -236,6 +236,64 @@ def test_a_deltavision_file(models, tmp_path, capsys):
         assert 'PhysicalSizeX="0.2' in result.ome_metadata
 
 
+def xml(name, value):
+    """As NIS-Elements writes what it knows."""
+    kinds = {int: "lx_uint32", float: "double", str: "CLxStringW"}
+    if isinstance(value, dict):
+        return f'<{name} runtype="CLxListVariant">{"".join(xml(*each) for each in value.items())}</{name}>'
+    return f'<{name} runtype="{kinds[type(value)]}" value="{value}"/>'
+
+
+def write_nd2(path):
+    """STACK after what the package nd2 tells of the format: chunks with names, at last where each begins."""
+    t, c, z, height, width = STACK.shape
+    names = ("DAPI", "GFP")
+    planes = {f"a{n}": {"sDescription": name, "pFluorescentProbe": {"m_sName": name}} for n, name in enumerate(names)}
+    time = {"uiCount": t, "dStart": 0.0, "dPeriod": 1500.0, "dDuration": 1500.0}
+    depth = {"eType": 4, "uLoopPars": {"uiCount": z, "dZStep": 0.5}}
+    told = {
+        "ImageAttributes!": {
+            "uiWidth": width, "uiWidthBytes": width * c * 2, "uiHeight": height, "uiComp": c, "uiBpcInMemory": 16,
+            "uiBpcSignificant": 16, "uiSequenceCount": t * z, "eCompression": 2,
+        },
+        "ImageMetadataSeq|0!": {
+            "bCalibrated": 1, "dCalibration": 0.2, "sPicturePlanes": {"uiCount": c, "sPlaneNew": planes},
+        },
+        "ImageMetadata!": {"eType": 1, "uLoopPars": time, "ppNextLevelEx": {"i0000000000": depth}},
+    }  # fmt: skip
+    chunks = {name: xml("variant", tree).encode() for name, tree in told.items()}
+    chunks["CustomData|AcqTimesCache!"] = np.arange(t * z, dtype=np.float64).tobytes()
+    for number in range(t * z):  # the channels of a pixel are beside one another, behind 8 bytes of the time
+        frame = np.moveaxis(STACK[number // z, :, number % z], 0, -1)
+        chunks[f"ImageDataSeq|{number}!"] = bytes(8) + frame.tobytes()
+    places = b""
+    with open(path, "wb") as file:
+
+        def chunk(name, data, reserved):
+            begin = file.tell()
+            file.write(struct.pack("<IIQ", 0x0ABECEDA, reserved, len(data)) + name.ljust(reserved, b"\0") + data)
+            file.write(bytes(-file.tell() % 4096) if reserved > 32 else b"")
+            return begin
+
+        chunk(b"ND2 FILE SIGNATURE CHUNK NAME01!", b"Ver2.1".ljust(64, b"\0"), 32)
+        for name, data in chunks.items():
+            places += name.encode() + struct.pack("<QQ", chunk(name.encode(), data, 4072), len(data))
+        end = b"ND2 CHUNK MAP SIGNATURE 0000001!" + struct.pack("<Q", file.tell())
+        chunk(b"ND2 FILEMAP SIGNATURE NAME 0001!", places + end, 32)
+
+
+def test_an_nd2_file(models, tmp_path, capsys):
+    """Made here: no writer is known."""
+    pytest.importorskip("bioio_nd2", reason="bioio-nd2, extra `microscopy`, reads ND2 files")
+    write_nd2(tmp_path / "a.nd2")
+    with result_of(tmp_path / "a.nd2", models, capsys) as result:
+        (series,) = result.series
+        assert series.axes == "TZCYX"
+        np.testing.assert_array_equal(series.asarray(), 65535 - STACK.swapaxes(1, 2), strict=True)
+        for told in ('Name="DAPI"', 'Name="GFP"', 'SizeX="0.2"', 'SizeZ="0.5"', 'TimeIncrement="1.5"'):
+            assert told in result.ome_metadata
+
+
 def write_lif(path):
     """Planes of STACK[0] after Leica's public description: a header of XML, then one block of memory for the image."""
     channels = "".join(

@@ -7,17 +7,15 @@ import pytest
 import tifffile
 from test_tiff_types import write_packed
 
-import n2n_tf
 from n2n_tf.cli.main import main
-from n2n_tf.config import RunError
+from n2n_tf.config import RunError, build_config
 from n2n_tf.data.images import Images, find_images
 from n2n_tf.data.sources import source_from_json
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.readers import pages, read
 from n2n_tf.formats.tiff.nodata import apart
-from n2n_tf.inference import range_of
+from n2n_tf.training.data import find_data
 from n2n_tf.value_range import ValueRange
-from tests.runs import SMALL
 
 RNG = np.random.default_rng(0)
 NODATA = 42113
@@ -161,13 +159,12 @@ def test_white_is_zero_in_twelve_bits(models, tmp_path):
 
 
 def test_training_on_packed_bits(tmp_path):
-    (tmp_path / "set").mkdir()
     for number in range(2):
-        twelve(tmp_path / "set" / f"{number}.tif")
-    settings = {**SMALL, "epochs": 1, "channels": 1, "noise": "none", "range": "dtype"}
-    n2n_tf.train(n2n_tf.config.build_config({"data": [str(tmp_path / "set")], **settings}), tmp_path / "run")
-    assert range_of(n2n_tf.inference.load_denoiser(tmp_path / "run")) == ValueRange(0, 4095)
-    saved = json.loads((tmp_path / "run" / "images.json").read_text())["training"]
+        twelve(tmp_path / f"{number}.tif")
+    settings = {"data": [str(tmp_path)], "channels": 1, "noise": "none", "range": "dtype", "patch_size": 64}
+    training, held_out = find_data(build_config(settings))
+    assert training.value_range == held_out.value_range == ValueRange(0, 4095)
+    saved = json.loads(json.dumps(training.to_json()))
     assert source_from_json(saved, 1).limits == ValueRange(0, 4095)
     saved["pages"] = [page[:7] for page in saved["pages"]]  # of an earlier version
     assert source_from_json(saved, 1).limits is None
