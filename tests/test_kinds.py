@@ -21,6 +21,8 @@ from n2n_tf.training.run import train
 from n2n_tf.value_range import ValueRange
 from tests.runs import small
 
+pytestmark = pytest.mark.usefixtures("two_layers")
+
 RNG = np.random.default_rng(0)
 
 

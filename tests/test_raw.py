@@ -219,10 +219,11 @@ def test_raw_files_bring_their_own_defaults(tmp_path):
 
 
 @pytest.mark.parametrize("pattern", ["RGGB", "GBRG"])
-def test_train_denoise_and_read_it_back(pattern, tmp_path, capsys):
+def test_train_denoise_and_read_it_back(pattern, two_layers, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     whole = write_dng(tmp_path / "in" / "a.dng", pattern, (129, 150))
-    options = ["--features", "4", "--patch-size", "64", "--batch-size", "2", "--epochs", "1", "--steps-per-epoch", "2"]
+    options = ["--network", "two_layers", "--features", "4", "--patch-size", "64", "--batch-size", "2"]
+    options += ["--epochs", "1", "--steps-per-epoch", "2"]
     run = str(tmp_path / "run")
     assert main(["train", "--data", str(tmp_path / "in"), "--noise", "none", *options, "--output", run]) == 0
     assert (tmp_path / "run" / "samples" / "before_after.png").is_file()

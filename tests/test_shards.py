@@ -22,6 +22,8 @@ from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.noise import Gaussian
 from n2n_tf.training.divergence import StopAtNaN
 
+pytestmark = pytest.mark.usefixtures("two_layers")
+
 SIDE = 64
 COUNTS = (5, 3, 4, 7, 1, 4)  # crops of the shards to train on
 CONFIG = Config(data=("x",), noise="none", channels=4, flips=False, patch_size=64, batch_size=4, seed=3)
@@ -235,6 +237,8 @@ def test_damage_is_found_before_the_run(folder, change, message):
 
 
 OPTIONS = [
+    "--network",
+    "two_layers",
     "--features",
     "4",
     "--no-flips",

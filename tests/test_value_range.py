@@ -20,6 +20,8 @@ from n2n_tf.networks import NETWORKS
 from n2n_tf.value_range import ValueRange, filled, misfit, robust_range
 from tests.runs import SMALL, small
 
+pytestmark = pytest.mark.usefixtures("two_layers")
+
 RNG = np.random.default_rng(0)
 TWELVE = ValueRange(96.0, 4000.0)
 TYPES = ["int8", "uint8", "int16", "uint16", "int32", "uint32", "float16", "float32", "float64"]
