@@ -9,7 +9,8 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
-PYTEST = bin/python -m pytest -n 2 --dist loadfile $(TESTS)
+# in the order of tests/conftest.py: left alone, xdist begins files of few tests last, however long they take
+PYTEST = bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 LOWEST = tensorflow==2.18.0 tensorflow-serving-api==2.18.0 tensorboard==2.18.0 keras==3.12.4
 
 .PHONY: train test test-oldest test-addons bench lint clean

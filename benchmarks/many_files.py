@@ -61,11 +61,12 @@ def make(folder: Path, count: int) -> None:
 def measured(folder: str) -> dict[str, float]:
     """Seconds and megabytes of what a run does before its first step; of a resumed one too."""
     with quiet_import():
-        from n2n_tf.config import Config
         from n2n_tf.data.pipeline import training_batches
+        from n2n_tf.training.build import build_recipe
+        from n2n_tf.training.config import config_from
         from n2n_tf.training.data import find_data
         from n2n_tf.training.rundir import RunDirectory
-    config = Config(data=(folder,), noise="none", patch_size=64)
+    config = config_from({"data": [folder], "noise": "none", "patch_size": 64})
     times, before = {}, resident()
     began = time.perf_counter()
 
@@ -82,11 +83,11 @@ def measured(folder: str) -> dict[str, float]:
         directory.create(config, training, held_out, {})
         done("write the list, s")
         size = directory.images.stat().st_size / 1e6
-        again, _ = directory.open(config, {})
+        again, _ = directory.open(3, {})
         done("resume: read it, s")
     assert again.pages == training.pages
     began = time.perf_counter()
-    batches = iter(training_batches(training, None, config, first_step=10**7))
+    batches = iter(training_batches(training, build_recipe(config), first_step=10**7))
     next(batches)
     done("first batch, s")
     for _ in range(100):

@@ -21,13 +21,13 @@ with quiet_import():
     import numpy as np
     from PIL import Image
 
-    from n2n_tf.config import config_from
     from n2n_tf.data.images import find_images
     from n2n_tf.data.pairs import find_pairs
     from n2n_tf.evaluation.protocol import Case, Float, Paper, TestSet, evaluate
     from n2n_tf.inference import Denoiser
     from n2n_tf.noise import Gaussian
-    from n2n_tf.training.run import resume, train
+    from n2n_tf.training.begin import resume, train
+    from n2n_tf.training.config import config_from
 
 TASKS: dict[str, dict[str, Any]] = {
     "σ 25": {"noise": "gaussian", "sigma": [25.0]},

@@ -17,17 +17,17 @@ IMAGES, CROPS = 64, 2000
 
 def rates() -> dict[str, float]:
     """By source, with Gaussian noise; and of the bare loop that decodes as many images on all cores."""
-    from n2n_tf.config import Config
     from n2n_tf.data import prepare
     from n2n_tf.data.images import find_images
     from n2n_tf.data.manifest import TRAIN
-    from n2n_tf.data.pipeline import training_batches
+    from n2n_tf.data.pipeline import Recipe, training_batches
+    from n2n_tf.data.settings import CropSettings
     from n2n_tf.data.shard_writer import Writer
     from n2n_tf.data.shards import open_shards
     from n2n_tf.formats import readers
     from n2n_tf.noise import Gaussian
 
-    config, noise = Config(noise="gaussian", patch_size=CROP, batch_size=BATCH), Gaussian(25 / 255)
+    recipe = Recipe(CropSettings(patch_size=CROP, batch_size=BATCH), Gaussian(25 / 255), seed=0)
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind in ("JPEG", "PNG"):
@@ -35,7 +35,7 @@ def rates() -> dict[str, float]:
             for number, photo in zip(range(IMAGES), itertools.cycle(photos()), strict=False):
                 photo.save(Path(folder) / kind / f"{number:03d}.{kind.lower()}")
             images = find_images([f"{folder}/{kind}"], 3)
-            found[kind] = rate(training_batches(images, noise, config))
+            found[kind] = rate(training_batches(images, recipe))
             found[f"{kind}, bare decode loop"] = decoded(
                 lambda number, images=images: readers.read(images.pages[number])
             )
@@ -43,7 +43,7 @@ def rates() -> dict[str, float]:
         with Writer(f"{folder}/shards", {"side": 256, "channels": 3, "dtype": "uint8"}, {}, 256) as writer:
             for source in sources:
                 writer.add(source)
-        found["shards of 256×256"] = rate(training_batches(open_shards(f"{folder}/shards", TRAIN), noise, config))
+        found["shards of 256×256"] = rate(training_batches(open_shards(f"{folder}/shards", TRAIN), recipe))
     return found
 
 

@@ -18,12 +18,14 @@ with quiet_import():
     import keras
     import numpy as np
 
-    from n2n_tf.config import PRESETS, config_from, lookup
+    from n2n_tf.config import lookup
     from n2n_tf.data.images import find_images
     from n2n_tf.evaluation.protocol import Paper, TestSet, evaluate
     from n2n_tf.inference import Denoiser
     from n2n_tf.noise import Gaussian
-    from n2n_tf.training.run import resume, train
+    from n2n_tf.training.begin import resume, train
+    from n2n_tf.training.config import config_from
+    from n2n_tf.training.presets import PRESETS
 
 COMMON = {
     "noise": "gaussian",

@@ -22,13 +22,13 @@ with quiet_import():
     import sidd_form
     import tensorflow as tf
 
-    from n2n_tf.config import Config
     from n2n_tf.data import prepare
     from n2n_tf.data.manifest import COMPRESSION, TRAIN
     from n2n_tf.data.pipeline import training_batches
     from n2n_tf.data.shard_writer import Writer
     from n2n_tf.data.shards import open_shards
-    from n2n_tf.training.build import build_model
+    from n2n_tf.training.build import build_model, build_recipe
+    from n2n_tf.training.config import config_from
 
 STEPS, BATCHES = 20, 400
 
@@ -58,9 +58,9 @@ def measured(photo: str, images: int, folder: Path) -> dict[str, float]:
     writer = Writer(str(folder / "shards"), {"side": 256, "channels": 4, "dtype": "float32"}, {}, 128)
     rates = {"prepare": rate(lambda: sum(writer.add(source) for source in sources))}
 
-    config = Config(data=("shards",), noise="none", channels=4, patch_size=128, epochs=1)
+    config = config_from({"data": ["shards"], "noise": "none", "channels": 4, "patch_size": 128, "epochs": 1})
     shards = open_shards(str(folder / "shards"), TRAIN)
-    batches = iter(training_batches(shards, None, config))
+    batches = iter(training_batches(shards, build_recipe(config)))
     batch = next(batches)
     rates["reader"] = rate(lambda: sum(len(noisy) for (noisy,) in itertools.islice(batches, BATCHES)))
     paths = [f"{shards.folder}/{name}" for name in shards.counts]
@@ -70,7 +70,7 @@ def measured(photo: str, images: int, folder: Path) -> dict[str, float]:
     step = tf.function(model.train_step)
     step(batch)
     times = [1 / rate(lambda: step(batch)["loss"].numpy() is not None) for _ in range(STEPS)]
-    rates["train step"] = config.batch_size / statistics.median(times)
+    rates["train step"] = config.crops.batch_size / statistics.median(times)
     return rates
 
 

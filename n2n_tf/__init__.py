@@ -30,10 +30,10 @@ _HOMES = {
     "ValueRange": "n2n_tf.value_range",
     "denoise_files": "n2n_tf.tasks.denoise_files",
     "evaluate": "n2n_tf.tasks.evaluate",
-    "Config": "n2n_tf.config",
-    "build_config": "n2n_tf.config",
-    "train": "n2n_tf.training.run",
-    "resume": "n2n_tf.training.run",
+    "Config": "n2n_tf.training.config",
+    "build_config": "n2n_tf.training.presets",
+    "train": "n2n_tf.training.begin",
+    "resume": "n2n_tf.training.begin",
 }
 __all__ = ["__version__", *_HOMES]
 

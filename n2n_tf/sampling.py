@@ -6,8 +6,11 @@ the noise is independent between pixels: a noisy pair for Noise2Noise, from one 
 """
 
 import functools
+import itertools
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -46,7 +49,7 @@ def draw_choice(shape: Sequence[int | tf.Tensor], seed: tf.Tensor, k: int = 2) -
     return tf.random.stateless_uniform([batch, height // k, width // k], seed, 0, len(neighbor_pairs(k)), tf.int32)
 
 
-def sub_sample(image: tf.Tensor, choice: tf.Tensor, k: int = 2) -> tuple[tf.Tensor, tf.Tensor]:
+def sub_sample(image: tf.Tensor, choice: tf.Tensor, k: int = 2) -> tuple[tf.Tensor, ...]:
     """Apply a sub-sampler: g1(image), g2(image).
 
     All channels of a pixel go together, so every channel shares the draw.
@@ -61,6 +64,102 @@ def sub_sample(image: tf.Tensor, choice: tf.Tensor, k: int = 2) -> tuple[tf.Tens
 
     Source: paper section 4.1, steps 1-3, and Figure 2.
     """
+    return _gathered(image, tf.gather(neighbor_pairs(k), choice), k)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A sub-sampler G = (g1, g2): draws, applies, and says what sides it needs.
+
+    Args:
+        k: side of a cell in pixels.
+    """
+
+    k: int = 2
+
+    @property
+    def divides(self) -> int:
+        """What the sides of images are divided by."""
+        return self.k
+
+    def draw(self, shape: Sequence[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+        """What each cell gives, as `draw_choice`, for images of this shape."""
+        raise NotImplementedError
+
+    def __call__(self, image: tf.Tensor, choice: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """g1(image), g2(image), as `sub_sample`."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, int]:
+        return asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, int]) -> "Sampler":
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("n2n_tf")
+@dataclass(frozen=True)
+class Neighbors(Sampler):
+    """The paper's sub-sampler: in every cell an own draw of two neighbors.
+
+    Args:
+        k: side of a cell in pixels.
+        distance: pixels between neighbors. Where noise is shared over `distance - 1` pixels: the image is first taken
+            apart into distance² images of every `distance`-th pixel, which follow each other in the batch.
+        targets: 2 gives the other neighbor of g1's pixel too, g3: with k = 2 every pixel has two.
+    """
+
+    distance: int = 1
+    targets: int = 1
+
+    @property
+    def divides(self) -> int:
+        """What the sides of images are divided by."""
+        return self.k * self.distance
+
+    def draw(self, shape: Sequence[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+        """As `draw_choice`, for images of this shape."""
+        batch, height, width = shape[:3]
+        apart = self.distance
+        return draw_choice((batch * apart**2, height // apart, width // apart), seed, self.k)
+
+    def __call__(self, image: tf.Tensor, choice: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """g1(image), g2(image) and, with two targets, g3(image)."""
+        pairs = neighbor_pairs(self.k)
+        if self.targets == 2:  # of the pixels 0-3 the neighbors of p are the two that are neither p nor 3 - p
+            pairs = np.column_stack([pairs, 3 - pairs[:, 1]]).astype(np.int32)
+        return _gathered(_taken_apart(image, self.distance), tf.gather(pairs, choice), self.k)
+
+
+@keras.saving.register_keras_serializable("n2n_tf")
+@dataclass(frozen=True)
+class Fixed(Sampler):
+    """The paper's fix-location sub-sampler: two pixels of a cell are drawn once for each image, for all its cells.
+
+    Source: paper section 5.3 and Table 4.
+    """
+
+    def draw(self, shape: Sequence[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+        """int32 [B, H//k, W//k], all equal within an image."""
+        batch, height, width = shape[:3]
+        choice = tf.random.stateless_uniform([batch, 1, 1], seed, 0, self.k**2 * (self.k**2 - 1), tf.int32)
+        return tf.broadcast_to(choice, [batch, height // self.k, width // self.k])
+
+    def __call__(self, image: tf.Tensor, choice: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """g1(image), g2(image)."""
+        pairs = np.array(list(itertools.permutations(range(self.k**2), 2)), np.int32)
+        return _gathered(image, tf.gather(pairs, choice), self.k)
+
+
+def shape_of(image: tf.Tensor) -> list[int | tf.Tensor]:
+    """The shape, static where it is known: XLA needs it so."""
+    dynamic = tf.shape(image)
+    return [dynamic[i] if size is None else size for i, size in enumerate(image.shape)]
+
+
+def _gathered(image: tf.Tensor, pixels: tf.Tensor, k: int) -> tuple[tf.Tensor, ...]:
+    """Of each k×k cell some pixels, by their numbers in it, int32 [B, H//k, W//k, N]: N images."""
     batch, height, width, channels = shape_of(image)
     rows, columns = height // k, width // k
     cell = (  # flat index of each cell's first pixel                     [B, H//k, W//k]
@@ -68,16 +167,16 @@ def sub_sample(image: tf.Tensor, choice: tf.Tensor, k: int = 2) -> tuple[tf.Tens
         + tf.range(rows)[:, None] * (k * width)
         + tf.range(columns) * k
     )
-    pair = tf.gather(neighbor_pairs(k), choice)  #                        [B, H//k, W//k, 2]
-    pixel = cell[..., None] + pair // k * width + pair % k
-    pixels = tf.reshape(image, [batch * height * width, channels])
-    return (
-        tf.gather_nd(pixels, pixel[..., 0, None]),
-        tf.gather_nd(pixels, pixel[..., 1, None]),
-    )
+    index = cell[..., None] + pixels // k * width + pixels % k
+    flat = tf.reshape(image, [batch * height * width, channels])
+    return tuple(tf.gather_nd(flat, each[..., None]) for each in tf.unstack(index, axis=-1))
 
 
-def shape_of(image: tf.Tensor) -> list[int | tf.Tensor]:
-    """The shape, static where it is known: XLA needs it so."""
-    dynamic = tf.shape(image)
-    return [dynamic[i] if size is None else size for i, size in enumerate(image.shape)]
+def _taken_apart(image: tf.Tensor, apart: int) -> tf.Tensor:
+    """[B, H, W, C] -> [B·apart², H//apart, W//apart, C]: one image of each offset, those of an image together."""
+    if apart == 1:
+        return image
+    batch, height, width, channels = shape_of(image)
+    rows, columns = height // apart, width // apart
+    image = tf.reshape(image[:, : rows * apart, : columns * apart], [batch, rows, apart, columns, apart, channels])
+    return tf.reshape(tf.transpose(image, [0, 2, 4, 1, 3, 5]), [batch * apart**2, rows, columns, channels])

@@ -97,6 +97,13 @@ def told_range(told: Told) -> ValueRange | str | None:
     return told if told is None or isinstance(told, str) else ValueRange(*told)
 
 
+def by_rule(told: ValueRange | str | None, image: np.ndarray, limits: ValueRange | None = None) -> ValueRange | None:
+    """What a checked range is for an image; `limits` are all values of its type that it can have, if it is not all."""
+    if told == "dtype" and limits:
+        return limits
+    return RULES[told](image) if isinstance(told, str) else told
+
+
 def misfit(image: np.ndarray, value_range: ValueRange | None) -> ValueRange | None:
     """Where an image's pixels lie, if that is so far from a range that they are likely in other units.
 
@@ -113,6 +120,12 @@ def misfit(image: np.ndarray, value_range: ValueRange | None) -> ValueRange | No
     low, high = value_range.low - value_range.span, value_range.high + value_range.span
     alike = 1 / OTHER_UNITS < found.span / value_range.span < OTHER_UNITS
     return None if alike and found.high > low and found.low < high else found
+
+
+def is_blank(image: np.ndarray) -> bool:
+    """Whether all pixels are equal, or none is a number: there is no noise to learn from."""
+    first = image.flat[0]
+    return bool((image == first).all()) or (image.dtype.kind == "f" and not np.isfinite(image).any())
 
 
 def filled(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -148,6 +161,6 @@ def filled(image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 def _some_pixels(image: np.ndarray) -> np.ndarray:
     """At most about `MOST_PIXELS` numbers, evenly spaced."""
-    flat = image.reshape(-1)
+    flat = image.compressed() if isinstance(image, np.ma.MaskedArray) else image.reshape(-1)
     some = flat[:: -(-flat.size // MOST_PIXELS) or 1].astype(np.float64)
     return some[np.isfinite(some)]

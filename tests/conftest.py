@@ -1,6 +1,6 @@
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+# Files that take longest: begun last, one process would wait for the other.
+FIRST = ("workers", "server", "export", "neighbor2neighbor", "staying_up", "value_range", "run", "networks", "ending")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; xdist gives them out in this order, see the Makefile."""
+    places = {f"test_{name}.py": place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(FIRST)))
 
 
 @pytest.fixture(autouse=True)
@@ -19,6 +27,17 @@ def _logging_as_a_library():
     yield
     logger = logging.getLogger("n2n_tf")
     logger.handlers, logger.propagate = [], True
+
+
+@pytest.fixture(scope="module")
+def two_layers() -> Iterator[None]:
+    """Runs can train `network` two_layers, which `SMALL` names."""
+    from n2n_tf.networks import NETWORKS
+    from tests.runs import two_layers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(NETWORKS, "two_layers", two_layers)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -62,16 +81,28 @@ def negative(channels: int) -> keras.Model:
     return keras.Model(image, keras.layers.Rescaling(-1.0, 1.0)(image))
 
 
+def far(channels: int) -> keras.Model:
+    """A denoiser of few layers with the U-Net's cell and reach: 32 and 128 pixels, the farthest as weighty as any."""
+    random = np.random.default_rng(channels)
+    image = keras.Input((None, None, channels))
+    x = keras.layers.Conv2D(4, 7, padding="same", activation="relu")(keras.layers.MaxPooling2D(32)(image))
+    x = keras.layers.Conv2DTranspose(4, 32, strides=32)(x)
+    x = keras.layers.Concatenate()([image, x])
+    network = keras.Model(image, keras.layers.Conv2D(channels, 3, padding="same", name="last")(x))
+    for weight in (weight for weight in network.weights if len(weight.shape) == 4):  # no two alike
+        inputs = np.prod(weight.shape[:3]) if weight.shape[0] < 32 else weight.shape[3]
+        kernel = random.normal(0, 1 / np.sqrt(inputs), weight.shape)
+        weight.assign(kernel - kernel.mean((0, 1)))  # what is constant leaves no trace: results are about the bias
+    network.get_layer("last").bias.assign(np.full(channels, 0.5))
+    return network
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory) -> tuple[keras.Model, Path]:
-    """A small network of lively weights, and the folder with its export, n2n/1."""
+    """A network whose far pixels matter, and the folder with its export, n2n/1."""
     from n2n_tf.exporting import export
-    from n2n_tf.networks import unet
 
-    folder, random = tmp_path_factory.mktemp("served"), np.random.default_rng(0)
-    network = unet(3, 4, seed=0)
-    network.get_layer("nin_c").kernel.assign(random.normal(0, 0.3, (1, 1, 8, 3)))
-    network.get_layer("nin_c").bias.assign(np.full(3, 0.4))
+    folder, network = tmp_path_factory.mktemp("served"), far(3)
     network.save(folder / "x.keras")
     export(folder / "x.keras", folder / "n2n", 10**6)
     return network, folder

@@ -1,4 +1,3 @@
-import dataclasses
 import re
 import subprocess
 import sys
@@ -8,11 +7,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from n2n_tf.cli.flags import in_flags
 from n2n_tf.cli.main import COMMANDS, main
-from n2n_tf.config import Config, gist
+from n2n_tf.config import gist, named
+from n2n_tf.networks import NETWORKS
+from n2n_tf.training.config import Config
 from n2n_tf.training.rundir import RunDirectory
+from tests.runs import ROOT, two_layers
 
-ROOT = Path(__file__).parents[1]
 TINY = ["--features", "4", "--patch-size", "64", "--batch-size", "2", "--epochs", "1", "--steps-per-epoch", "2"]
 
 
@@ -22,6 +24,13 @@ def train(*arguments):
         return main(["train", *TINY, "--noise", "gaussian", *map(str, arguments)])
     except SystemExit as leaving:
         return leaving.code
+
+
+@pytest.fixture
+def quickly(monkeypatch):
+    """Flags of a run whose graphs are made in no time."""
+    monkeypatch.setitem(NETWORKS, "two_layers", two_layers)
+    return ["--network", "two_layers"]
 
 
 @pytest.mark.parametrize(
@@ -37,9 +46,9 @@ def train(*arguments):
         (["--patch-size", "100"], "--patch-size 100: wanted a multiple of 64"),
         (["--network", "unit"], "wanted one of dncnn, residual_unet, rrg, unet; did you mean 'unet'?"),
         (["--init", "zero"], "init: 'zero' is not known; wanted one of authors, default"),
-        (["--method", "noise2void"], "--method: 'noise2void' is not known; wanted one of neighbor2neighbor"),
+        (["--method", "noise2vide"], "--method: 'noise2vide' is not known; wanted one of n2c"),
         (["--optimizer", "adamm"], "did you mean 'adam'?"),
-        (["--gamma-schedule", "rampe"], "--gamma-schedule: 'rampe' is not known"),
+        (["--gamma-schedule", "rampe"], "argument --gamma-schedule: invalid choice: 'rampe'"),
         (["--strategy", "all"], "argument --strategy: invalid choice: 'all'"),
         (["--preset", "slow"], "argument --preset: invalid choice: 'slow'"),
         (["--config", "missing.toml"], "--config missing.toml: cannot be read: No such file or directory"),
@@ -74,7 +83,7 @@ def test_no_usable_image_is_status_1_with_each_reason(kind, capsys, tmp_path):
     error = capsys.readouterr().err
     expected = {
         "empty folder": "no file with the suffix of an image",
-        "text files": "not a PNG, JPEG, BMP, GIF, WebP, TIFF, camera raw file",
+        "text files": "not a PNG, JPEG, BMP, GIF, WebP, TIFF, camera raw, Zeiss CZI",
         "too small": "32×32 pixels, smaller than the 64×64 needed",
         "all truncated": "cannot be decoded",
         "gray": "1 channel(s), wanted 3; train with --channels 1 for such images",
@@ -83,11 +92,11 @@ def test_no_usable_image_is_status_1_with_each_reason(kind, capsys, tmp_path):
     assert "Traceback" not in error
 
 
-def test_a_truncated_image_among_good_ones_is_skipped_and_listed(photos, capsys, tmp_path):
+def test_a_truncated_image_among_good_ones_is_skipped_and_listed(photos, quickly, capsys, tmp_path):
     cut = photos / "cut.png"
     Image.effect_noise((128, 128), 50).convert("RGB").save(cut)
     cut.write_bytes(cut.read_bytes()[:5000])
-    assert train("--data", photos, "--steps-per-epoch", 20, "--output", tmp_path / "run") == 0
+    assert train(*quickly, "--data", photos, "--steps-per-epoch", 20, "--output", tmp_path / "run") == 0
     out, error = capsys.readouterr()
     assert error.count("1 files were skipped:") == 1
     assert f"{cut}: cannot be decoded" in error
@@ -95,10 +104,10 @@ def test_a_truncated_image_among_good_ones_is_skipped_and_listed(photos, capsys,
     assert f"before and after: {tmp_path}/run/samples/before_after.png" in out
 
 
-def test_an_output_with_a_run_is_refused(photos, capsys, tmp_path):
-    assert train("--data", photos, "--output", tmp_path / "run") == 0
+def test_an_output_with_a_run_is_refused(photos, quickly, capsys, tmp_path):
+    assert train(*quickly, "--data", photos, "--output", tmp_path / "run") == 0
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
-    assert train("--data", photos, "--output", tmp_path / "run") == 2
+    assert train(*quickly, "--data", photos, "--output", tmp_path / "run") == 2
     assert "holds a run already; continue it with --resume" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
 
@@ -135,15 +144,15 @@ sys.exit(main({["train", *TINY, "--noise", "gaussian", "--data", str(photos), "-
 def test_help_shows_every_default(capsys):
     assert train("--help") == 0
     text = " ".join(capsys.readouterr().out.split())
-    for field in dataclasses.fields(Config):
+    for field in named(Config).values():
         assert f"--{field.name.replace('_', '-')} " in text
-        if field.default not in (None, ()):
+        if field.default not in (None, (), ""):
             value = field.default if isinstance(field.default, tuple) else (field.default,)
-            shown = " ".join(field.metadata["help"].replace("%%", "%").split())
+            shown = " ".join(in_flags(field.metadata["help"]).replace("%%", "%").split())
             assert f"{shown} (default: {' '.join(map(str, value))})" in text
 
 
-def test_images_that_all_break_during_the_run_are_one_error(photos, capsys, tmp_path, monkeypatch):
+def test_images_that_all_break_during_the_run_are_one_error(photos, quickly, capsys, tmp_path, monkeypatch):
     """Inside tf.data TensorFlow makes an exception of its own of it."""
 
     def create_and_break(directory, *arguments):
@@ -153,7 +162,7 @@ def test_images_that_all_break_during_the_run_are_one_error(photos, capsys, tmp_
 
     create = RunDirectory.create
     monkeypatch.setattr(RunDirectory, "create", create_and_break)
-    assert train("--data", photos, "--output", tmp_path / "run") == 1
+    assert train(*quickly, "--data", photos, "--output", tmp_path / "run") == 1
     error = capsys.readouterr().err
     assert "error: none of the images can be read" in error
     assert "00.jpg: the file is empty" in error

@@ -5,7 +5,6 @@ import json
 
 import keras
 import pytest
-from runs import small
 
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError
@@ -13,6 +12,9 @@ from n2n_tf.data.images import find_images
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.records import read_report
 from n2n_tf.training.rundir import RunDirectory
+from tests.runs import small
+
+pytestmark = pytest.mark.usefixtures("two_layers")
 
 GARBAGE = [
     b"", b"[]", b"null", b"7", b'"text"', b"{}", b"{", b"\xff\xfe\x00", b"\0" * 100, b"[" * 99999, b'{"a":' * 99999,

@@ -7,16 +7,19 @@ import sys
 import textwrap
 
 import pytest
-from runs import flags, until
 
 from n2n_tf.config import RunError
 from n2n_tf.ownership import NAME, owned
+from tests.runs import ROOT, flags, until
 
 WITHIN = 20  # seconds to exit in
 
 SLOW = """
     import sys, time
     from n2n_tf.formats import readers
+    from n2n_tf.networks import NETWORKS
+    from tests.runs import two_layers
+    NETWORKS["two_layers"] = two_layers
     read = readers.read
     def slow(page):
         time.sleep(0.3)
@@ -32,7 +35,7 @@ def start(photos, output, **settings):
     command = ["train", *flags(photos, epochs=50, steps_per_epoch=100, **settings), "--output", str(output)]
     source = [sys.executable, "-c", textwrap.dedent(SLOW)]
     return subprocess.Popen(
-        [*source, *command], stderr=subprocess.PIPE, text=True,
+        [*source, *command], stderr=subprocess.PIPE, text=True, cwd=ROOT,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in the background
     )  # fmt: skip
 

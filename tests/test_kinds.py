@@ -10,16 +10,19 @@ from PIL import Image
 from test_raw import write_dng
 
 from n2n_tf.cli.main import main
-from n2n_tf.config import RunError, UsageError, build_config
-from n2n_tf.config.training import config_from
+from n2n_tf.config import RunError, UsageError
 from n2n_tf.data.images import find_images
 from n2n_tf.evaluation.pictures import comparison, developed, side_by_side
 from n2n_tf.exporting.signatures import signatures
 from n2n_tf.formats import readers
 from n2n_tf.inference import Denoiser, in_range, kind_of_network, load_denoiser
-from n2n_tf.training.run import train
+from n2n_tf.training.begin import train
+from n2n_tf.training.config import config_from
+from n2n_tf.training.presets import build_config
 from n2n_tf.value_range import ValueRange
 from tests.runs import small
+
+pytestmark = pytest.mark.usefixtures("two_layers")
 
 RNG = np.random.default_rng(0)
 
@@ -54,13 +57,14 @@ def test_the_kind_of_a_run(tmp_path, files, given, kind, channels):
     for file in files:
         (tmp_path / file).touch()
     config = build_config({"data": [str(tmp_path)], "noise": "none", **given})
+    saved, config = config.to_json(), config.images
     assert (config.image_kind, config.channels, config.is_mosaic) == (kind, channels, kind == "mosaic")
-    assert config_from(json.loads(config.to_json())).image_kind == kind  # as a run reads it again
+    assert config_from(json.loads(saved)).images.image_kind == kind  # as a run reads it again
 
 
 @pytest.mark.parametrize("given", [{"kind": "gray", "channels": 3}, {"kind": "channels", "channels": 3}])
 def test_kinds_of_other_counts(given):
-    with pytest.raises(UsageError, match="--kind"):
+    with pytest.raises(UsageError, match="`kind`"):
         build_config({"data": ["x"], "noise": "none", **given})
 
 
@@ -69,14 +73,14 @@ def test_settings_of_earlier_runs_tell_no_kind(channels, kind):
     saved = json.loads(build_config({"data": ["x"], "noise": "none", "channels": channels}).to_json())
     for name in ("kind", "channel", "range"):
         del saved[name]
-    assert config_from(saved).image_kind == kind
+    assert config_from(saved).images.image_kind == kind
 
 
 @pytest.mark.parametrize(("told", "kind"), [("channels", "channels"), ("mosaic", "mosaic"), (None, "mosaic")])
 def test_prepared_crops_tell_their_kind(tmp_path, told, kind):
     manifest = {"channels": 4, **({"kind": told} if told else {})}
     (tmp_path / "shards.json").write_text(json.dumps(manifest))
-    assert build_config({"data": [str(tmp_path)], "noise": "none", "channels": 4}).image_kind == kind
+    assert build_config({"data": [str(tmp_path)], "noise": "none", "channels": 4}).images.image_kind == kind
 
 
 # images
@@ -97,7 +101,7 @@ def test_four_channels_are_no_mosaic(tmp_path):
 
 def test_raw_files_are_mosaics(tmp_path):
     write_dng(tmp_path / "a.dng")
-    assert build_config({"data": [str(tmp_path)], "noise": "none"}).image_kind == "mosaic"
+    assert build_config({"data": [str(tmp_path)], "noise": "none"}).images.image_kind == "mosaic"
     assert len(find_images([str(tmp_path)], 4, kind="mosaic")) == 1
     with pytest.raises(RunError, match="a raw mosaic; wanted images of kind channels"):
         find_images([str(tmp_path)], 4, kind="channels")
@@ -136,7 +140,7 @@ def test_channels_are_picked_by_name_or_number(tmp_path, caplog, picked, channel
 )
 def test_unknown_channels(tmp_path, name, says):
     write_ome(tmp_path / "a.ome.tif")
-    with pytest.raises(RunError, match=says):
+    with pytest.raises(UsageError, match=says):
         find_images([str(tmp_path)], 1, picked=[name])
 
 

@@ -6,12 +6,22 @@ import sys
 import numpy as np
 import pytest
 
-from n2n_tf.formats import ome_zarr, zarr_place
+from n2n_tf.formats import ome_zarr, zarr_place, zarr_planes
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.pyramid import block_means
 from tests.zarrs import RNG, change, pixels, write_image, zarr
 
 CHUNKS = {"chunks": (1, 1, 16, 32)}
+
+
+def header(path):
+    """The planes of an image."""
+    return zarr_planes.planes(ome_zarr.open_image(path))
+
+
+def omero(document):
+    """What a group's document tells of its channels."""
+    return document["attributes"]["ome"]["omero"] if "attributes" in document else document["omero"]
 
 
 @pytest.mark.parametrize("version", [2, 3])
@@ -20,11 +30,11 @@ def test_planes_and_windows_are_those_that_zarr_reads(version, where, tmp_path):
     path = str(tmp_path / "a.zarr") if where == "disk" else f"memory://{tmp_path.name}.zarr"
     data = pixels(2, 3, 50, 71)
     write_image(path, data, version, "tzyx", **CHUNKS)
-    planes = ome_zarr.header(path)
-    assert [plane.index for plane in planes] == [(t, z) for t in range(2) for z in range(3)]
-    assert {(plane.axes, plane.height, plane.width, plane.dtype) for plane in planes} == {("tz", 50, 71, "uint16")}
-    for plane in planes:
-        np.testing.assert_array_equal(ome_zarr.read_window(plane, 13, 31, 37), data[plane.index][13:50, 31:68])
+    planes = header(path)
+    assert [plane.number for plane in planes] == list(range(6))
+    assert {(p.path, p.height, p.width, p.colors, p.dtype) for p in planes} == {(path, 50, 71, 1, "uint16")}
+    for plane, stored in zip(planes, data.reshape(6, 50, 71), strict=True):
+        np.testing.assert_array_equal(zarr_planes.read_window(plane, 13, 31, 37, 40), stored[13:50, 31:71])
 
 
 @pytest.mark.parametrize("shards", [None, (1, 1, 32, 64)])
@@ -36,25 +46,51 @@ def test_a_window_reads_only_its_chunks(shards, tmp_path):
     for file in (tmp_path / "a.zarr").glob("0/c/**/*"):
         if file.is_file() and str(file.relative_to(tmp_path / "a.zarr")) != mine:
             file.write_bytes(b"damaged")
-    plane = ome_zarr.header(str(tmp_path / "a.zarr"))[1]
-    np.testing.assert_array_equal(ome_zarr.read_window(plane, 50, 70, 12), data[0, 1, 50:62, 70:82])
+    plane = header(str(tmp_path / "a.zarr"))[1]
+    np.testing.assert_array_equal(zarr_planes.read_window(plane, 50, 70, 12, 12), data[0, 1, 50:62, 70:82])
     with pytest.raises(UnusableImageError, match="cannot be decoded"):
-        ome_zarr.read_window(plane, 50, 50, 20)
+        zarr_planes.read_window(plane, 50, 50, 12, 20)
 
 
-@pytest.mark.parametrize(("top", "left", "side"), [(-1, 0, 8), (0, 64, 8), (43, 0, 8), (0, 0, 51), (0, 0, 0)])
-def test_a_window_beyond_the_plane_is_refused(top, left, side, tmp_path):
+@pytest.mark.parametrize(
+    "window", [(-1, 0, 8, 8), (0, 64, 8, 8), (43, 0, 8, 8), (0, 0, 51, 8), (0, 0, 8, 72), (0, 0, 0, 8)]
+)
+def test_a_window_beyond_the_plane_is_refused(window, tmp_path):
     write_image(tmp_path / "a.zarr", pixels(50, 71), chunks=(16, 16))
-    (plane,) = ome_zarr.header(str(tmp_path / "a.zarr"))
-    with pytest.raises(ValueError, match=f"{side}×{side} pixels at {top}, {left}: not all in 50×71"):
-        ome_zarr.read_window(plane, top, left, side)
+    (plane,) = header(str(tmp_path / "a.zarr"))
+    top, left, height, width = window
+    with pytest.raises(ValueError, match=f"{height}×{width} pixels at {top}, {left}: not all in 50×71"):
+        zarr_planes.read_window(plane, *window)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_big_endian_pixels_come_in_the_byte_order_of_the_machine(version, tmp_path):
+    data = pixels(50, 71, dtype=">u2")
+    write_image(tmp_path / "a.zarr", data, version, chunks=(16, 16))
+    (plane,) = header(str(tmp_path / "a.zarr"))
+    window = zarr_planes.read_window(plane, 10, 20, 30, 40)
+    assert (plane.dtype, window.dtype) == ("uint16", np.dtype("uint16"))
+    np.testing.assert_array_equal(window, data[10:40, 20:60])
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_axes_and_names_of_channels(version, tmp_path):
+    path = write_image(tmp_path / "a.zarr", pixels(2, 3, 50, 71), version, "tcyx", chunks=(1, 1, 16, 32))
+    change(path, lambda each: omero(each).update(channels=[{"label": "DAPI"}, {}, {"label": 488}, {"label": "none"}]))
+    axes = zarr_planes.axes(ome_zarr.open_image(str(path)))
+    assert (axes.letters, axes.numbers.tolist()) == ("TC", [[0, 1, 2], [3, 4, 5]])
+    assert axes.channels == ("DAPI", "", "488")
+    for damage in ({"channels": 5}, {"channels": [7]}, {"channels": None}):
+        change(path, lambda each, damage=damage: omero(each).update(damage))
+        assert zarr_planes.axes(ome_zarr.open_image(str(path))).channels == ()
 
 
 def test_reading_loads_no_tensorflow(tmp_path):
     write_image(tmp_path / "a.zarr", pixels(50, 71), chunks=(16, 16))
     code = (
-        "import sys; from n2n_tf.formats import ome_zarr as o;"
-        "o.read_window(o.header(sys.argv[1])[0], 0, 0, 8); assert 'tensorflow' not in sys.modules"
+        "import sys; from n2n_tf.formats import ome_zarr, zarr_planes as z;"
+        "z.read_window(z.planes(ome_zarr.open_image(sys.argv[1]))[0], 0, 0, 8, 8);"
+        "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.zarr")], check=True)
 
@@ -62,7 +98,7 @@ def test_reading_loads_no_tensorflow(tmp_path):
 def test_without_zarr_the_error_names_the_extra(monkeypatch):
     monkeypatch.setattr(zarr_place.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UnusableImageError, match=r"needs zarr and fsspec: pip install n2n-tf\[zarr\]"):
-        ome_zarr.header("a.zarr")
+        header("a.zarr")
 
 
 def array(**changes):
@@ -102,7 +138,7 @@ def test_what_cannot_be_right_is_refused_before_a_pixel_is_read(name, edit, mess
     path = write_image(tmp_path / "a.zarr", pixels(50, 71), 2, levels=2, chunks=(16, 16))
     change(path, edit, name)
     with pytest.raises(UnusableImageError) as error:
-        ome_zarr.header(str(path))
+        header(str(path))
     assert message in str(error.value)
 
 
@@ -110,7 +146,7 @@ def test_chunks_too_large_for_a_window_are_refused(tmp_path):
     path = write_image(tmp_path / "a.zarr", pixels(50, 71), 2, levels=1, chunks=(16, 16))
     change(path, array(chunks=[40000, 40000]), "0/.zarray")
     with pytest.raises(UnusableImageError, match=r"chunks of \(40000, 40000\) pixels; at most 2147483647 bytes"):
-        ome_zarr.header(str(path))
+        header(str(path))
 
 
 @pytest.mark.parametrize(
@@ -133,18 +169,18 @@ def test_version_3_is_held_to_the_same(edit, message, tmp_path):
     path = write_image(tmp_path / "a.zarr", pixels(50, 71), 3, chunks=(16, 16), shards=(32, 32))
     change(path, edit, "0/zarr.json")
     with pytest.raises(UnusableImageError) as error:
-        ome_zarr.header(str(path))
+        header(str(path))
     assert message in str(error.value)
 
 
 def test_nothing_there_and_no_json(tmp_path):
     with pytest.raises(UnusableImageError, match="no Zarr group is there"):
-        ome_zarr.header(str(tmp_path / "nothing"))
+        header(str(tmp_path / "nothing"))
     (tmp_path / "zarr.json").write_text("{")
     with pytest.raises(UnusableImageError, match=r"zarr\.json: no JSON"):
-        ome_zarr.header(str(tmp_path))
+        header(str(tmp_path))
     with pytest.raises(UnusableImageError, match="no way to this URL"):
-        ome_zarr.header("nosuch://a.zarr")
+        header("nosuch://a.zarr")
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])

@@ -10,15 +10,19 @@ import pytest
 import tensorflow as tf
 
 from n2n_tf import compat
-from n2n_tf.config import Config, UsageError
-from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, OPTIMIZERS, build_optimizer, find_optimizer
+from n2n_tf.config import UsageError
+from n2n_tf.methods.settings import Neighbor2NeighborSettings, Setup
+from n2n_tf.noise.settings import NoNoise
+from n2n_tf.training.optimization import OPTIMIZERS, build_optimizer, find_optimizer
+from n2n_tf.training.schedules import SCHEDULES, Halve
+from n2n_tf.training.settings import OptimizerSettings
 
-CONFIG = Config(noise="gaussian", learning_rate=0.1, epochs=10, gamma=2.0)
+WANTED = OptimizerSettings(learning_rate=0.1)
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 1), np.float32)
 
 
 def rates(name, steps, **settings):
-    schedule = LEARNING_RATES[name](dataclasses.replace(CONFIG, **settings), steps)
+    schedule = SCHEDULES[name](**settings).build(0.1, steps)
     return np.array([float(schedule(step)) for step in range(steps)])
 
 
@@ -35,7 +39,11 @@ def test_cosine_rises_over_at_most_a_tenth_and_falls_to_0(warmup, rise):
 
 
 def test_gamma_schedules():
-    ramp, constant = GAMMAS["ramp"](CONFIG, 50), GAMMAS["constant"](CONFIG, 50)
+    setup = Setup(50, 10, 0, NoNoise())
+    network = keras.Sequential([keras.Input((None, None, 1)), keras.layers.Conv2D(1, 1)])
+    ramp, constant = (
+        Neighbor2NeighborSettings(gamma_schedule=name).build(network, setup).gamma for name in ("ramp", "constant")
+    )
     np.testing.assert_allclose([float(ramp(step)) for step in range(50)], np.repeat(np.arange(1, 11) / 5, 5), rtol=1e-6)
     assert constant == 2.0
 
@@ -47,7 +55,7 @@ class Training:
         image = keras.Input((8, 8, 1))
         start = keras.initializers.Constant(0.05)
         self.network = keras.Model(image, keras.layers.Conv2D(1, 3, padding="same", kernel_initializer=start)(image))
-        self.optimizer = build_optimizer(dataclasses.replace(CONFIG, learning_rate=0.01, **settings), 100)
+        self.optimizer = build_optimizer(dataclasses.replace(WANTED, learning_rate=0.01, **settings), 100)
         compat.build(self.optimizer, self.network.trainable_variables)
         self.checkpoint = tf.train.Checkpoint(network=self.network, optimizer=self.optimizer)
 
@@ -65,7 +73,7 @@ class Training:
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_learns_and_goes_on_from_a_checkpoint(name, tmp_path):
-    settings = {"optimizer": name, "learning_rate_schedule": "halve"}
+    settings = {"optimizer": name, "learning_rate_schedule": Halve()}
     one, other = Training(**settings), Training(**settings)
     first = one.steps(8)
     assert first[-1] < first[0]
@@ -85,10 +93,10 @@ def test_settings_reach_the_optimizer(name):
 
 def test_what_an_optimizer_does_not_have_is_said(caplog):
     caplog.set_level("INFO")
-    build_optimizer(dataclasses.replace(CONFIG, optimizer="sgd", epsilon=1e-8), 100)
+    build_optimizer(dataclasses.replace(WANTED, optimizer="sgd", epsilon=1e-8), 100)
     assert "`optimizer` sgd has no `beta_2`, no `epsilon`" in caplog.text
     caplog.clear()
-    build_optimizer(CONFIG, 100)
+    build_optimizer(WANTED, 100)
     assert not caplog.text
 
 

@@ -12,16 +12,24 @@ import tensorflow as tf
 import tifffile
 from PIL import Image
 
-from n2n_tf.config import Config
-from n2n_tf.data import images as images_module
-from n2n_tf.data import pipeline, seeds
-from n2n_tf.data.images import draws_of, find_images
+from n2n_tf.data import numbered, pipeline, seeds
+from n2n_tf.data.images import find_images
+from n2n_tf.data.numbered import draws_of
 from n2n_tf.data.pipeline import crop, flip, held_out_pair, training_batches
 from n2n_tf.data.seeds import derive, shuffled
 from n2n_tf.formats import bayer
 from n2n_tf.noise import Gaussian
+from n2n_tf.training.build import build_recipe
+from n2n_tf.training.config import config_from
 
-CONFIG = Config(data=("x",), noise="gaussian", patch_size=64, batch_size=3, seed=7)
+CONFIG = {"data": ["x"], "noise": "gaussian", "patch_size": 64, "batch_size": 3, "seed": 7}
+
+
+def recipe(noise="as it says", **settings):
+    made = build_recipe(config_from({**CONFIG, **settings}))
+    return made if noise == "as it says" else dataclasses.replace(made, noise=noise)
+
+
 NOISE = Gaussian(0.1)
 RNG = np.random.default_rng(0)
 
@@ -42,28 +50,28 @@ def assert_equal(first, second):
 
 
 def test_batches_are_noisy_clean_pairs(images):
-    for noisy, clean in take(training_batches(images, NOISE, CONFIG), 3):
+    for noisy, clean in take(training_batches(images, recipe()), 3):
         assert noisy.shape == clean.shape == (3, 64, 64, 3)
         assert noisy.dtype == clean.dtype == np.float32
         assert clean.min() >= 0
         assert clean.max() <= 1
         assert abs((noisy - clean).std() - 0.1) < 5 * 0.1 / np.sqrt(2 * clean.size)
-    (only_noisy,) = take(training_batches(images, None, CONFIG), 1)[0]
-    np.testing.assert_array_equal(only_noisy, take(training_batches(images, NOISE, CONFIG), 1)[0][1])
+    (only_noisy,) = take(training_batches(images, recipe(None)), 1)[0]
+    np.testing.assert_array_equal(only_noisy, take(training_batches(images, recipe()), 1)[0][1])
 
 
 @pytest.mark.parametrize("once", [False, True])
 def test_the_same_seed_gives_the_same_batches_whatever_the_parallelism(images, once, monkeypatch):
-    config = dataclasses.replace(CONFIG, noise_once=once)
-    batches = take(training_batches(images, NOISE, config), 6)
+    config = {"noise_once": once}
+    batches = take(training_batches(images, recipe(**config)), 6)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert_equal(take(training_batches(images, NOISE, config), 6), batches)
+    assert_equal(take(training_batches(images, recipe(**config)), 6), batches)
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert_equal(take(training_batches(images, NOISE, config), 6), batches)
-    assert_equal(take(training_batches(images, NOISE, config, first_step=4), 2), batches[4:])  # a resumed run
-    bigger = take(training_batches(images, NOISE, dataclasses.replace(config, batch_size=9)), 2)
+    assert_equal(take(training_batches(images, recipe(**config)), 6), batches)
+    assert_equal(take(training_batches(images, recipe(**config), first_step=4), 2), batches[4:])  # a resumed run
+    bigger = take(training_batches(images, recipe(**config, batch_size=9)), 2)
     assert_equal([[np.concatenate([b[i] for b in batches[:3]]) for i in (0, 1)]], bigger[:1])
-    other = take(training_batches(images, NOISE, dataclasses.replace(config, seed=8)), 1)
+    other = take(training_batches(images, recipe(**config, seed=8)), 1)
     assert np.mean(other[0][1] == batches[0][1]) < 0.5
 
 
@@ -125,8 +133,8 @@ def test_frozen_noise_belongs_to_the_pixel_and_fresh_noise_does_not(tmp_path):
     Image.new("RGB", (64, 64), "gray").save(tmp_path / "one.png")
     images = find_images([str(tmp_path)], 3)
     for once in (True, False):
-        config = dataclasses.replace(CONFIG, noise_once=once, flips=False, batch_size=1)
-        (first, _), (second, _) = take(training_batches(images, NOISE, config), 2)
+        config = {"noise_once": once, "flips": False, "batch_size": 1}
+        (first, _), (second, _) = take(training_batches(images, recipe(**config)), 2)
         assert np.array_equal(first, second) == once
 
 
@@ -135,9 +143,9 @@ def test_frozen_noise_follows_crops_and_flips(tmp_path):
     names = np.arange(80 * 100, dtype=np.uint16).reshape(80, 100)
     Image.fromarray(names).save(tmp_path / "names.png")
     images = find_images([str(tmp_path)], 1)
-    config = dataclasses.replace(CONFIG, channels=1, noise_once=True, batch_size=4)
+    config = {"channels": 1, "noise_once": True, "batch_size": 4}
     seen = {}
-    for noisy, clean in take(training_batches(images, NOISE, config), 5):
+    for noisy, clean in take(training_batches(images, recipe(**config)), 5):
         for name, value in zip(np.rint(clean * 65535).ravel(), noisy.ravel(), strict=True):
             assert seen.setdefault(int(name), value) == value
     assert len(seen) > 64 * 64
@@ -158,10 +166,10 @@ def test_crop_flip_and_noise_of_an_element_draw_with_seeds_of_their_own(flips, i
 
         return called
 
-    monkeypatch.setattr(images_module, "draws_of", spied("crop", draws_of))
+    monkeypatch.setattr(numbered, "draws_of", spied("crop", draws_of))
     monkeypatch.setattr(pipeline, "flip", spied("flip", flip))
-    config = dataclasses.replace(CONFIG, flips=flips)
-    take(training_batches(images, spied("noise", NOISE), config), 4)
+    config = {"flips": flips}
+    take(training_batches(images, recipe(spied("noise", NOISE), **config)), 4)
     made = [seed for seeds in seen.values() for seed in seeds]
     assert [bool(seeds) for seeds in seen.values()] == [True, flips, True]
     assert len(made) >= 4 * 3 * (2 + flips)
@@ -169,11 +177,11 @@ def test_crop_flip_and_noise_of_an_element_draw_with_seeds_of_their_own(flips, i
 
 
 def test_held_out_noise_never_changes(images):
-    pairs = [held_out_pair(images, index, NOISE, CONFIG) for index in (0, 0, 1)]
+    pairs = [held_out_pair(images, index, NOISE, 7) for index in (0, 0, 1)]
     np.testing.assert_array_equal(pairs[0][0], pairs[1][0])
     np.testing.assert_array_equal(pairs[0][1], images.read(0)[0])
     assert pairs[0][0].shape != pairs[2][0].shape
-    noisy, clean = held_out_pair(images, 0, None, CONFIG)
+    noisy, clean = held_out_pair(images, 0, None, 7)
     assert clean is None
     np.testing.assert_array_equal(noisy, images.read(0)[0])
 
@@ -183,11 +191,11 @@ def test_frozen_and_held_out_noise_differ_between_images_seeds_and_each_other(tm
     for name in "ab":
         Image.new("RGB", (64, 64), "gray").save(tmp_path / f"{name}.png")
     images = find_images([str(tmp_path)], 3)
-    configs = [dataclasses.replace(CONFIG, noise_once=True, flips=False, batch_size=2, seed=seed) for seed in (7, 8)]
+    configs = [{"noise_once": True, "flips": False, "batch_size": 2, "seed": seed} for seed in (7, 8)]
     noisy = []
     for config in configs:
-        noisy += [held_out_pair(images, index, NOISE, config)[0] for index in (0, 1)]
-        noisy += list(take(training_batches(images, NOISE, config), 1)[0][0])
+        noisy += [held_out_pair(images, index, NOISE, config["seed"])[0] for index in (0, 1)]
+        noisy += list(take(training_batches(images, recipe(**config)), 1)[0][0])
     assert len(noisy) == 8
     for one, other in itertools.combinations(noisy, 2):
         assert np.abs(one - other).max() > 0.1
@@ -207,10 +215,10 @@ def test_purposes_have_different_seeds():
 
 MEMORY = """
     import functools, re, sys
-    from n2n_tf.config import Config
+    from n2n_tf.data.settings import CropSettings
     from n2n_tf.formats import readers
     from n2n_tf.data.images import find_images
-    from n2n_tf.data.pipeline import training_batches
+    from n2n_tf.data.pipeline import Recipe, training_batches
 
     def peak():
         return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024
@@ -218,8 +226,7 @@ MEMORY = """
     images = find_images([sys.argv[1]], 3)
     if sys.argv[2] == "cached":  # what must not happen
         readers.read = functools.cache(readers.read)
-    config = Config(data=("x",), noise="none", patch_size=64, batch_size=8)
-    batches = iter(training_batches(images, None, config))
+    batches = iter(training_batches(images, Recipe(CropSettings(patch_size=64, batch_size=8), None, 0)))
     before = peak()
     for _ in range(15):
         next(batches)

@@ -83,14 +83,15 @@ def test_raw_files_are_cut_as_planes(pattern, tmp_path):
         np.testing.assert_array_equal(crop, planes[row : row + 64, column : column + 64])
 
 
-def test_held_out_images_are_others(photos, tmp_path, capsys):
+def test_held_out_images_are_others(photos, two_layers, tmp_path, capsys):
     (tmp_path / "val").mkdir()
     Image.new("RGB", (64, 64), "gray").save(tmp_path / "val" / "a.png")
     assert prepare(photos, tmp_path / "out", "--val-data", str(tmp_path / "val")) == 0
     assert list(open_shards(str(tmp_path / "out"), VAL).counts.values()) == [1]
     assert prepare(photos, tmp_path / "other", "--val-data", str(photos / "03.png")) == 2
     assert "03.png is among the images to train on too" in capsys.readouterr().err
-    options = ["--features", "4", "--patch-size", "64", "--batch-size", "2", "--epochs", "1", "--steps-per-epoch", "2"]
+    options = ["--network", "two_layers", "--features", "4", "--patch-size", "64", "--batch-size", "2"]
+    options += ["--epochs", "1", "--steps-per-epoch", "2"]
     run = ["train", "--data", str(tmp_path / "out"), "--noise", "gaussian", *options]
     assert main([*run, "--output", str(tmp_path / "run")]) == 0
     assert "held-out images: noisy 20" in capsys.readouterr().out

@@ -13,12 +13,14 @@ import tifffile
 from PIL import Image
 
 from n2n_tf.cli.main import main
-from n2n_tf.config import Config, UsageError, build_config
+from n2n_tf.config import UsageError
 from n2n_tf.data.images import find_images
 from n2n_tf.evaluation.pictures import developed
 from n2n_tf.formats import bayer, dng, raw, readers, writers
 from n2n_tf.formats.dng_levels import CFA, raw_page
 from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.training.presets import build_config
+from n2n_tf.training.settings import OptimizerSettings
 
 BLACK, WHITE = 512, 4095
 
@@ -208,21 +210,24 @@ def test_several_shots_in_one_file_are_refused(name, tmp_path):
 def test_raw_files_bring_their_own_defaults(tmp_path):
     write_dng(tmp_path / "a.dng")
     config = build_config({"data": [str(tmp_path)], "noise": "none"})
-    assert (config.channels, config.gamma, config.crop_side, config.network) == (4, 1.0, 129, "residual_unet")
-    assert config.learning_rate == Config(noise="gaussian").learning_rate
-    assert build_config({"data": [str(tmp_path / "a.dng")], "noise": "none", "gamma": 3.0}, "paper").gamma == 3.0
+    flat = config.flat
+    assert (flat["channels"], flat["gamma"], flat["network"]) == (4, 1.0, "residual_unet")
+    assert config.crops.side(mosaic=True) == 129
+    assert config.optimizer == OptimizerSettings()
+    assert build_config({"data": [str(tmp_path / "a.dng")], "noise": "none", "gamma": 3.0}, "paper").method.gamma == 3.0
     paper = build_config({"data": [str(tmp_path)], "noise": "none"}, "paper")
-    assert (paper.learning_rate, paper.network) == (1e-4, "unet")
-    assert build_config({"data": [str(tmp_path)], "noise": "none"}, "paper").crop_side == 128
+    assert (paper.optimizer.learning_rate, paper.network.network) == (1e-4, "unet")
+    assert paper.crops.side(mosaic=True) == 128
     assert len(find_images([str(tmp_path)], 4)) == 1
     assert find_images([str(tmp_path)], 4).read(0)[0].shape == (32, 48, 4)
 
 
 @pytest.mark.parametrize("pattern", ["RGGB", "GBRG"])
-def test_train_denoise_and_read_it_back(pattern, tmp_path, capsys):
+def test_train_denoise_and_read_it_back(pattern, two_layers, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     whole = write_dng(tmp_path / "in" / "a.dng", pattern, (129, 150))
-    options = ["--features", "4", "--patch-size", "64", "--batch-size", "2", "--epochs", "1", "--steps-per-epoch", "2"]
+    options = ["--network", "two_layers", "--features", "4", "--patch-size", "64", "--batch-size", "2"]
+    options += ["--epochs", "1", "--steps-per-epoch", "2"]
     run = str(tmp_path / "run")
     assert main(["train", "--data", str(tmp_path / "in"), "--noise", "none", *options, "--output", run]) == 0
     assert (tmp_path / "run" / "samples" / "before_after.png").is_file()
@@ -352,11 +357,11 @@ def test_folders_of_raw_and_other_images_want_to_be_told_apart(tmp_path):
     write_dng(tmp_path / "a.dng")
     (tmp_path / "a.jpg").write_bytes(b"x")
     flags = {"data": [str(tmp_path)], "noise": "none"}
-    with pytest.raises(UsageError, match="holds raw files and others: say --channels 4"):
+    with pytest.raises(UsageError, match="holds raw files and others: say `channels` 4"):
         build_config(flags)
-    assert build_config({**flags, "channels": 4}).gamma == 1.0
-    assert build_config({**flags, "channels": 3}).gamma == 2.0
-    assert build_config({"data": [str(tmp_path / "*.[dD][nN][gG]")], "noise": "none"}).channels == 4
+    assert build_config({**flags, "channels": 4}).method.gamma == 1.0
+    assert build_config({**flags, "channels": 3}).method.gamma == 2.0
+    assert build_config({"data": [str(tmp_path / "*.[dD][nN][gG]")], "noise": "none"}).images.channels == 4
 
 
 @pytest.mark.parametrize("value", [0, BLACK])

@@ -10,17 +10,22 @@ import pytest
 import tensorflow as tf
 
 import n2n_tf
-from n2n_tf.config import UsageError, build_config
+from n2n_tf.config import UsageError
 from n2n_tf.files import write
-from n2n_tf.training import run
+from n2n_tf.training import begin
 from n2n_tf.training.average import AverageWeights
+from n2n_tf.training.data import find_data
+from n2n_tf.training.presets import build_config
+from n2n_tf.training.settings import RunSettings
 from n2n_tf.training.workers import Workers
-from tests.runs import flags, rows, small, state, trained
+from tests.runs import ROOT, flags, rows, small, state, trained
+
+pytestmark = pytest.mark.usefixtures("two_layers")
 
 
 def test_a_run_leaves_what_it_promises(photos, tmp_path):
     out = tmp_path / "run"
-    report = n2n_tf.train(small(photos, ema=0.9), out)
+    report = n2n_tf.train(small(photos, ema=0.9, network="residual_unet"), out)
     assert {path.name for path in out.iterdir()} == {
         "config.json", "images.json", "checkpoints", "denoiser.keras", "denoiser.weights.h5", "history.csv",
         "tensorboard", "samples", "report.json",
@@ -45,7 +50,7 @@ def test_a_run_leaves_what_it_promises(photos, tmp_path):
     } <= tags  # fmt: skip
     (out / "denoiser.keras").write_text("damaged")
     with pytest.raises(UsageError, match=f"{out}/denoiser.keras: not a .keras file"):
-        run.resume(out)
+        begin.resume(out)
 
 
 @pytest.mark.parametrize(
@@ -123,14 +128,14 @@ def test_averages_equal_a_loop_and_leave_the_weights_alone():
 
 def test_images_are_held_out_when_none_are_given(photos, caplog):
     with caplog.at_level(logging.INFO):
-        training, held_out = run.find_data(small(photos))
+        training, held_out = find_data(small(photos))
     assert (len(training), len(held_out)) == (11, 1)
     assert held_out.pages[0] not in training.pages
     assert "1 images of `data` are held out" in caplog.text
     few = small(photos / "0[0-3]*")
-    training, held_out = run.find_data(few)
+    training, held_out = find_data(few)
     assert training.pages == held_out.pages
-    assert len(run.find_data(small(photos, val_data=[str(photos)]))[1]) == 12
+    assert len(find_data(small(photos, val_data=[str(photos)]))[1]) == 12
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
@@ -153,18 +158,22 @@ MIRRORED = """
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     from n2n_tf.cli.main import main
-    sys.exit(main(sys.argv[1:]))
+    from n2n_tf.networks import NETWORKS
+    from tests.runs import two_layers
+    NETWORKS["two_layers"] = two_layers
+    for strategy in ("mirrored", "none"):
+        if status := main([*sys.argv[2:], "--strategy", strategy, "--output", f"{sys.argv[1]}/{strategy}"]):
+            sys.exit(status)
 """
 
 
 def test_a_mirrored_run_equals_one_on_one_device(photos, tmp_path):
     command = ["train", *flags(photos, ema=0.9, epochs=1, steps_per_epoch=3, learning_rate=1e-4)]
-    for strategy in ("mirrored", "none"):
-        arguments = [*command, "--strategy", strategy, "--output", str(tmp_path / strategy)]
-        subprocess.run([sys.executable, "-c", textwrap.dedent(MIRRORED), *arguments], check=True, capture_output=True)
+    process = [sys.executable, "-c", textwrap.dedent(MIRRORED), str(tmp_path), *command]
+    subprocess.run(process, check=True, capture_output=True, cwd=ROOT)
     mirrored, one = (state(tmp_path / strategy) for strategy in ("mirrored", "none"))
     averages = [name for name in one if name.startswith("weights/average")]
-    assert len(averages) == 50
+    assert len(averages) == 4
     for name in averages:
         np.testing.assert_allclose(mirrored[name], one[name], atol=1e-5, err_msg=name)
     for several, single in zip(*(trained(tmp_path / strategy) for strategy in ("mirrored", "none")), strict=True):
@@ -178,24 +187,29 @@ def test_strategy_wants_a_batch_that_divides(monkeypatch, photos):
         tf.config, "list_logical_devices", lambda kind: [tf.config.LogicalDevice(f"CPU:{i}", "CPU") for i in range(3)]
     )
     with pytest.raises(UsageError, match="`batch_size` 2: wanted a multiple of the 3 devices; try 3"):
-        Workers(small(photos, strategy="mirrored")).join()
+        Workers(RunSettings(strategy="mirrored"), 2).join()
 
 
-@pytest.mark.parametrize(("batch", "devices"), [(4, 2), (3, 3), (6, 3), (1, 1), (5, 1)])
-def test_auto_takes_as_many_devices_as_divide_the_batch(batch, devices):
-    source = f"""
+DEVICES = """
     import logging, sys
     import tensorflow as tf
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 3)
-    from n2n_tf.config import build_config
+    from n2n_tf.training.settings import RunSettings
     from n2n_tf.training.workers import Workers
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    workers = Workers(build_config({{"batch_size": {batch}}}))
-    workers.join()
-    print(workers.strategy.num_replicas_in_sync)
-    """
-    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(source)], check=True, capture_output=True, text=True)
-    assert ran.stdout.splitlines()[-1] == str(devices)
-    said = f"`batch_size` {batch} does not divide among 3 devices: {devices} of them train; a multiple of 3 takes all"
-    assert (said in ran.stdout) == (devices < 3)
+    for batch in sys.argv[1:]:
+        workers = Workers(RunSettings(), int(batch))
+        workers.join()
+        print(f"batches of {batch}: {workers.strategy.num_replicas_in_sync} devices")
+"""
+
+
+def test_auto_takes_as_many_devices_as_divide_the_batch():
+    cases = {4: 2, 3: 3, 6: 3, 1: 1, 5: 1}
+    command = [sys.executable, "-c", textwrap.dedent(DEVICES), *map(str, cases)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for batch, devices in cases.items():
+        assert f"batches of {batch}: {devices} devices\n" in said
+        few = f"`batch_size` {batch} does not divide among 3 devices: {devices} of them train; a multiple of 3"
+        assert (f"{few} takes all\n" in said) == (devices < 3)

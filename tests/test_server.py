@@ -693,7 +693,7 @@ def test_when_the_grace_is_over_nothing_more_is_begun(serve, held, monkeypatch):
 @pytest.mark.parametrize("name", ["concurrency", "queue", "timeout", "max_body", "poll", "rest_port", "grace"])
 def test_settings_that_cannot_be(name):
     for value in (-1, 2**40, *([float("nan"), float("inf")] if name in ("timeout", "poll", "grace") else [])):
-        with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} {value}: wanted"):
+        with pytest.raises(UsageError, match=f"`{name}` {value}: wanted"):
             ServeConfig(**{name: value})
 
 

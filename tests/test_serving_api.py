@@ -134,7 +134,7 @@ def test_json_that_python_reads_otherwise(api, served):
     for number in ("Inf", "-Inf", "Infinity", "NaN", "1e39"):
         body = f'{{"instances": [[[[{number}, 0, 0]]]], "Inf": "a \\" Inf"}}'.encode()
         status, found = answer(api[0] + PREDICT, body)
-        assert (status, np.isnan(found["predictions"]).all()) == (200, True)
+        assert (status, np.isfinite(found["predictions"]).any()) == (200, False)
     status, found = answer(
         api[0] + PREDICT, {"signature_name": "encoded", "instances": [{"b64": B64.replace("=", ".") + "\n "}]}
     )

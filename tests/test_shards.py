@@ -12,19 +12,23 @@ import pytest
 import tensorflow as tf
 
 from n2n_tf.cli.main import main
-from n2n_tf.config import Config, RunError, UsageError, build_config
+from n2n_tf.config import RunError, UsageError
 from n2n_tf.data import shard_writer, shards
 from n2n_tf.data.held_out import HeldOut
 from n2n_tf.data.manifest import TRAIN, VAL
-from n2n_tf.data.pipeline import held_out_pair, training_batches
+from n2n_tf.data.pipeline import Recipe, held_out_pair, training_batches
+from n2n_tf.data.settings import CropSettings
 from n2n_tf.data.shards import open_shards
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.noise import Gaussian
 from n2n_tf.training.divergence import StopAtNaN
+from n2n_tf.training.presets import build_config
+
+pytestmark = pytest.mark.usefixtures("two_layers")
 
 SIDE = 64
 COUNTS = (5, 3, 4, 7, 1, 4)  # crops of the shards to train on
-CONFIG = Config(data=("x",), noise="none", channels=4, flips=False, patch_size=64, batch_size=4, seed=3)
+RECIPE = Recipe(CropSettings(flips=False, patch_size=64, batch_size=4), None, seed=3)
 
 
 def numbered(number):
@@ -86,9 +90,9 @@ def test_the_order_is_the_same_again_and_where_a_run_is_resumed(folder, monkeypa
     assert order(source, 60) == whole
     for first in (1, 23, 24, 31):
         assert order(source, 60 - first, first) == whole[first:]
-    batches = [batch.numpy() for (batch,) in training_batches(source, None, CONFIG).take(8)]
+    batches = [batch.numpy() for (batch,) in training_batches(source, RECIPE).take(8)]
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    resumed = [batch.numpy() for (batch,) in training_batches(source, None, CONFIG, first_step=5).take(3)]
+    resumed = [batch.numpy() for (batch,) in training_batches(source, RECIPE, first_step=5).take(3)]
     np.testing.assert_array_equal(resumed, batches[5:])
 
 
@@ -127,7 +131,7 @@ def test_any_place_that_tensorflow_opens(folder):
     write("ram://somewhere/shards")
     source = open_shards("ram://somewhere/shards", TRAIN)
     assert order(source, 24) == order(open_shards(folder, TRAIN), 24)
-    batch = next(iter(training_batches(source, None, CONFIG)))[0]
+    batch = next(iter(training_batches(source, RECIPE)))[0]
     assert batch.shape == (4, 64, 64, 4)
     assert HeldOut(open_shards("ram://somewhere/shards", VAL)).read(2)[0].shape == (SIDE, SIDE, 4)
 
@@ -135,17 +139,17 @@ def test_any_place_that_tensorflow_opens(folder):
 def test_held_out_crops_come_with_their_clean_partners(folder, tmp_path, monkeypatch):
     held_out = HeldOut(open_shards(folder, VAL))
     assert (len(held_out), held_out.paired) == (5, True)
-    noisy, clean = held_out_pair(held_out, 3, None, CONFIG)
+    noisy, clean = held_out_pair(held_out, 3, None, 3)
     np.testing.assert_array_equal(noisy, np.full((SIDE, SIDE, 4), np.float32(0.04)))
     np.testing.assert_array_equal(clean, noisy / 2)
-    noisy, clean = held_out_pair(held_out, 3, Gaussian(0.1), CONFIG)  # added to clean ones
+    noisy, clean = held_out_pair(held_out, 3, Gaussian(0.1), 3)  # added to clean ones
     assert abs((noisy - clean).numpy().std() - 0.1) < 0.01
     monkeypatch.setattr("n2n_tf.data.held_out.MOST_HELD_OUT", 3)
     few = HeldOut(open_shards(folder, TRAIN))
     assert [round(float(few.read(index)[0][0, 0, 0]) * 100) for index in range(len(few))] == [ALL[0], ALL[8], ALL[16]]
     assert not few.paired
     unpaired = HeldOut(open_shards(write(tmp_path / "unpaired", paired=False), VAL))
-    assert held_out_pair(unpaired, 0, None, CONFIG)[1] is None
+    assert held_out_pair(unpaired, 0, None, 3)[1] is None
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
@@ -161,12 +165,13 @@ def test_integers_are_divided_by_their_largest(dtype, tmp_path):
 
 def test_frozen_noise_belongs_to_the_crop(tmp_path):
     source = open_shards(write(tmp_path / "clean"), TRAIN)
-    config = dataclasses.replace(CONFIG, noise="gaussian", noise_once=True, batch_size=24)
+    crops = dataclasses.replace(RECIPE.crops, batch_size=24)
+    recipe = dataclasses.replace(RECIPE, noise=Gaussian(0.1), frozen=True, crops=crops)
 
     def noise_by_crop(noisy, clean):
         return {round(float(c[0, 0, 0]) * 100): n - c for n, c in zip(noisy.numpy(), clean.numpy(), strict=True)}
 
-    first, second = (noise_by_crop(*batch) for batch in training_batches(source, Gaussian(0.1), config).take(2))
+    first, second = (noise_by_crop(*batch) for batch in training_batches(source, recipe).take(2))
     assert sorted(first) == ALL
     for crop in ALL:
         np.testing.assert_allclose(first[crop], second[crop], atol=1e-6)
@@ -235,6 +240,8 @@ def test_damage_is_found_before_the_run(folder, change, message):
 
 
 OPTIONS = [
+    "--network",
+    "two_layers",
     "--features",
     "4",
     "--no-flips",
@@ -327,7 +334,7 @@ def test_settings_that_do_not_fit_the_shards(more, message, folder, tmp_path, ca
 
 
 def test_raw_shards_bring_the_settings_of_raw(folder, tmp_path):
-    assert build_config({"data": [folder], "noise": "none"}).channels == 4
-    assert build_config({"data": [folder], "noise": "none"}, "paper").learning_rate == 1e-4
+    assert build_config({"data": [folder], "noise": "none"}).images.channels == 4
+    assert build_config({"data": [folder], "noise": "none"}, "paper").optimizer.learning_rate == 1e-4
     colour = write(tmp_path / "colour", channels=3)
-    assert build_config({"data": [colour], "noise": "none"}).channels == 3
+    assert build_config({"data": [colour], "noise": "none"}).images.channels == 3

@@ -1,12 +1,8 @@
-import subprocess
-import sys
-import textwrap
-
 import keras
 import numpy as np
 import pytest
 
-from n2n_tf.networks import NETWORKS, unet
+from n2n_tf.networks import unet
 from n2n_tf.networks.unet import INITS
 
 
@@ -59,23 +55,6 @@ def test_authors_initialisation_equals_pytorchs(reference):
 def test_unknown_initialisation():
     with pytest.raises(ValueError, match="wanted one of"):
         unet(init="zeros")
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_saved_network_loads_where_n2n_tf_is_not_installed(name, tmp_path):
-    network = NETWORKS[name](3, 4, seed=0)
-    image = np.random.default_rng(0).random((1, 32, 64, 3), np.float32)
-    network.save(tmp_path / "denoiser.keras")
-    np.save(tmp_path / "image.npy", image)
-    program = """
-        import sys
-        sys.modules["n2n_tf"] = None  # importing it now fails
-        import keras, numpy as np
-        network = keras.models.load_model("denoiser.keras", safe_mode=True)
-        np.save("denoised.npy", network(np.load("image.npy")))
-    """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=tmp_path, check=True)
-    np.testing.assert_allclose(np.load(tmp_path / "denoised.npy"), network(image), atol=1e-6)
 
 
 def test_only_the_last_layer_stays_float32_under_mixed_precision():

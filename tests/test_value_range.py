@@ -11,14 +11,17 @@ from conftest import identity, negative
 
 import n2n_tf
 from n2n_tf.cli.main import main
-from n2n_tf.config import RunError, UsageError, build_config
+from n2n_tf.config import RunError, UsageError
 from n2n_tf.data.images import find_images
 from n2n_tf.exporting import export
 from n2n_tf.exporting.cpp_loader import CppModel
 from n2n_tf.inference import Denoiser, footprint_of, in_range, load_denoiser, range_of, read_form, save_denoiser
 from n2n_tf.networks import NETWORKS
+from n2n_tf.training.presets import build_config
 from n2n_tf.value_range import ValueRange, filled, misfit, robust_range
 from tests.runs import SMALL, small
+
+pytestmark = pytest.mark.usefixtures("two_layers")
 
 RNG = np.random.default_rng(0)
 TWELVE = ValueRange(96.0, 4000.0)
@@ -196,8 +199,8 @@ def test_settings_that_are_no_range(given, capsys):
 
 
 def test_toml_and_json_forms():
-    assert build_config({"data": ["x"], "noise": "none", "range": [0, 4095]}).limits == (0.0, 4095.0)
-    assert build_config({"data": ["x"], "noise": "none", "range": "dtype"}).limits is None
+    assert build_config({"data": ["x"], "noise": "none", "range": [0, 4095]}).images.limits == (0.0, 4095.0)
+    assert build_config({"data": ["x"], "noise": "none", "range": "dtype"}).images.limits is None
     for given in ([0, 4095], "dtype"):
         with pytest.raises(UsageError, match="raw mosaics have one"):
             build_config({"data": ["x"], "noise": "none", "channels": 4, "range": given})

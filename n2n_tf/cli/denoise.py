@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="files (PNG, JPEG, BMP, WebP, TIFF, raw, OME-Zarr), folders, globs in quotes",
+        help="files (PNG, JPEG, BMP, WebP, TIFF, raw, OME-Zarr), folders, globs in quotes; with "
+        "n2n-tf[microscopy] also ND2, LIF and DV, with bioio-czi CZI: their results are OME-TIFFs",
     )
     parser.add_argument(
         "--output", type=os.path.expanduser, metavar="DIR", help="folder for the results, under the names of the inputs"
@@ -38,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--render", choices=sorted(RENDERINGS), help="also write LibRaw's rendering of each raw file, with 16 bits"
     )
+    parser.add_argument(
+        "--channel", nargs="+", default=[], metavar="CHANNEL",
+        help="of stacks with a channel axis: denoise and write these alone, by name or number from 1; results are "
+        "OME-TIFFs, or OME-Zarr where the input is",
+    )  # fmt: skip
     parser.add_argument(
         "--range", nargs="+", type=number_or_word, metavar="RANGE",
         help="for images in other units than the model's: their intensities that count as 0 and 1, LOW HIGH; dtype: "
@@ -86,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
         RunError: some files failed; the text lists them.
     """
     told = None if args.range is None else limits_of(args.range) or str(args.range[0])
-    plan = plan_files(args.inputs, args.output, args.suffix, args.render)
+    plan = plan_files(args.inputs, args.output, args.suffix, args.render, args.channel)
     denoiser = build_denoiser(args.model, args, any_channels=True, value_range=told)
     if args.output and plan.files:
         os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made

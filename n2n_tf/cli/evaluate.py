@@ -18,10 +18,8 @@ from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.config import (
-    Config,
     UsageError,
     at_least,
-    build_config,
     limits_of,
     lookup,
     number_or_word,
@@ -30,6 +28,8 @@ from n2n_tf.data.finding import find_files, listing
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
 from n2n_tf.tasks import NOISY
+from n2n_tf.training.config import Config
+from n2n_tf.training.presets import build_config
 
 if TYPE_CHECKING:
     from n2n_tf.evaluation.protocol import Case, TestSet
@@ -140,11 +140,9 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
 
 def _noise(config: Config | None) -> "Noise | None":
     """What is added to clean images; None for pairs."""
-    from n2n_tf.noise import NOISES
-
     if config is None:
         return None
-    noise = lookup(NOISES, config.noise or "none", "--noise")(config)
+    noise = config.noise.build()
     if noise is None:
         raise UsageError("--data holds clean images: say which noise to add, --noise gaussian or poisson")
     return noise

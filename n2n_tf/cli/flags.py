@@ -1,12 +1,12 @@
 """Command line flags from the fields of a settings class."""
 
 import argparse
-import dataclasses
+import re
 import types
 import typing
 from typing import Any
 
-from n2n_tf.config import Range, flag, number_or_word
+from n2n_tf.config import Range, flag, named, number_or_word
 
 
 class Number(argparse.Action):
@@ -25,24 +25,26 @@ class Number(argparse.Action):
 
 def add_flags(parser: argparse.ArgumentParser, settings: type) -> None:
     """One flag for each field; what is not given is absent from the result."""
-    hints = typing.get_type_hints(settings)
-    for field in dataclasses.fields(settings):
+    for each in named(settings).values():
         parser.add_argument(
-            flag(field.name),
-            default=argparse.SUPPRESS,
-            help=field.metadata["help"] + _default(field.default),
-            **_type(hints[field.name], field.metadata),
-        )
+            flag(each.name), default=argparse.SUPPRESS, help=in_flags(each.metadata["help"]) + _default(each.default),
+            **_type(each.hint, each.metadata),
+        )  # fmt: skip
+
+
+def in_flags(text: str) -> str:
+    """A help text, with settings as flags."""
+    return re.sub("`([a-z_0-9]+)`", lambda match: flag(match[1]), text)
 
 
 def given(args: argparse.Namespace, settings: type) -> dict[str, Any]:
     """The fields that were given as flags."""
-    names = {field.name for field in dataclasses.fields(settings)}
+    names = named(settings)
     return {name: value for name, value in vars(args).items() if name in names}
 
 
 def _default(value: Any) -> str:
-    if value in (None, ()):
+    if value in (None, (), ""):
         return ""  # its help says what happens
     return f" (default: {' '.join(map(str, value)) if isinstance(value, tuple) else value})"
 
@@ -60,5 +62,5 @@ def _type(hint: Any, metadata: Any) -> dict[str, Any]:
     if isinstance(hint, types.UnionType) or inner:
         hint = inner[0]
     if isinstance(hint, types.UnionType):
-        hint = number_or_word
+        hint = number_or_word if float in typing.get_args(hint) else str
     return {**kwargs, "type": hint}

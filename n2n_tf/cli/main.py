@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from PIL import Image
 
-from n2n_tf.cli import convert, denoise, evaluate, export, prepare, serve, train
+from n2n_tf.cli import compare, convert, denoise, evaluate, export, prepare, serve, train
 from n2n_tf.cli.spoken import Spoken, as_flags
 from n2n_tf.config import LostWorkerError, RunError, StoppedError, UsageError, essence
 
@@ -20,6 +20,7 @@ COMMANDS = {
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,
+    "compare": compare,
     "denoise": denoise,
     "export": export,
     "serve": serve,

@@ -9,9 +9,9 @@ from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.config import RunError, UsageError, at_least
-from n2n_tf.config.kinds import COUNTS, MOSAIC
-from n2n_tf.config.presets import kind_of_data
+from n2n_tf.config.kinds import COUNTS, GRAY, MOSAIC, RGB
 from n2n_tf.data.finding import listing, reason
+from n2n_tf.data.kind_of_data import kind_of_data
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.progress import ProgressLine
 
@@ -35,9 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     images.add_argument("paths", nargs="+", metavar="PATH", help="folders, globs in quotes, files")
     images.add_argument("--val-data", nargs="+", default=[], metavar="PATH", help="images held out")
     images.add_argument(
-        "--channels", type=int, action=Number, within=at_least(1, 2**10), default=3, metavar="N",
-        help="as for train; 4 is raw where the files are (default: 3)",
+        "--channels", type=int, action=Number, within=at_least(1, 2**10), metavar="N",
+        help="as for train; 4 is raw where the files are (default: 3; 1 with --channel)",
     )  # fmt: skip
+    images.add_argument("--channel", nargs="+", default=[], metavar="CHANNEL", help="as for train")
     images.add_argument("--dtype", choices=DTYPES, help="of the crops (default: uint8; float32 for raw)")
     for each in (sidd, images):
         each.add_argument(
@@ -57,6 +58,8 @@ def run(args: argparse.Namespace) -> None:
         UsageError: settings that cannot be right, or shards made with others in the output folder.
         RunError: no image could be used.
     """
+    if args.kind == "images" and args.channels is None:
+        args.channels = COUNTS[GRAY] if args.channel else COUNTS[RGB]
     kind = MOSAIC if args.kind == "sidd" else kind_of_data(args.paths, args.channels)
     raw = kind == MOSAIC
     with quiet_import():
@@ -120,8 +123,9 @@ def _images(args: argparse.Namespace) -> Found:
         dtype,
         args.crop_size // (2 if raw else 1),
         kind_of_data(args.paths, args.channels),
+        args.channel,
     )
-    return sources, skipped, {"dtype": dtype}
+    return sources, skipped, {"dtype": dtype, **({"channel": args.channel} if args.channel else {})}
 
 
 def _is_raw(args: argparse.Namespace) -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 
 from n2n_tf.cli.flags import add_flags, given
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import PRESETS, Config, StoppedError, UsageError, build_config
+from n2n_tf.config import StoppedError, UsageError
+from n2n_tf.training.config import Config
+from n2n_tf.training.presets import PRESETS, build_config
 
 HELP = "train a denoiser from noisy images alone"
 
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(f"--{'resume' if args.resume else 'strategy multiworker'}: name the run with --output DIR")
     output = args.output or time.strftime("runs/%Y%m%d-%H%M%S")
     with quiet_import():
-        from n2n_tf.training import run as training  # loads TensorFlow: only after the settings are checked
+        from n2n_tf.training import begin as training  # loads TensorFlow: only after the settings are checked
         from n2n_tf.training.build import check_names
     if config and args.config:
         try:

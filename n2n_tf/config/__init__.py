@@ -1,7 +1,18 @@
-"""Every default, help text and check of settings. Imports no TensorFlow, so wrong settings are reported at once."""
+"""What settings are made of: values, ranges, tables, errors. Imports no TensorFlow, so wrong ones are told at once."""
 
+from n2n_tf.config.compose import (
+    checked,
+    coerced,
+    composed,
+    flattened,
+    group,
+    named,
+    part,
+    parts,
+    refuse_without_effect,
+)
 from n2n_tf.config.exporting import FORMATS, HALVES, LEAST_MAX_PIXELS, MAX_PIXELS, MEMORIES, MEMORY, PIXELS, TILES
-from n2n_tf.config.presets import IMAGE_SUFFIXES, MANIFEST, PRESETS, RAW_SUFFIXES, build_config
+from n2n_tf.config.kinds import IMAGE_SUFFIXES, MANIFEST, RAW_SUFFIXES
 from n2n_tf.config.serving import ServeConfig
 from n2n_tf.config.settings import (
     LostWorkerError,
@@ -17,12 +28,14 @@ from n2n_tf.config.settings import (
     limits_of,
     lookup,
     number_or_word,
+    setting,
+    words,
 )
-from n2n_tf.config.training import Config, config_from
 
 __all__ = [
     "FORMATS", "HALVES", "IMAGE_SUFFIXES", "LEAST_MAX_PIXELS", "MANIFEST", "MAX_PIXELS", "MEMORIES", "MEMORY",
-    "PIXELS", "PRESETS", "RAW_SUFFIXES", "TILES", "Config", "LostWorkerError", "Range", "RunError", "ServeConfig",
-    "StoppedError", "UsageError", "above", "at_least", "build_config", "config_from", "essence", "flag", "gist",
-    "limits_of", "lookup", "number_or_word",
+    "PIXELS", "RAW_SUFFIXES", "TILES", "LostWorkerError", "Range", "RunError", "ServeConfig", "StoppedError",
+    "UsageError", "above", "at_least", "checked", "coerced", "composed", "essence", "flag", "flattened", "gist",
+    "group", "limits_of", "lookup", "named", "number_or_word", "part", "parts", "refuse_without_effect",
+    "setting", "words",
 ]  # fmt: skip

@@ -79,7 +79,7 @@ def check_ranges(settings: Any) -> None:
         within, value = each.metadata["within"], getattr(settings, each.name)
         for number in value if isinstance(value, tuple) else (value,):
             if within is not None:
-                within.check(number, flag(each.name))
+                within.check(number, f"`{each.name}`")
 
 
 def number_or_word(text: str) -> float | str:
@@ -101,8 +101,13 @@ def limits_of(value_range: Sequence[str | float]) -> tuple[float, float] | None:
     numbers = [each for each in value_range if isinstance(each, float) and math.isfinite(each)]
     if len(numbers) != len(value_range) or len(numbers) != 2 or not numbers[0] < numbers[1]:
         came = " ".join(str(each) for each in value_range)
-        raise UsageError(f"--range {came}: wanted {' or '.join(RANGES)}, or two numbers in ascending order")
+        raise UsageError(f"`range` {came}: wanted {' or '.join(RANGES)}, or two numbers in ascending order")
     return numbers[0], numbers[1]
+
+
+def words(values: Iterable[Any]) -> str:
+    """Texts and numbers in one line."""
+    return " ".join(value if isinstance(value, str) else f"{value:g}" for value in values)
 
 
 def flag(name: str) -> str:

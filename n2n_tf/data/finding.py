@@ -25,16 +25,21 @@ def find_files(paths: Iterable[str], flag: str) -> dict[str, str]:
     files: dict[str, str] = {}  # ordered, each once
     for given in paths:
         path = os.path.abspath(os.path.expanduser(given))
-        exists = os.path.exists(path)
-        matches = [path] if exists else sorted(glob.glob(path, recursive=True))
-        if not matches:
+        exists, found = os.path.exists(path), matches(given)
+        if not found:
             raise UsageError(f"{flag} {given}: no such folder or file, and no file matches it as a glob")
         fixed = os.path.dirname(path) if exists else fixed_part(path)
-        for match in matches:
+        for match in found:
             inside = _files_in(match) if os.path.isdir(match) else [match]
             root = fixed if inside == [match] or not (exists and os.path.isdir(match)) else match
             files.update((file, min(root, files.get(file, root), key=len)) for file in inside)  # the outermost
     return files
+
+
+def matches(given: str) -> list[str]:
+    """What is at a path, or matches it as a glob; absolute."""
+    path = os.path.abspath(os.path.expanduser(given))
+    return [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
 
 
 def fixed_part(path: str) -> str:

@@ -1,6 +1,7 @@
-"""Held-out crops of shards."""
+"""Shards of a run: those to train on, and crops of those held out."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -8,9 +9,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from n2n_tf.data.manifest import COMPRESSION, path_of
-from n2n_tf.data.shards import Shards
+from n2n_tf.config import RunError, UsageError
+from n2n_tf.config.kinds import MOSAIC
+from n2n_tf.data.fitting import Wanted
+from n2n_tf.data.manifest import COMPRESSION, TRAIN, VAL, path_of
+from n2n_tf.data.shards import Shards, open_shards
 from n2n_tf.value_range import ValueRange
+
+logger = logging.getLogger(__name__)
 
 MOST_HELD_OUT = 32  # crops scored after each epoch
 
@@ -72,3 +78,52 @@ class HeldOut:
             found += [self.shards.load_pair(record) for place, record in records if place in places]
             first += count
         return found
+
+
+def training_shards(paths: Sequence[str], wanted: Wanted, flag: str) -> Shards:
+    """Those to train on.
+
+    Raises:
+        UsageError: several paths, or crops of another form than is wanted.
+        RunError: the shards are damaged, or none is to train on.
+    """
+    shards = _shards(paths, TRAIN, wanted, flag)
+    if shards.side < wanted.side:
+        patch = wanted.side - wanted.side % 2
+        least = f"{wanted.side}" + (f" ({patch} without `flips`)" if wanted.kind == MOSAIC else "")
+        raise UsageError(f"`patch_size` {patch}: wanted crops of {least}; those of {paths[0]} have {shards.side}")
+    if not shards:
+        raise RunError(f"{flag} {paths[0]}: none of its shards is to train on")
+    return shards
+
+
+def held_out_shards(paths: Sequence[str], wanted: Wanted, flag: str) -> HeldOut:
+    """As `training_shards`, those that are held out."""
+    shards = _shards(paths, VAL, wanted, flag)
+    if not shards:
+        raise RunError(f"{flag} {paths[0]}: none of its shards is held out")
+    return HeldOut(shards)
+
+
+def hold_out_shards(training: Shards, seed: int) -> tuple[Shards, HeldOut]:
+    """Those that `prepare` held out; training shards serve for both if there are none, and we say so."""
+    held_out = HeldOut(open_shards(training.folder, VAL))
+    if not held_out:
+        logger.info("no crops are held out: the scores are those of training crops")
+        held_out = HeldOut(training)
+    return training, held_out
+
+
+def _shards(paths: Sequence[str], split: str, wanted: Wanted, flag: str) -> Shards:
+    """The shards of one side of the split."""
+    if len(paths) > 1:
+        raise UsageError(f"{flag}: a folder of shards stands alone; got {' '.join(paths)}")
+    shards = open_shards(paths[0], split)
+    if (has := shards.channels) != wanted.channels:
+        raise UsageError(f"`channels` {wanted.channels}: the shards of {paths[0]} have {has}; say `channels` {has}")
+    if (kind := shards.kind) != wanted.kind:
+        raise UsageError(f"`kind` {wanted.kind}: the shards of {paths[0]} are of kind {kind}; say `kind` {kind}")
+    if wanted.picked:
+        picked = " ".join(map(str, wanted.picked))
+        raise UsageError(f"`channel` {picked}: shards tell no channels' names; leave it out, or say it to prepare")
+    return shards

@@ -18,7 +18,10 @@ TRAIN, VAL = "train", "val"
 
 def shards_at(folder: str) -> bool:
     """Whether a path is a folder of shards."""
-    return tf.io.gfile.exists(path_of(folder, MANIFEST))
+    try:
+        return tf.io.gfile.exists(path_of(folder, MANIFEST))
+    except tf.errors.UnimplementedError:  # a URL that is none of TensorFlow's
+        return False
 
 
 def read_manifest(folder: str) -> dict[str, Any]:

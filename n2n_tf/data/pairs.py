@@ -10,13 +10,19 @@ from n2n_tf.formats.page import Page
 
 
 def find_pairs(
-    noisy: str, clean: str, channels: int, smallest_side: int = 1, kind: str | None = None
+    noisy: str,
+    clean: str,
+    channels: int,
+    smallest_side: int = 1,
+    kind: str | None = None,
+    named: tuple[str, str] = ("`noisy`", "`clean`"),
 ) -> tuple[list[Page], list[Page], dict[str, str]]:
     """Match the images of two folders by their paths inside, without suffix, and page numbers.
 
     Args:
         noisy, clean: folders.
         channels, smallest_side, kind: as for `find_images`.
+        named: where the folders come from, for errors.
 
     Returns:
         Noisy pages, clean pages in the same order, and what has no partner or cannot be used, with the reason.
@@ -27,7 +33,7 @@ def find_pairs(
     """
     sides: list[dict[tuple[str, int], Page]] = []
     skipped: dict[str, str] = {}
-    for flag, folder in (("`noisy`", noisy), ("`clean`", clean)):
+    for flag, folder in zip(named, (noisy, clean), strict=True):
         if not os.path.isdir(folder):
             raise UsageError(f"{flag} {folder}: wanted a folder")
         images = find_images([folder], channels, smallest_side, flag, kind)

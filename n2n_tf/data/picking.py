@@ -1,11 +1,11 @@
 """Channels of stacks, picked by name or number."""
 
-import difflib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from n2n_tf.formats import readers
+from n2n_tf.config import UsageError
 from n2n_tf.formats.axes import Axes
+from n2n_tf.formats.channels import UnknownChannelError, places_of
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
 
@@ -19,41 +19,51 @@ class Picked:
         wanted: names as the files tell them, or numbers from 1; without any, all planes are taken.
     """
 
-    def __init__(self, wanted: Sequence[str]):
-        self.wanted, self.planes, self.of_planes = tuple(wanted), 0, 0
+    def __init__(self, wanted: Sequence[str | int]):
+        self.wanted, self.planes, self.of_planes = tuple(map(str, wanted)), 0, 0
+        self.unknown: dict[str, str] = {}
 
-    def of(self, path: str, pages: list[Page]) -> list[Page]:
+    def of(self, path: str, pages: list[Page], axes_of: Callable[[str], list[Axes]]) -> list[Page]:
         """Those of a file's planes that are of the channels.
 
+        Args:
+            path: of the file.
+            pages: all of them.
+            axes_of: how those of a file lie; called where channels are picked.
+
         Raises:
-            UnusableImageError: the file has no axis of channels, or none of this name or number.
+            UnusableImageError: the file has no axis of channels.
+            UnknownChannelError: it has none of this name or number.
         """
         if not self.wanted:
             return pages
-        described = [each for each in readers.axes(path) if "C" in each.letters]
-        if not described:
-            raise UnusableImageError("has no axis of channels to pick from; leave `channel` out for such files")
-        numbers = {number for each in described for name in self.wanted for number in _planes(each, name)}
+        numbers = {number for each in self.sets(path, axes_of) for number in each.numbers.ravel().tolist()}
         chosen = [page for page in pages if page.number in numbers]
         self.planes, self.of_planes = self.planes + len(chosen), self.of_planes + len(pages)
         return chosen
+
+    def sets(self, path: str, axes_of: Callable[[str], list[Axes]]) -> list[Axes]:
+        """How these planes lie.
+
+        Raises:
+            UnusableImageError, UnknownChannelError: as `of`.
+        """
+        described = [each for each in axes_of(path) if "C" in each.letters]
+        if not described:
+            raise UnusableImageError("has no axis of channels to pick from; leave `channel` out for such files")
+        try:
+            return [each.at("C", places_of(self.wanted, each.channels, each.sizes["C"])) for each in described]
+        except UnknownChannelError as error:
+            self.unknown[path] = str(error)
+            raise
+
+    def check(self, planes: int) -> None:
+        """Raise UsageError if no plane was found, and a file has no such channel: its name is misspelt."""
+        if self.unknown and not planes:
+            path, why = next(iter(self.unknown.items()))
+            raise UsageError(f"`channel` {' '.join(self.wanted)}: {path}: {why}")
 
     def say(self) -> None:
         """Once, what was picked."""
         if self.wanted:
             logger.info("channel %s: %d of %d planes", ", ".join(self.wanted), self.planes, self.of_planes)
-
-
-def _planes(axes: Axes, name: str) -> list[int]:
-    """The pages of one channel."""
-    count = axes.sizes["C"]
-    if name in axes.channels:  # before numbers: a channel may be called 488
-        place = axes.channels.index(name)
-    elif name.isascii() and name.isdigit() and 1 <= int(name) <= count:
-        place = int(name) - 1
-    else:
-        there = ", ".join(each for each in axes.channels if each) or "none with a name"
-        near = difflib.get_close_matches(name, axes.channels, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UnusableImageError(f"channel {name!r} is not there; it has {there}, and numbers 1 to {count}{hint}")
-    return axes.numbers.take(place, axes.letters.index("C")).ravel().tolist()

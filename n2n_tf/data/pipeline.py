@@ -4,26 +4,67 @@ Everything random comes from (seed, global element number), so the batches do no
 size or where a run was resumed. That is also why noise comes before batching: it belongs to the element.
 """
 
+import functools
 import os
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
-from n2n_tf.config import Config
 from n2n_tf.data.seeds import ELEMENT, HELD_OUT, IMAGE, derive
-from n2n_tf.data.source import HeldOutSource, Source
+from n2n_tf.data.settings import CropSettings
+from n2n_tf.data.source import LARGEST_HELD_OUT, HeldOutSource, Source
 from n2n_tf.formats import bayer
 from n2n_tf.noise import Noise
 
-LARGEST_HELD_OUT = 512  # side in pixels, so that a validation is quick whatever the images
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is made of an image on its way into a batch.
+
+    Args:
+        crops: size of crops and batches, and whether they are flipped.
+        noise: added to the images; None if they are noisy already.
+        seed: of everything random.
+        mosaic: whether images are planes of raw mosaics.
+        frozen: whether an image has the same noise in each epoch.
+        second: whether batches hold a second noisy shot instead of the clean image.
+    """
+
+    crops: CropSettings
+    noise: Noise | None
+    seed: int
+    mosaic: bool = False
+    frozen: bool = False
+    second: bool = False
+
+    def element(self, images: Source, number: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """A training crop and what comes with it, by its global number."""
+        crop_seed, flip_seed, noise_seed = tf.unstack(
+            tf.random.experimental.stateless_split(derive(self.seed, ELEMENT, number), 3)
+        )
+        side = self.crops.side(self.mosaic)
+
+        def flipped(part: tf.Tensor) -> tf.Tensor:
+            return flip(part, self.crops.patch_size, flip_seed) if self.crops.flips else part
+
+        if self.noise is not None and self.frozen:  # before the crop: each pixel has one noise value for ever
+            image, index = images.load(reference)
+            noisy = self.noised(image, derive(self.seed, IMAGE, index))
+            return tuple(flipped(crop(each, side, crop_seed)) for each in noisy)
+        window = images.load_crop(reference, side, crop_seed)
+        parts = tuple(flipped(part) for part in tf.split(window, images.parts, axis=-1))
+        return parts if self.noise is None else self.noised(parts[0], noise_seed)
+
+    def noised(self, clean: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """(noisy, clean), or two noisy shots."""
+        assert self.noise is not None
+        other = self.noise(clean, tf.random.experimental.stateless_fold_in(seed, 1)) if self.second else clean
+        return self.noise(clean, seed), other
 
 
 def training_batches(
-    images: Source,
-    noise: Noise | None,
-    config: Config,
-    first_step: int = 0,
-    context: tf.distribute.InputContext | None = None,
+    images: Source, recipe: Recipe, first_step: int = 0, context: tf.distribute.InputContext | None = None
 ) -> tf.data.Dataset:
     """Endless batches of crops.
 
@@ -32,40 +73,24 @@ def training_batches(
 
     Args:
         images: what to crop from.
-        noise: added to the images; None if they are noisy already.
-        config: its batch_size, patch_size, channels, flips, noise_once and seed are used.
+        recipe: what is made of them.
         first_step: number of the first batch, so that a resumed run goes on where it stopped.
         context: tells which of several workers this is, and how many replicas share a batch; by default one.
 
     Returns:
-        Dataset of (noisy, clean), float32 [B, P, P, C], or of noisy alone if `noise` is None. B is the batch size of
-        one replica; the replicas of a worker take turns.
+        Dataset of (noisy, clean), float32 [B, P, P, C], of two noisy shots, or of noisy alone if nothing else is
+        known. B is the batch size of one replica; the replicas of a worker take turns.
     """
     context = context or tf.distribute.InputContext()
     worker, workers = context.input_pipeline_id, context.num_input_pipelines
-
-    def element(number: tf.Tensor, reference: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        crop_seed, flip_seed, noise_seed = tf.unstack(
-            tf.random.experimental.stateless_split(derive(config.seed, ELEMENT, number), 3)
-        )
-
-        def flipped(part: tf.Tensor) -> tf.Tensor:
-            return flip(part, config.patch_size, flip_seed) if config.flips else part
-
-        if noise is not None and config.noise_once:  # before the crop: each pixel has one noise value for ever
-            image, index = images.load(reference)
-            pair = noise(image, derive(config.seed, IMAGE, index)), image
-            return tuple(flipped(crop(each, config.crop_side, crop_seed)) for each in pair)
-        part = flipped(images.load_crop(reference, config.crop_side, crop_seed))
-        return (part,) if noise is None else (noise(part, noise_seed), part)
-
-    rows = config.batch_size // workers
-    numbers = element_numbers(first_step, config.batch_size, worker, workers)
-    references = images.references(numbers, first_step * rows, config.seed, worker, workers)
+    batch = recipe.crops.batch_size
+    rows = batch // workers
+    numbers = element_numbers(first_step, batch, worker, workers)
+    references = images.references(numbers, first_step * rows, recipe.seed, worker, workers)
     return (
         tf.data.Dataset.zip(numbers, references)
-        .map(element, num_parallel_calls=os.cpu_count(), deterministic=True)
-        .batch(context.get_per_replica_batch_size(config.batch_size), drop_remainder=True)
+        .map(functools.partial(recipe.element, images), num_parallel_calls=os.cpu_count(), deterministic=True)
+        .batch(context.get_per_replica_batch_size(batch), drop_remainder=True)
         .prefetch(2 * context.num_replicas_in_sync // workers)
     )
 
@@ -109,13 +134,13 @@ def flip(image: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
 
 
 def held_out_pair(
-    images: HeldOutSource, index: int, noise: Noise | None, config: Config
+    images: HeldOutSource, index: int, noise: Noise | None, seed: int
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
     """The middle of held-out image number `index`: noisy and, where it is known, clean. Always the same noise."""
     image, clean = (middle(each) for each in (images.read(index)[0], images.clean(index)))
     if noise is None:
         return image, clean
-    return noise(image, derive(config.seed, HELD_OUT, index)), image
+    return noise(image, derive(seed, HELD_OUT, index)), image
 
 
 def middle(image: np.ndarray | None) -> tf.Tensor | None:

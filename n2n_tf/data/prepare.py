@@ -64,22 +64,25 @@ def sidd_sources(folder: str, val_scenes: Sequence[str] | None) -> tuple[list[So
 
 
 def image_sources(
-    paths: Sequence[str], val_paths: Sequence[str], channels: int, dtype: str, side: int, kind: str | None = None
-) -> tuple[list[Source], dict[str, str]]:
+    paths: Sequence[str], val_paths: Sequence[str], channels: int, dtype: str, side: int, kind: str | None = None,
+    picked: Sequence[str | int] = (),
+) -> tuple[list[Source], dict[str, str]]:  # fmt: skip
     """Image files, and what cannot be used, with the reason.
 
     Args:
         paths: folders, globs, files.
         val_paths: of those held out.
-        channels, side, kind: as `find_images` takes them.
+        channels, side, kind, picked: as `find_images` takes them.
         dtype: of the crops.
 
     Raises:
         UsageError: a path that does not exist, or an image on both sides.
         RunError: no usable image.
     """
-    training = find_images(paths, channels, side, "PATH", kind)
-    held_out = find_images(val_paths, channels, side, "`val_data`", kind) if val_paths else Images([], channels)
+    training = find_images(paths, channels, side, "PATH", kind, picked)
+    held_out = Images([], channels)
+    if val_paths:
+        held_out = find_images(val_paths, channels, side, "`val_data`", kind, picked)
     both = set(training.pages) & set(held_out.pages)
     if both:
         raise UsageError(f"`val_data`: {min(map(str, both))} is among the images to train on too")

@@ -45,7 +45,9 @@ class Shards:
     skipped: dict[str, str] = field(default_factory=dict)
     failure: RunError | None = None  # reading from shards has TensorFlow's own errors
     value_range: ValueRange | None = None
+    limits = None  # not known of crops
     kind: str = ""  # of the images; what a run of an earlier version wrote has none
+    parts: int = 1  # 2: with their clean partners
     unit = "crops"
 
     def __len__(self) -> int:
@@ -133,7 +135,10 @@ class Shards:
         return self._decoded(crop["noisy"]), tf.strings.to_hash_bucket_fast(crop["key"], 2**62)
 
     def load_crop(self, record: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
-        return tf.image.stateless_random_crop(self.load(record)[0], [side, side, self.channels], seed)
+        names = ("noisy", "clean")[: self.parts]
+        crop = parsed(record, *names)
+        image = tf.concat([self._decoded(crop[name]) for name in names], -1)
+        return tf.image.stateless_random_crop(image, [side, side, self.parts * self.channels], seed)
 
     def load_pair(self, record: tf.Tensor) -> tuple[np.ndarray, np.ndarray | None]:
         """A crop and its clean partner, if there is one."""
@@ -184,6 +189,7 @@ def reopen_shards(saved: Mapping[str, Any]) -> Shards:
     for name in ("side", "channels", "dtype", "paired", "counts", "sizes"):
         if getattr(shards, name) != getattr(before, name):
             raise RunError(f"{shards.folder}: its shards are not those that the run began with; begin a new one")
+    shards.parts = before.parts
     return shards
 
 

@@ -9,6 +9,8 @@ import tensorflow as tf
 from n2n_tf.config import RunError
 from n2n_tf.value_range import ValueRange
 
+LARGEST_HELD_OUT = 512  # side in pixels, so that a validation is quick whatever the images
+
 
 class Listed(Protocol):
     """A list of images.
@@ -22,6 +24,10 @@ class Listed(Protocol):
     skipped: dict[str, str]
 
     def __len__(self) -> int: ...
+
+    @property
+    def paired(self) -> bool:
+        """Whether clean partners are there."""
 
     @property
     def channels(self) -> int:
@@ -42,12 +48,11 @@ class Listed(Protocol):
 class HeldOutSource(Listed, Protocol):
     """Images that are scored after each epoch."""
 
-    @property
-    def paired(self) -> bool:
-        """Whether clean partners are there."""
-
     def read(self, index: int) -> tuple[np.ndarray, np.int64]:
-        """Image number `index`, float32 [H, W, C], and the number of the image that was read."""
+        """Image number `index`, float32 [H, W, C], and the number of the image that was read.
+
+        Of a large one the middle is enough, `LARGEST_HELD_OUT` pixels of each side.
+        """
 
     def clean(self, index: int) -> np.ndarray | None:
         """Its clean partner, in the same form."""
@@ -58,9 +63,15 @@ class Source(Listed, Protocol):
 
     Attributes:
         failure: why reading failed; inside a pipeline TensorFlow swallows the exception itself.
+        parts: how many images a crop holds, one after the other in its channels: 2 if a target comes with each.
     """
 
     failure: RunError | None
+    parts: int
+
+    @property
+    def limits(self) -> ValueRange | None:
+        """All values that its images can have, where their files tell of fewer bits than the type's."""
 
     def check_workers(self, workers: int) -> None:
         """Raise UsageError if the images cannot be shared by so many."""
@@ -75,4 +86,4 @@ class Source(Listed, Protocol):
         """An image, float32 [H, W, C], and a number of its own."""
 
     def load_crop(self, reference: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
-        """A random window of it, float32 [side, side, C]."""
+        """A random window of it, float32 [side, side, parts·C]."""

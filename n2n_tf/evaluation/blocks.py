@@ -10,7 +10,7 @@ import scipy.io
 
 from n2n_tf.config import RunError, UsageError, lookup
 from n2n_tf.data import sidd
-from n2n_tf.data.images import reason
+from n2n_tf.data.finding import reason
 from n2n_tf.evaluation.metrics import WINDOW
 from n2n_tf.evaluation.paper import SIDD_VALIDATION
 from n2n_tf.evaluation.protocol import Block, Denoise, TestSet, on_mosaics

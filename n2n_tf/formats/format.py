@@ -26,6 +26,7 @@ class Format:
         by_suffix: a file of these suffixes is one whatever its first bytes, which other formats share.
         axes: path -> how its images lie along time, depth and channels; None if it has no such axes.
         marks: names of files that make the folder they lie in an image of this format.
+        becomes: suffix of what is written, where that is another format; "" where it is this one.
     """
 
     name: str
@@ -37,3 +38,4 @@ class Format:
     by_suffix: bool = False
     axes: Callable[[str], list[Axes]] | None = None
     marks: frozenset[str] = frozenset()
+    becomes: str = ""

@@ -1,15 +1,11 @@
-"""OME-Zarr 0.4 and 0.5: which arrays of a Zarr group are an image and its smaller copies, and pixels of its planes.
+"""OME-Zarr 0.4 and 0.5: which arrays of a Zarr group are an image and its smaller copies.
 
 https://ngff.openmicroscopy.org/0.5/
 """
 
-import functools
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.pyramid import Level, pyramid
@@ -18,8 +14,6 @@ from n2n_tf.formats.zarr_place import GROUP, ZarrPlace, decoded
 
 VERSIONS = ("0.4", "0.5")
 AXES = "tczyx"
-MOST_PLANES = 2**20
-MOST_CHUNK = 2**31 - 1  # bytes: what Blosc takes
 MOST_LEVELS = 64
 CONSOLIDATED = "consolidated_metadata"
 
@@ -31,6 +25,7 @@ class OmeImage:
     Attributes:
         place: the group.
         axes: letters of `AXES`, in the order of the arrays; the last two are y and x.
+        channels: their names, "" for one without; none at all if it names none.
         levels: of its pyramid, the first in full size.
         documents: the metadata of the group and its levels, as it is stored, by name.
         labels: whether the group holds labels too.
@@ -39,29 +34,11 @@ class OmeImage:
 
     place: ZarrPlace
     axes: str
+    channels: tuple[str, ...]
     levels: tuple[Level, ...]
     documents: dict[str, bytes]
     labels: bool
     consolidated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Plane:
-    """A YX plane of the full size of an image.
-
-    Attributes:
-        path: folder or URL of the image's group.
-        axes, index: letters of its other axes, and the plane's number along each.
-        height, width: in pixels.
-        dtype: NumPy's name of what the file stores.
-    """
-
-    path: str
-    axes: str
-    index: tuple[int, ...]
-    height: int
-    width: int
-    dtype: str
 
 
 def open_image(path: str) -> OmeImage:
@@ -78,36 +55,6 @@ def open_image(path: str) -> OmeImage:
     return decoded(lambda: _open_image(place))
 
 
-def header(path: str) -> list[Plane]:
-    """The planes of an image, in the order of its axes.
-
-    Raises:
-        UnusableImageError, OSError: as `open_image`; too many planes, too large chunks.
-    """
-    image = open_image(path)
-    *others, height, width = image.levels[0].shape
-    if math.prod(others) > MOST_PLANES:
-        raise UnusableImageError(f"{math.prod(others)} planes; at most {MOST_PLANES} are read")
-    full = image.levels[0]
-    if math.prod(full.chunks) * full.dtype.itemsize > MOST_CHUNK:
-        raise UnusableImageError(f"chunks of {full.chunks} pixels; at most {MOST_CHUNK} bytes are read for a window")
-    return [Plane(path, image.axes[:-2], index, height, width, full.dtype.name) for index in np.ndindex(*others)]
-
-
-def read_window(plane: Plane, top: int, left: int, side: int) -> np.ndarray:
-    """Pixels of a square of a plane, [side, side] as stored; only the chunks that it lies in are read.
-
-    Raises:
-        UnusableImageError: it cannot be decoded.
-        OSError: it cannot be read.
-        ValueError: the square does not lie in the plane.
-    """
-    if not (side > 0 and 0 <= top <= plane.height - side and 0 <= left <= plane.width - side):
-        raise ValueError(f"{side}×{side} pixels at {top}, {left}: not all in {plane.height}×{plane.width}")
-    place = (*plane.index, slice(top, top + side), slice(left, left + side))
-    return decoded(lambda: np.asarray(_full_size(plane.path)[place]))
-
-
 def without_consolidated(name: str, document: bytes) -> bytes:
     """A document of a group, without the copies of all documents below."""
     if name != "zarr.json" or not (group := json.loads(document)).get(CONSOLIDATED):
@@ -115,15 +62,8 @@ def without_consolidated(name: str, document: bytes) -> bytes:
     return json.dumps({key: value for key, value in group.items() if key != CONSOLIDATED}, indent=2).encode()
 
 
-@functools.lru_cache(64)
-def _full_size(path: str) -> Any:
-    """The zarr.Array of the first level; opened once for many windows."""
-    image = open_image(path)
-    return image.place.array(image.levels[0].path)
-
-
 def _open_image(place: ZarrPlace) -> OmeImage:
-    attributes, names = _attributes(place)
+    attributes, names = attributes_of(place)
     multiscales = attributes.get("multiscales")
     if not multiscales:
         raise UnusableImageError("no OME-Zarr image: a Zarr group without multiscales")
@@ -144,11 +84,12 @@ def _open_image(place: ZarrPlace) -> OmeImage:
     scales = [_scale(each, len(axes)) for each in datasets]
     levels = pyramid(paths, arrays, scales)
     copies = (place.document("zarr.json") or {}).get(CONSOLIDATED) or place.read(".zmetadata")
-    return OmeImage(place, axes, levels, documents, place.holds("labels"), bool(copies))
+    channels = _channels(attributes.get("omero"))
+    return OmeImage(place, axes, channels, levels, documents, place.holds("labels"), bool(copies))
 
 
-def _attributes(place: ZarrPlace) -> tuple[dict[str, Any], list[str]]:
-    """OME's attributes of the group, and the names of its documents."""
+def attributes_of(place: ZarrPlace) -> tuple[dict[str, Any], list[str]]:
+    """OME's attributes of a group, and the names of its documents."""
     group = place.document("zarr.json")
     if group is not None:
         attributes = group.get("attributes") or {}
@@ -167,6 +108,14 @@ def _axes(image: dict[str, Any], version: Any) -> str:
     if names[-2:] != ["y", "x"] or set(names) - set(AXES) or len(set(names)) < len(names):
         raise UnusableImageError(f"its axes are {names}; wanted some of t, c, z, and y, x at the end")
     return "".join(names)
+
+
+def _channels(omero: Any) -> tuple[str, ...]:
+    """Names of the channels; damage does no harm, since only who picks by name needs them."""
+    told = omero.get("channels") if isinstance(omero, dict) else None
+    each = told if isinstance(told, list) else []
+    names = tuple(str(one.get("label") or "") if isinstance(one, dict) else "" for one in each)
+    return names if any(names) else ()
 
 
 def checked_path(path: Any) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from n2n_tf.config.kinds import CHANNELS, GRAY, KINDS, MOSAIC, RGB
+from n2n_tf.value_range import ValueRange
 
 __all__ = ["CHANNELS", "COLORS", "GRAY", "KINDS", "MOSAIC", "RGB", "Page", "kind_of"]
 
@@ -25,6 +26,7 @@ class Page:
         channels: with alpha, if the header tells of it.
         kind: one of `KINDS`; gray and RGB may have alpha besides, n channels have none.
         dtype: NumPy's name of what the file stores; "" where the header does not tell.
+        bits: of a number, where the file tells that it has fewer than its type; else 0.
     """
 
     path: str
@@ -34,6 +36,12 @@ class Page:
     channels: int
     kind: str
     dtype: str = ""
+    bits: int = 0
+
+    @property
+    def limits(self) -> ValueRange | None:
+        """All values that a pixel can have, where they are fewer than its type's."""
+        return ValueRange(0.0, 2.0**self.bits - 1) if self.bits else None
 
     @property
     def is_raw(self) -> bool:

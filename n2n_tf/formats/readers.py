@@ -43,7 +43,8 @@ def read(page: Page) -> np.ndarray:
     """Decode one image.
 
     Returns:
-        [H, W, C] of the type that is stored; C counts alpha. Planes of raw: float32, black 0, white 1.
+        [H, W, C] of the type that is stored; C counts alpha. Planes of raw: float32, black 0, white 1. Where the file
+        tells which pixels have no data, and some have none, a masked array.
 
     Raises:
         UnusableImageError: it cannot be decoded, or is not what its header said.

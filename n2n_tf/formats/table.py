@@ -7,6 +7,7 @@ from n2n_tf.config import RAW_SUFFIXES
 from n2n_tf.formats import bmp, dng, jpeg, pillow, png, raw, webp
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.format import Format
+from n2n_tf.formats.microscopes import Microscope
 from n2n_tf.formats.tiff import reader as tiff
 from n2n_tf.formats.tiff.axes import axes as tiff_axes
 from n2n_tf.formats.tiff.writer import write_tiff
@@ -14,6 +15,7 @@ from n2n_tf.formats.tiff.writer import write_tiff
 TIFF_BYTES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf", ".stk", ".lsm"})
 RAW_BYTES = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
+GPL_CZI = "bioio-czi (under the GPL, so n2n-tf does not bring it)"
 _ROWS = (
     Format("PNG", (b"\x89PNG\r\n\x1a\n",), frozenset({".png"}), png.header, png.read, png.write),
     Format("JPEG", (b"\xff\xd8\xff",), frozenset({".jpg", ".jpeg"}), jpeg.header, pillow.read, jpeg.write),
@@ -21,7 +23,11 @@ _ROWS = (
     Format("GIF", (b"GIF87a", b"GIF89a"), frozenset({".gif"}), pillow.header, pillow.read),
     Format("WebP", (b"RIFF",), frozenset({".webp"}), pillow.header, pillow.read, webp.write),
     Format("TIFF", TIFF_BYTES, TIFF_SUFFIXES, tiff.header, tiff.read, write_tiff, axes=tiff_axes),
-    Format("camera raw", RAW_BYTES, RAW_SUFFIXES, raw.header, raw.read, dng.write_dng, by_suffix=True),
+    Format("camera raw", RAW_BYTES, RAW_SUFFIXES, raw.header, raw.read, dng.write_dng, True, becomes=".dng"),
+    Microscope("Zeiss CZI", "bioio-czi", GPL_CZI, bgr=True).format((b"ZISRAWFILE",), ".czi"),
+    Microscope("Nikon ND2", "bioio-nd2").format((b"\xda\xce\xbe\n",), ".nd2", by_suffix=True),  # old ones: as JPEG 2000
+    Microscope("Leica LIF", "bioio-lif", options=(("chunk_dims", "YXS"),)).format((b"p\0\0\0",), ".lif"),
+    Microscope("DeltaVision", "bioio-dv").format((), ".dv", ".r3d", by_suffix=True),  # they are marked at byte 96
 )
 FORMATS = {each.name: each for each in _ROWS}
 
@@ -29,6 +35,13 @@ FORMATS = {each.name: each for each in _ROWS}
 def suffixes() -> frozenset[str]:
     """Of all formats, lower case."""
     return frozenset().union(*(each.suffixes for each in FORMATS.values()))
+
+
+def becoming(path: str | Path) -> tuple[str, str] | None:
+    """The name of a file's format, by its suffix, and that of its result, where these are of another format."""
+    suffix = os.path.splitext(path)[1].lower()
+    found = (each for each in FORMATS.values() if suffix in each.suffixes and each.becomes not in ("", suffix))
+    return next(((each.name, each.becomes) for each in found), None)
 
 
 def marked(names: set[str]) -> Format | None:

@@ -16,7 +16,7 @@ from n2n_tf.inference.footprint import Footprint, footprint_of
 from n2n_tf.inference.kinds import kind_of_network
 from n2n_tf.inference.ranged import Units, range_of
 from n2n_tf.inference.tiling import Span, kept, padded_part, spans, tile_shape
-from n2n_tf.value_range import RULES, Told, filled, misfit, told_range
+from n2n_tf.value_range import Told, ValueRange, by_rule, filled, misfit, told_range
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +71,16 @@ class Denoiser:
         signature = [tf.TensorSpec([None, None, None, self.channels], tf.float32)]
         self._predict = tf.function(lambda image: network(image, training=False), input_signature=signature)
 
-    def __call__(self, noisy: np.ndarray, on_tile: Callable[[int], None] | None = None) -> np.ndarray:
+    def __call__(
+        self, noisy: np.ndarray, on_tile: Callable[[int], None] | None = None, limits: ValueRange | None = None
+    ) -> np.ndarray:
         """Denoise one image or a batch.
 
         Args:
             noisy: [H, W], [H, W, C] or [B, H, W, C], of a type that `Units` takes. Pixels that are infinite, not a
                 number, or masked are denoised around, and stay what they are.
             on_tile: called after each tile with the number of pixels done by it.
+            limits: as `units_of` takes them.
 
         Returns:
             Array of the same shape and dtype; integers are rounded and clipped, floats are not clipped.
@@ -96,7 +99,7 @@ class Denoiser:
         grid = self._grid(batch.shape[1], batch.shape[2], noisy.nbytes)
         for given, result in zip(batch, denoised, strict=True):
             image, missing = filled(given)
-            units = self.units_of(image)
+            units = self.units_of(image, limits)
             units.check(image)
             for rows, columns in grid:
                 tile = self._on_unit(units.enter(padded_part(image, rows, columns)))
@@ -109,10 +112,14 @@ class Denoiser:
                 result[missing] = given[missing]
         return denoised.reshape(noisy.shape)
 
-    def units_of(self, image: np.ndarray) -> Units:
-        """What an image's numbers mean."""
-        told = RULES[self.told](image) if isinstance(self.told, str) else self.told
-        return Units(self.value_range, told)
+    def units_of(self, image: np.ndarray, limits: ValueRange | None = None) -> Units:
+        """What an image's numbers mean.
+
+        Args:
+            image: of any type.
+            limits: all values that it can have, where they are fewer than its type's: 12 bits in 16, say.
+        """
+        return Units(self.value_range, by_rule(self.told, image, limits))
 
     def misfit(self, image: np.ndarray) -> str | None:
         """What to tell of an image whose numbers are likely in other units than the network's."""

@@ -1,10 +1,22 @@
 """Training methods: Keras models that train a network they are given."""
 
-from n2n_tf.methods.gamma import GammaRamp
-from n2n_tf.methods.neighbor2neighbor import Neighbor2Neighbor
+import importlib
+from typing import Any
 
-METHODS = {
-    "neighbor2neighbor": Neighbor2Neighbor,
+_HOMES = {
+    "GammaRamp": "gamma",
+    "METHODS": "settings",
+    "Method": "base",
+    "Neighbor2Neighbor": "neighbor2neighbor",
+    "Noise2Void": "noise2void",
+    "Noisier2Noise": "noisier2noise",
+    "Recorrupted2Recorrupted": "recorrupted2recorrupted",
+    "Supervised": "supervised",
 }
 
-__all__ = ["METHODS", "GammaRamp", "Neighbor2Neighbor"]
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: settings are checked before TensorFlow is loaded."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'n2n_tf.methods' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"n2n_tf.methods.{_HOMES[name]}"), name)

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -12,14 +12,16 @@ import tensorflow as tf
 from n2n_tf.compat import output_shape
 from n2n_tf.intensities import BEYOND, MOST, NO_NUMBERS, check_intensities
 
-NAMES = ("noisy", "clean")  # images of a batch, in this order
+if TYPE_CHECKING:
+    from n2n_tf.methods.base import Method
+
 ASSERTED = r"assertion failed: \[(.*? images have .*?; wanted intensities in \[0, 1\](?:: scale them)?)\]"
 LARGEST_CELL = 2**9  # that is looked for
 
 
-def check_form(images: Any, name: str, network: keras.Model) -> None:
+def check_form(images: Any, name: str, method: "Method") -> None:
     """Raise ValueError if a batch, known by its shape and dtype, has another form than the method and network take."""
-    shape, channels = tf.TensorShape(images.shape), network.input_shape[-1]
+    shape, channels = tf.TensorShape(images.shape), method.network.input_shape[-1]
     dtype = tf.as_dtype(images.dtype)
     if not dtype.is_floating:
         raise ValueError(f"{name} images are {dtype.name}; wanted float32 in [0, 1]: divide integers")
@@ -27,18 +29,21 @@ def check_form(images: Any, name: str, network: keras.Model) -> None:
         came = "no known shape" if shape.rank is None else f"shape {tuple(shape)}"
         raise ValueError(f"{name} images have {came}; wanted [B, H, W, {channels}]")
     sides = tuple(shape[1:3])
-    if any(side is not None and side % 2 for side in sides) or (None not in sides and not _halves(network, sides)):
-        raise ValueError(f"{name} images have sides {sides}; wanted {_wanted(network)}, which are halved: crop")
+    part = method.divides
+    unequal = any(side is not None and side % part for side in sides)
+    if unequal or (None not in sides and not _takes_parts(method.network, sides, part)):
+        divided = {1: "", 2: ", which are halved"}.get(part, f", which are divided by {part}")
+        raise ValueError(f"{name} images have sides {sides}; wanted {_wanted(method.network, part)}{divided}: crop")
 
 
-def checked(data: Any, names: tuple[str, ...], network: keras.Model) -> Any:
+def checked(data: Any, names: tuple[str, ...], method: "Method") -> Any:
     """What `fit` is given, after the checks: arrays at once, a dataset's values as they come."""
     if isinstance(data, tuple | list):
-        return tuple(checked(part, names[number : number + 1], network) for number, part in enumerate(data))
+        return tuple(checked(part, names[number : number + 1], method) for number, part in enumerate(data))
     if isinstance(data, tf.data.Dataset):
-        return _checked_dataset(data, network)
+        return _checked_dataset(data, ("noisy", method.second), method)
     if names and isinstance(data, np.ndarray | tf.Tensor):
-        check_form(data, names[0], network)  # here too: Keras makes floats of integers
+        check_form(data, names[0], method)  # here too: Keras makes floats of integers
         check_intensities(np.asarray(data))
     return data
 
@@ -54,16 +59,16 @@ def value_errors() -> Iterator[None]:
         raise
 
 
-def _checked_dataset(batches: tf.data.Dataset, network: keras.Model) -> tf.data.Dataset:
+def _checked_dataset(batches: tf.data.Dataset, names: tuple[str, str], method: "Method") -> tf.data.Dataset:
     form = batches.element_spec
     parts = form if isinstance(form, tuple) else (form,)
     if not all(isinstance(part, tf.TensorSpec) for part in parts):
         return batches  # the step says what is wrong
-    for part, name in zip(parts, NAMES, strict=False):
-        check_form(part, name, network)
+    for part, name in zip(parts, names, strict=False):
+        check_form(part, name, method)
 
     def asserted(*parts: tf.Tensor) -> Any:
-        images = [_asserted(part, name) for part, name in zip(parts, NAMES, strict=False)]
+        images = [_asserted(part, name) for part, name in zip(parts, names, strict=False)]
         whole = (*images, *parts[len(images) :])
         return whole if isinstance(form, tuple) else whole[0]
 
@@ -81,9 +86,9 @@ def _asserted(images: tf.Tensor, name: str) -> tf.Tensor:
         return tf.identity(images)
 
 
-def _halves(network: keras.Model, sides: tuple[int, int]) -> bool:
-    """Whether a network takes images of these sides, and of their halves."""
-    return _takes(network, sides) and _takes(network, (sides[0] // 2, sides[1] // 2))
+def _takes_parts(network: keras.Model, sides: tuple[int, int], part: int) -> bool:
+    """Whether a network takes images of these sides, and of these divided."""
+    return _takes(network, sides) and _takes(network, (sides[0] // part, sides[1] // part))
 
 
 def _takes(network: keras.Model, sides: tuple[int, int]) -> bool:
@@ -97,8 +102,8 @@ def _takes(network: keras.Model, sides: tuple[int, int]) -> bool:
         return False
 
 
-def _wanted(network: keras.Model) -> str:
+def _wanted(network: keras.Model, part: int) -> str:
     for cell in (2**power for power in range(LARGEST_CELL.bit_length())):
-        if _halves(network, (2 * cell, 2 * cell)):
-            return "even ones" if cell == 1 else f"multiples of {2 * cell}"
+        if _takes_parts(network, (part * cell, part * cell), part):
+            return {1: "any", 2: "even ones"}.get(part * cell, f"multiples of {part * cell}")
     return "such as the network gives back"

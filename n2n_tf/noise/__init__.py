@@ -1,14 +1,15 @@
 """Synthetic noise: called as (clean, seed) -> noisy in training, drawn as the authors do for tests."""
 
-from collections.abc import Callable
-from typing import Protocol
+from __future__ import annotations
 
-import numpy as np
-import tensorflow as tf
+import importlib
+from typing import TYPE_CHECKING, Any, Protocol
 
-from n2n_tf.config import Config
-from n2n_tf.noise.gaussian import Gaussian
-from n2n_tf.noise.poisson import Poisson
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+_HOMES = {"Gaussian": "n2n_tf.noise.gaussian", "Poisson": "n2n_tf.noise.poisson", "NOISES": "n2n_tf.noise.settings"}
 
 
 class Noise(Protocol):
@@ -21,10 +22,8 @@ class Noise(Protocol):
         """Noisy image; the authors' test protocol."""
 
 
-NOISES: dict[str, Callable[[Config], Noise | None]] = {
-    "none": lambda config: None,  # the images are noisy already
-    "gaussian": lambda config: Gaussian(*(sigma / 255 for sigma in config.sigma)),
-    "poisson": lambda config: Poisson(*config.lam),
-}
-
-__all__ = ["NOISES", "Gaussian", "Noise", "Poisson"]
+def __getattr__(name: str) -> Any:
+    """Import on first use: settings are checked before TensorFlow is loaded."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'n2n_tf.noise' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -2,25 +2,26 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.data.finding import reason
+from n2n_tf.data.picking import Picked
 from n2n_tf.files import write
 from n2n_tf.formats import raw, readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
+from n2n_tf.formats.table import becoming
 from n2n_tf.formats.tiff import ome
-from n2n_tf.formats.writers import write_like
+from n2n_tf.formats.zarr_channels import lacking
 from n2n_tf.inference import Denoiser, load_denoiser
 from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import zarr_files
+from n2n_tf.tasks.denoise_pages import denoise_file
 from n2n_tf.tasks.plan import RENDERINGS, Plan, plan_files, rendered_from, rendering_path
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def denoise_files(
     suffix: str = "",
     overwrite: bool = False,
     render: str | None = None,
+    channel: str | int | Sequence[str | int] = (),
     **settings: Any,
 ) -> Outcome:
     """Denoise image files into files of the same format, type and metadata; the rest goes on where one fails.
@@ -61,18 +63,21 @@ def denoise_files(
         suffix: added to each name.
         overwrite: replace existing results; without it they are kept. Inputs are never replaced.
         render: also write LibRaw's rendering of each raw file, "png" or "tiff", with 16 bits.
+        channel: of stacks with a channel axis: the planes of these alone, by name or number from 1, are denoised and
+            written, into OME-TIFFs of their axes, names and sizes.
         settings: of `Denoiser`, unless the model is one.
 
     Raises:
-        UsageError: no image, an input that does not exist, no denoiser, or results that would replace their input or
-            each other. Nothing was done.
+        UsageError: no image, an input that does not exist, no denoiser, no file with the channels, or results that
+            would replace their input or each other. Nothing was done.
         TypeError, ValueError: settings that a `Denoiser` does not take, or settings for one that has its own.
     """
     if isinstance(model, Denoiser) and settings:
         raise TypeError(f"{', '.join(settings)}: have no effect, the Denoiser has its own; give the network instead")
     several = [inputs] if isinstance(inputs, str | Path) else inputs
     folder = None if output is None else os.path.expanduser(output)
-    plan = plan_files([str(each) for each in several], folder, suffix, render)
+    channels = [channel] if isinstance(channel, str | int) else channel
+    plan = plan_files([str(each) for each in several], folder, suffix, render, channels)
     if not isinstance(model, Denoiser):
         network = model if isinstance(model, keras.Model) else load_denoiser(model)
         model = Denoiser(network, **{"any_channels": True, **settings})
@@ -88,31 +93,26 @@ def carry_out(plan: Plan, denoiser: Denoiser, overwrite: bool, quiet: bool = Fal
         overwrite: as for `denoise_files`.
         quiet: show no progress.
     """
-    outcome = Outcome(earlier=plan.earlier)
-    pages = _headers(plan, overwrite, outcome)
-    pixels = sum(page.height * page.width for each in pages.values() for page in each)
-    with ProgressLine("denoising", pixels, quiet=quiet) as line:
-        for number, (source, images) in enumerate(pages.items(), 1):
-            try:
-                _denoise_file(denoiser, images, plan.files[source], line.advance)
-                outcome.written[source] = str(plan.files[source])
-                line.say(f"{number}/{len(pages)} {plan.files[source]}")
-            except (ValueError, OSError, MemoryError) as error:
-                outcome.failed[source] = reason(error)
+    outcome, picked = Outcome(earlier=plan.earlier), Picked(plan.channel)
+    pages = _headers(plan, overwrite, outcome, picked)
+    groups = _groups(plan, outcome, picked)
+    picked.check(len(pages) + len(groups))
+    _say_what_results_are(pages, picked)
+    _denoise_pages(denoiser, plan, pages, outcome, picked, quiet)
     for target in rendered_from(plan.files.values(), plan.render):
         try:
             replaced = overwrite and str(rendering_path(target, plan.render)) not in plan.earlier
             _render(target, str(plan.render), replaced)
         except (ValueError, OSError) as error:
             outcome.failed[str(target)] = reason(error)
-    done, kept, failed = zarr_files.denoise(denoiser, plan.groups, overwrite, quiet)
+    done, kept, failed = zarr_files.denoise(denoiser, groups, overwrite, quiet, picked.wanted)
     outcome.written.update(done)
     outcome.kept += kept
     outcome.failed.update(failed)
     return outcome
 
 
-def _headers(plan: Plan, overwrite: bool, outcome: Outcome) -> dict[str, list[Page]]:
+def _headers(plan: Plan, overwrite: bool, outcome: Outcome, picked: Picked) -> dict[str, list[Page]]:
     """The images of each file that is to be denoised; what is kept, and what cannot be read, is put down."""
     pages = {}
     for source, target in plan.files.items():
@@ -120,39 +120,47 @@ def _headers(plan: Plan, overwrite: bool, outcome: Outcome) -> dict[str, list[Pa
             outcome.kept.append(str(target))
             continue
         try:
-            found = readers.pages(source)
-            ome.check_set(source, plan.files)
+            found = picked.of(source, readers.pages(source), readers.axes)
+            if not picked.wanted:
+                ome.check_set(source, plan.files)
             pages[source] = found
         except (UnusableImageError, OSError) as error:
             outcome.failed[source] = reason(error)
     return pages
 
 
-def _denoise_file(denoiser: Denoiser, pages: list[Page], target: Path, advance: Callable[[float], None]) -> None:
-    """Denoise the pages of one file into another of its format.
-
-    Raises:
-        UnusableImageError, ValueError: an image that cannot be read, denoised or written.
-        OSError: a file cannot be read or written.
-    """
-    os.makedirs(target.parent, exist_ok=True)
-    images = ((page.number, _denoised(denoiser, page, advance, page is pages[0])) for page in pages)
-    write(target, lambda temporary: write_like(pages[0].path, temporary, images))
+def _groups(plan: Plan, outcome: Outcome, picked: Picked) -> dict[str, str]:
+    """The OME-Zarr images that are to be denoised; those without the channels are put down."""
+    without = lacking(plan.groups, picked.wanted)
+    picked.unknown.update(without)
+    outcome.failed.update(without)
+    return {source: target for source, target in plan.groups.items() if source not in without}
 
 
-def _denoised(denoiser: Denoiser, page: Page, advance: Callable[[float], None], first: bool) -> np.ndarray:
-    """One page, [H, W, C], in its own dtype (1 bit becomes 8); alpha as it was. The first one tells the units."""
-    if page.is_raw != (denoiser.kind == MOSAIC):
-        wanted = f"images of {denoiser.channels} channels" if page.is_raw else "raw files"
-        raise UnusableImageError(f"{'a' if page.is_raw else 'no'} raw file; this model takes {wanted}")
-    image = readers.read(page)
-    if image.dtype == bool:
-        image = image.astype(np.uint8) * np.uint8(255)
-    colors = image[..., : page.colors]
-    if other := denoiser.misfit(colors) if first else None:
-        logger.warning("%s: %s", page, other)
-    denoised = denoiser(colors, advance)
-    return np.concatenate([denoised, image[..., page.colors :]], axis=-1) if image.shape[-1] > page.colors else denoised
+def _say_what_results_are(pages: dict[str, list[Page]], picked: Picked) -> None:
+    """Where they are not of the formats that their sources are."""
+    if picked.wanted and pages:
+        picked.say()
+        logger.info("the results hold these alone: OME-TIFFs with their axes, names and sizes")
+        return
+    for name, suffix in sorted({become for source in pages if (become := becoming(source))}):
+        logger.info("%s files are not written: the results are %s files", name, suffix)
+
+
+def _denoise_pages(
+    denoiser: Denoiser, plan: Plan, pages: dict[str, list[Page]], outcome: Outcome, picked: Picked, quiet: bool
+) -> None:
+    """Denoise each file; the rest goes on where one fails."""
+    pixels = sum(page.height * page.width for each in pages.values() for page in each)
+    with ProgressLine("denoising", pixels, quiet=quiet) as line:
+        for number, (source, images) in enumerate(pages.items(), 1):
+            try:
+                sets = picked.sets(source, readers.axes) if picked.wanted else []
+                denoise_file(denoiser, images, plan.files[source], line.advance, sets)
+                outcome.written[source] = str(plan.files[source])
+                line.say(f"{number}/{len(pages)} {plan.files[source]}")
+            except (ValueError, OSError, MemoryError) as error:
+                outcome.failed[source] = reason(error)
 
 
 def _render(path: Path, kind: str, overwrite: bool) -> None:

@@ -3,9 +3,10 @@
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from n2n_tf.formats.ome_zarr import open_image
+from n2n_tf.formats.zarr_channels import with_channels
 from n2n_tf.formats.zarr_place import ZarrPlace, is_url, written
 from n2n_tf.inference import Denoiser
 from n2n_tf.tasks.zarr_output import RECORD, ZarrOutput, opened
@@ -19,6 +20,7 @@ def denoise_zarr(
     source: str,
     target: str,
     overwrite: bool = False,
+    channel: Sequence[str] = (),
     on_pixels: Callable[[int, int], object] = lambda done, total: None,
 ) -> None:
     """Denoise an OME-Zarr image (0.4 or 0.5) into another of equal metadata, types, chunks and levels.
@@ -33,6 +35,7 @@ def denoise_zarr(
         denoiser: of one channel, for each plane; or of as many as the image has, for all channels together.
         source, target: folders, or URLs of fsspec.
         overwrite: replace what is at the target; without it that is an error.
+        channel: names, or numbers from 1, of the channels that are denoised and written; all if there are none.
         on_pixels: called with the pixels done and those of all blocks, in full size, after each block.
 
     Raises:
@@ -42,7 +45,7 @@ def denoise_zarr(
         FileExistsError: something is at the target, or what was begun there is another job.
         OSError: it cannot be read or written.
     """
-    image = open_image(source)
+    image = with_channels(open_image(source), channel)
     if image.labels:
         logger.warning("%s: its labels are left out", source)
     with opened(target) as output:

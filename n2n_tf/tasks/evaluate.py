@@ -23,7 +23,7 @@ from n2n_tf.inference import Denoiser, load_denoiser
 from n2n_tf.noise import Noise
 from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import NOISY
-from n2n_tf.value_range import RULES, UNIT, Told, ValueRange, misfit, robust_range, told_range
+from n2n_tf.value_range import UNIT, Told, ValueRange, by_rule, misfit, robust_range, told_range
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ def _range(told: Told, denoisers: Mapping[str, Denoiser], sets: Sequence[TestSet
     if not isinstance(told, str):
         return told
     clean = [stored(page) for each in sets for page in each.clean[:SAMPLES]]
-    return robust_range(clean) if told == "auto" else RULES[told](clean[0])
+    return robust_range(clean) if told == "auto" else by_rule(told, clean[0], getattr(sets[0].clean[0], "limits", None))
 
 
 def _warn_of_other_units(value_range: ValueRange | None, sets: Sequence[TestSet]) -> None:

@@ -9,8 +9,10 @@ import imagecodecs
 import numpy as np
 import tifffile
 
-from n2n_tf.config import RAW_SUFFIXES, UsageError, lookup
+from n2n_tf.config import UsageError, lookup
 from n2n_tf.data.finding import find_files
+from n2n_tf.formats.table import becoming
+from n2n_tf.formats.tiff.ome_writer import SUFFIX
 from n2n_tf.tasks import zarr_files
 
 RENDERINGS: dict[str, tuple[str, Callable[[Path, np.ndarray], object]]] = {  # of raw files
@@ -29,15 +31,20 @@ class Plan:
         earlier: inputs that are the result of another, as those of an earlier run are -> that other. They are not
             denoised, nor ever replaced.
         render: a raw file's rendering beside its result, of a kind of `RENDERINGS`.
+        channel: those alone that are denoised and written, by name or number from 1; all if there are none.
     """
 
     files: dict[str, Path]
     groups: dict[str, str]
     earlier: dict[str, str]
     render: str | None = None
+    channel: tuple[str, ...] = ()
 
 
-def plan_files(inputs: Sequence[str], output: str | None, suffix: str = "", render: str | None = None) -> Plan:
+def plan_files(
+    inputs: Sequence[str], output: str | None, suffix: str = "", render: str | None = None,
+    channel: Sequence[str | int] = (),
+) -> Plan:  # fmt: skip
     """Find the images under folders, globs and names, and say where their results go.
 
     Args:
@@ -45,6 +52,7 @@ def plan_files(inputs: Sequence[str], output: str | None, suffix: str = "", rend
         output: folder for the results, under the names of the inputs; None writes beside these.
         suffix: added to each name.
         render: a name of `RENDERINGS`, for raw files.
+        channel: as `Plan` has it. Results are OME-TIFFs then, whatever the source is, and OME-Zarr images.
 
     Raises:
         UsageError: no image, an input that does not exist, or results that would replace their input or each other.
@@ -60,13 +68,14 @@ def plan_files(inputs: Sequence[str], output: str | None, suffix: str = "", rend
     for source, root in find_files(others, "INPUT").items():
         path = Path(source)
         folder = Path(os.path.abspath(output)) / path.parent.relative_to(root) if output else path.parent
-        kind = ".dng" if path.suffix.lower() in RAW_SUFFIXES - {".dng"} else path.suffix
+        _, kind = becoming(path) or ("", path.suffix)
+        kind = SUFFIX if channel and kind.lower() not in (".tif", ".tiff") else kind
         targets[source] = folder / f"{path.stem}{suffix}{kind}"
     if not targets and not groups:
         raise UsageError(f"no image in {' '.join(inputs)}")
     earlier = _earlier(targets, render)
     files = {source: target for source, target in targets.items() if source not in earlier}
-    return Plan(files, groups, earlier, render)
+    return Plan(files, groups, earlier, render, tuple(map(str, channel)))
 
 
 def rendered_from(targets: Iterable[Path], kind: str | None) -> list[Path]:

@@ -4,14 +4,14 @@ import glob
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.data.finding import fixed_part, reason
-from n2n_tf.files import PARTIAL
-from n2n_tf.formats.zarr_place import MOST_BYTES, is_url
+from n2n_tf.formats.zarr_groups import images_in, is_zarr
+from n2n_tf.formats.zarr_place import is_url
 from n2n_tf.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (".ome.zarr", ".zarr")
-MARKS = {".zgroup", ".zarray", "zarr.json"}
 FILE = "file://"
 PAUSE = 60  # seconds between lines in a log file
 
@@ -56,7 +55,7 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str) -> tuple[dict[s
 
 
 def denoise(
-    denoiser: "Denoiser", targets: dict[str, str], overwrite: bool, quiet: bool = False
+    denoiser: "Denoiser", targets: dict[str, str], overwrite: bool, quiet: bool = False, channel: Sequence[str] = ()
 ) -> tuple[dict[str, str], list[str], dict[str, str]]:
     """Denoise each group; the rest goes on where one fails.
 
@@ -78,7 +77,7 @@ def denoise(
                 kept.append(target)
                 continue
             with ProgressLine("denoising", 1, quiet=quiet) as line:
-                denoise_zarr(denoiser, source, target, overwrite, _progress(line, target))
+                denoise_zarr(denoiser, source, target, overwrite, channel, _progress(line, target))
                 done[source] = target
                 line.say(f"{number}/{len(targets)} {target}")
         except (ValueError, OSError, MemoryError, RunError) as error:
@@ -91,47 +90,20 @@ def _find(path: str) -> tuple[dict[str, str], bool]:
     exists, found = os.path.exists(path), {}
     matches = [os.path.abspath(each) for each in ([path] if exists else sorted(glob.glob(path, recursive=True)))]
     for match in matches:
-        root = match if exists and not _is_zarr(match) else os.path.dirname(match) if exists else fixed_part(path)
+        root = match if exists and not is_zarr(match) else os.path.dirname(match) if exists else fixed_part(path)
         found.update(dict.fromkeys(_groups_in(match), os.path.abspath(root)))
-    return found, not matches or not all(map(_is_zarr, matches))
-
-
-def _is_zarr(folder: str) -> bool:
-    return any(os.path.isfile(os.path.join(folder, mark)) for mark in MARKS)
+    return found, not matches or not all(map(is_zarr, matches))
 
 
 def _groups_in(folder: str) -> list[str]:
     """The images under a folder, which may be one; a Zarr group that holds none, for the error that it makes."""
-    found = list(_images_in(folder))
-    if not found and _is_zarr(folder):
+    found = list(images_in(folder))
+    if not found and is_zarr(folder):
         return [folder]
-    above = sorted({os.path.dirname(each) for each in found if _is_zarr(os.path.dirname(each))})
+    above = sorted({os.path.dirname(each) for each in found if is_zarr(os.path.dirname(each))})
     if above:
         logger.warning("%s: a group of images; they are denoised one by one, its own metadata is left out", above[0])
     return found
-
-
-def _images_in(folder: str) -> Iterator[str]:
-    """Groups with multiscales; what lies in them is not looked at."""
-    seen: set[str] = set()
-    for at, folders, files in os.walk(folder, followlinks=True):
-        if (real := os.path.realpath(at)) in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(each for each in folders if not each.startswith(PARTIAL))
-        if not MARKS & set(files):
-            continue
-        text = b"".join(_content(os.path.join(at, name)) for name in ("zarr.json", ".zattrs") if name in files)
-        if b'"multiscales"' in text:
-            yield at
-        if b'"multiscales"' in text or b'"array"' in text or ".zarray" in files:
-            folders.clear()
-
-
-def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(MOST_BYTES)
 
 
 def _target(source: str, root: str, output: str | None, suffix: str) -> str:

@@ -2,50 +2,57 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 
 from n2n_tf import compat
-from n2n_tf.config import Config, lookup
-from n2n_tf.methods import METHODS
+from n2n_tf.config import lookup
+from n2n_tf.data.pipeline import Recipe
+from n2n_tf.methods.base import Method
+from n2n_tf.methods.settings import SHOT, Setup
 from n2n_tf.networks import NETWORKS
-from n2n_tf.noise import NOISES
-from n2n_tf.training.optimization import GAMMAS, LEARNING_RATES, build_optimizer, find_optimizer
+from n2n_tf.training.config import Config
+from n2n_tf.training.optimization import build_optimizer, find_optimizer
 
 logger = logging.getLogger(__name__)
 
 
-TABLES: dict[str, Mapping[str, Any]] = {  # of the settings that are names
-    "network": NETWORKS, "method": METHODS, "noise": NOISES, "gamma_schedule": GAMMAS,
-    "learning_rate_schedule": LEARNING_RATES,
-}  # fmt: skip
-
-
 def check_names(config: Config) -> None:
-    """Raise UsageError if a setting is a name that is not known here; all of them before any work."""
-    for field, table in TABLES.items():
-        lookup(table, getattr(config, field), f"`{field}`")
-    find_optimizer(config.optimizer)
+    """Raise UsageError if a network or an optimizer is not known here; before any work."""
+    lookup(NETWORKS, config.network.network, "`network`")
+    find_optimizer(config.optimizer.optimizer)
 
 
 def build_network(config: Config) -> keras.Model:
     """The network of a run, with its initial weights."""
-    width = {"features": config.features} if config.features else {}
-    return NETWORKS[config.network](config.channels, **width, init=config.init, seed=config.seed)
+    wanted = config.network
+    width = {"features": wanted.features} if wanted.features else {}
+    return NETWORKS[wanted.network](config.images.channels, **width, init=wanted.init, seed=config.run.seed)
 
 
-def build_model(config: Config, steps: int, strategy: tf.distribute.Strategy) -> keras.Model:
-    """The method around its network, compiled, with all variables built, for a run of `steps` iterations."""
-    with strategy.scope(), _precision(config.mixed_precision):
-        gamma = GAMMAS[config.gamma_schedule](config, steps)
-        model = METHODS[config.method](build_network(config), gamma=gamma, seed=config.seed)
-        jit_compile = {"auto": compat.AUTO_JIT, "on": True, "off": False}[config.jit_compile]
-        model.compile(optimizer=build_optimizer(config, steps), jit_compile=jit_compile)
+def build_method(config: Config, steps: int) -> Method:
+    """The method around its network, for a run of `steps` iterations."""
+    return config.method.build(build_network(config), Setup(steps, config.run.epochs, config.run.seed, config.noise))
+
+
+def build_model(config: Config, steps: int, strategy: tf.distribute.Strategy) -> Method:
+    """As `build_method`, compiled, with all variables built."""
+    with strategy.scope(), _precision(config.run.mixed_precision):
+        model = build_method(config, steps)
+        jit_compile = {"auto": compat.AUTO_JIT, "on": True, "off": False}[config.run.jit_compile]
+        model.compile(optimizer=build_optimizer(config.optimizer, steps), jit_compile=jit_compile)
         compat.build(model.optimizer, model.network.trainable_variables)
     return model
+
+
+def build_recipe(config: Config) -> Recipe:
+    """What is made of the images of a run."""
+    return Recipe(
+        config.crops, config.noise.build(), config.run.seed, config.images.is_mosaic, config.noise.noise_once,
+        second=config.method.target == SHOT,
+    )  # fmt: skip
 
 
 @contextlib.contextmanager

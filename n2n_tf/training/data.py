@@ -1,100 +1,71 @@
 """The images of a run: those to train on, and those held out."""
 
+import dataclasses
 import logging
-from collections.abc import Sequence
 
-import numpy as np
-
-from n2n_tf.config import Config, RunError, UsageError
+from n2n_tf.config import UsageError
 from n2n_tf.data import samples
-from n2n_tf.data.held_out import HeldOut
-from n2n_tf.data.images import Images, find_images
-from n2n_tf.data.manifest import TRAIN, VAL, shards_at
-from n2n_tf.data.shards import Shards, open_shards
+from n2n_tf.data.fitting import Wanted
+from n2n_tf.data.images import wanted_images
+from n2n_tf.data.numbered import hold_out
+from n2n_tf.data.paired_images import find_paired_images
 from n2n_tf.data.source import HeldOutSource, Source
+from n2n_tf.data.sources import kind_at
+from n2n_tf.methods.settings import CLEAN
+from n2n_tf.training.config import Config
 from n2n_tf.training.scale import choose_range
 
 logger = logging.getLogger(__name__)
 
-MOST_HELD_OUT = 8  # images held out of --data when there is no --val-data
 SMALLEST_HELD_OUT = 2  # pixels; the sub-sampler needs one cell
 
 
 def find_data(config: Config) -> tuple[Source, HeldOutSource]:
     """Training and held-out images; says once where they come from, and how their intensities are taken."""
-    apart = _held_out(config.val_data, config) if config.val_data else None
-    find = _find_shards if any(shards_at(path) for path in config.data) else _find_images
-    training, held_out = find(config, apart)
-    training.value_range = held_out.value_range = choose_range(config, training)
+    images = config.images
+    side = config.crops.side(images.is_mosaic)
+    wanted = Wanted(images.channels, images.image_kind, side, images.channel, config.noise.noise_once)
+    training, held_out = (_training if images.data else _samples)(config, wanted, _apart(config, wanted))
+    training.value_range = held_out.value_range = choose_range(images, training)
     next(training.samples(1)), held_out.read(0)  # fail now if nothing can be decoded
-    for name, images in (("training", training), ("held-out", held_out)):
-        logger.info("%d %s %s", len(images), name, images.unit)
+    for name, found in (("training", training), ("held-out", held_out)):
+        logger.info("%d %s %s", len(found), name, found.unit)
     return training, held_out
 
 
-def _held_out(paths: Sequence[str], config: Config) -> HeldOutSource:
-    if any(shards_at(path) for path in paths):
-        return HeldOut(_shards(paths, VAL, config, "`val_data`"))
-    return find_images(paths, config.channels, SMALLEST_HELD_OUT, "`val_data`", config.image_kind, config.channel)
+def _apart(config: Config, wanted: Wanted) -> HeldOutSource | None:
+    """Images that are named to be held out."""
+    paths = config.images.val_data
+    if not paths:
+        return None
+    if config.wants:
+        raise UsageError(f"`val_data`: they have no {config.wants}; leave it out, some of `data` are held out")
+    return kind_at(paths).held_out(paths, _smaller(wanted), "`val_data`")
 
 
-def _find_shards(config: Config, held_out: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
-    training = _shards(config.data, TRAIN, config, "`data`")
-    held_out = held_out or HeldOut(_shards(config.data, VAL, config, "`data`"))
-    if not held_out:
-        logger.info("no crops are held out: the scores are those of training crops")
-        held_out = HeldOut(training)
-    return training, held_out
+def _training(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
+    if config.images.target:
+        return hold_out(find_paired_images(config.images, wanted.side), config.run.seed)
+    kind = kind_at(config.images.data)
+    training = kind.training(config.images.data, wanted, "`data`")
+    if config.wants == CLEAN and training.paired:  # prepared crops
+        training.parts = 2
+    elif config.wants:
+        raise UsageError(f"`data`: the method learns from {config.wants}; say where they are, `target` DIR")
+    return (training, apart) if apart else kind.hold_out(training, config.run.seed)
 
 
-def _find_images(config: Config, held_out: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
-    side, channels = config.crop_side, config.channels
-    if config.data:
-        training = find_images(config.data, channels, side, kind=config.image_kind, picked=config.channel)
-        return (training, held_out) if held_out else _hold_out(training, config)
-    if channels not in samples.TRAINING or config.channel:
-        wanted = " or ".join(map(str, samples.TRAINING))
-        raise UsageError(f"no `data`: the sample images have {wanted} channels, without names; give images of your own")
+def _samples(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
+    """The sample images."""
+    if wanted.channels not in samples.TRAINING or wanted.picked:
+        counts = " or ".join(map(str, samples.TRAINING))
+        raise UsageError(f"no `data`: the sample images have {counts} channels, without names; give images of your own")
     logger.info("no `data`: training on the sample images of scikit-image")
-    training = find_images(samples.sample_paths(samples.TRAINING, channels), channels, side)
-    return training, held_out or find_images(samples.sample_paths(samples.HELD_OUT, channels), channels)
+    training = wanted_images(samples.sample_paths(samples.TRAINING, wanted.channels), wanted, "`data`")
+    held_out = samples.sample_paths(samples.HELD_OUT, wanted.channels)
+    return training, apart or wanted_images(held_out, _smaller(wanted), "`data`")
 
 
-def _shards(paths: Sequence[str], split: str, config: Config, flag: str) -> Shards:
-    """The shards of one side of the split.
-
-    Raises:
-        UsageError: several paths, or crops of another form than the settings want.
-        RunError: the shards are damaged.
-    """
-    if len(paths) > 1:
-        raise UsageError(f"{flag}: a folder of shards stands alone; got {' '.join(paths)}")
-    shards = open_shards(paths[0], split)
-    if (has := shards.channels) != config.channels:
-        raise UsageError(f"`channels` {config.channels}: the shards of {paths[0]} have {has}; say `channels` {has}")
-    if (kind := shards.kind) != config.image_kind:
-        raise UsageError(f"`kind` {config.image_kind}: the shards of {paths[0]} are of kind {kind}; say `kind` {kind}")
-    if config.channel:
-        raise UsageError(f"`channel` {' '.join(config.channel)}: shards tell no channels' names; leave it out")
-    if split == TRAIN and shards.side < config.crop_side:
-        wanted = f"{config.crop_side}" + (f" ({config.patch_size} without `flips`)" if config.is_mosaic else "")
-        raise UsageError(
-            f"`patch_size` {config.patch_size}: wanted crops of {wanted}; those of {paths[0]} have {shards.side}"
-        )
-    if not shards and (split == TRAIN or flag == "`val_data`"):
-        raise RunError(f"{flag} {paths[0]}: none of its shards is {'to train on' if split == TRAIN else 'held out'}")
-    return shards
-
-
-def _hold_out(images: Images, config: Config) -> tuple[Images, Images]:
-    """Some of the images, at most a tenth. Too few to spare one: the training images serve for both, and we say so."""
-    count = min(MOST_HELD_OUT, len(images) // 10)
-    order = np.random.default_rng(config.seed).permutation(len(images))
-    chosen = set(order[:count].tolist() or order[:MOST_HELD_OUT].tolist())
-    held_out = Images([page for i, page in enumerate(images.pages) if i in chosen], images.channels)
-    if not count:
-        logger.info("no `val_data`, and too few images to spare some: the scores are those of training images")
-        return images, held_out
-    logger.info("no `val_data`: %d images of `data` are held out", count)
-    rest = [page for i, page in enumerate(images.pages) if i not in chosen]
-    return Images(rest, images.channels, images.skipped), held_out
+def _smaller(wanted: Wanted) -> Wanted:
+    """Of images that are only scored."""
+    return dataclasses.replace(wanted, side=SMALLEST_HELD_OUT, whole=False)

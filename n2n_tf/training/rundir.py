@@ -16,12 +16,13 @@ import tensorflow as tf
 
 from n2n_tf import __version__
 from n2n_tf.compat import reads_files_of
-from n2n_tf.config import Config, UsageError, config_from
+from n2n_tf.config import UsageError
 from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.data.sources import source_from_json
 from n2n_tf.files import write, write_json
 from n2n_tf.inference import in_range, save_denoiser
 from n2n_tf.training.build import check_names
+from n2n_tf.training.config import Config, config_from
 from n2n_tf.training.records import read_json, read_rows, undamaged
 from n2n_tf.training.workers import Workers
 from n2n_tf.value_range import ValueRange
@@ -45,7 +46,7 @@ def environment(config: Config, workers: Workers) -> dict[str, Any]:
         "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "gpus": [str(tf.config.experimental.get_device_details(gpu)) for gpu in tf.config.list_physical_devices("GPU")],
         "variables": {name: value for name, value in sorted(os.environ.items()) if name in NUMERIC_VARIABLES},
-        "jit_compile": config.jit_compile,
+        "jit_compile": config.run.jit_compile,
         "replicas": workers.strategy.num_replicas_in_sync,
         "workers": workers.count,
     }
@@ -112,7 +113,7 @@ class RunDirectory:
             check_names(config)
         return config
 
-    def open(self, config: Config, environment: Mapping[str, Any]) -> tuple[Source, HeldOutSource]:
+    def open(self, channels: int, environment: Mapping[str, Any]) -> tuple[Source, HeldOutSource]:
         """Training and held-out images of the run that it holds; warns if the environment has changed.
 
         Raises:
@@ -131,7 +132,7 @@ class RunDirectory:
             )
         with undamaged(self.images):
             lists = read_json(self.images)
-            training, held_out = (source_from_json(lists[name], config.channels) for name in ("training", "held_out"))
+            training, held_out = (source_from_json(lists[name], channels) for name in ("training", "held_out"))
             training.value_range = held_out.value_range = value_range
         for name, now in environment.items():
             if before.get(name, now) != now:

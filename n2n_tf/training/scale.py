@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from n2n_tf.config import Config, RunError
+from n2n_tf.config import RunError
 from n2n_tf.config.kinds import CHANNELS
+from n2n_tf.data.settings import ImageSettings
 from n2n_tf.data.source import Source
 from n2n_tf.formats.pixels import check_pixels
 from n2n_tf.value_range import ROBUST, ValueRange, range_of_type, robust_range
@@ -18,7 +19,7 @@ SAMPLES = 32  # images that a range is measured on
 VERY_DIFFERENT = 8.0  # times wider: worth a word
 
 
-def choose_range(config: Config, images: Source) -> ValueRange | None:
+def choose_range(wanted: ImageSettings, images: Source) -> ValueRange | None:
     """The range of a run, by its settings; says which, and why.
 
     Returns:
@@ -28,12 +29,14 @@ def choose_range(config: Config, images: Source) -> ValueRange | None:
     Raises:
         RunError: no image can be read, or all pixels are equal.
     """
-    if config.limits or config.is_mosaic:  # of a mosaic black is 0 and white 1
-        found, why = config.limits and ValueRange(*config.limits), "as given" if config.limits else ""
+    if wanted.limits or wanted.is_mosaic:  # of a mosaic black is 0 and white 1
+        found, why = wanted.limits and ValueRange(*wanted.limits), "as given" if wanted.limits else ""
     else:
         measured = list(images.samples(SAMPLES))
-        found, why = _measured(measured, config.range[0] == "auto")
-        if found is None and config.image_kind == CHANNELS:  # a denoiser of 4 without one would be of mosaics
+        found, why = _measured(measured, wanted.range[0] == "auto", images.unit)
+        if images.limits and (found is None or wanted.range[0] == "dtype"):
+            found, why = images.limits, "all that the files' bits hold"
+        if found is None and wanted.image_kind == CHANNELS:  # a denoiser of 4 without one would be of mosaics
             found, why = _whole(measured)
     if found:
         logger.info("value range %s: %s; values beyond it are kept", found, why)
@@ -42,7 +45,7 @@ def choose_range(config: Config, images: Source) -> ValueRange | None:
     return found
 
 
-def _measured(samples: Sequence[np.ndarray], auto: bool) -> tuple[ValueRange | None, str]:
+def _measured(samples: Sequence[np.ndarray], auto: bool, unit: str) -> tuple[ValueRange | None, str]:
     """A range, None if the types say it, and why."""
     types = {sample.dtype for sample in samples}
     eight = {dtype for dtype in types if dtype in (bool, np.uint8)}
@@ -50,7 +53,7 @@ def _measured(samples: Sequence[np.ndarray], auto: bool) -> tuple[ValueRange | N
         found = robust_range(samples)
         if found is None:
             raise RunError("all pixels of the training images are equal: there is nothing to learn from them")
-        return found, f"{ROBUST[0]} to {ROBUST[1]} % of the pixels of {len(samples)} images" + _differing(samples)
+        return found, f"{ROBUST[0]} to {ROBUST[1]} % of the pixels of {len(samples)} {unit}" + _differing(samples)
     if len(types) == 1 and (dtype := types.pop()).kind in "iu" and dtype not in (np.uint8, np.uint16):
         return range_of_type(dtype), f"all of {dtype}"
     for sample in samples:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from n2n_tf.config import Config, LostWorkerError, UsageError, gist
+from n2n_tf.config import LostWorkerError, UsageError, gist
 from n2n_tf.training.cluster import Cluster, find_cluster, names_cluster
+from n2n_tf.training.settings import RunSettings
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,8 @@ class Workers:
         strategy: what distributes; there after `join`.
 
     Args:
-        config: the settings.
+        run: its strategy and precision.
+        batch_size: over all replicas.
 
     Raises:
         UsageError: the environment names no workers, where the settings ask for several.
@@ -38,10 +40,10 @@ class Workers:
 
     strategy: tf.distribute.Strategy
 
-    def __init__(self, config: Config):
-        self._config = config
+    def __init__(self, run: RunSettings, batch_size: int):
+        self._run, self._batch_size = run, batch_size
         self._cluster: Cluster | None = None
-        if config.strategy == "multiworker" or (config.strategy == "auto" and names_cluster()):
+        if run.strategy == "multiworker" or (run.strategy == "auto" and names_cluster()):
             self._cluster = find_cluster()
         self.number = self._cluster.number if self._cluster else 0
         self.count = len(self._cluster.workers) if self._cluster else 1
@@ -60,12 +62,12 @@ class Workers:
         """
         if self._cluster and self.count > 1:
             gpus = tf.config.get_visible_devices("GPU")
-            if self._config.jit_compile == "on" and not gpus:
+            if self._run.jit_compile == "on" and not gpus:
                 raise UsageError("`jit_compile` on: XLA has no way to talk to other workers on CPUs; leave it out")
             self.strategy = _several(self._cluster, len(gpus))
         else:
-            self.strategy = _one(self._config.strategy, self._config.batch_size)
-        replicas, batch = self.strategy.num_replicas_in_sync, self._config.batch_size
+            self.strategy = _one(self._run.strategy, self._batch_size)
+        replicas, batch = self.strategy.num_replicas_in_sync, self._batch_size
         if batch % replicas:
             raise UsageError(
                 f"`batch_size` {batch}: wanted a multiple of the {replicas} devices; "

@@ -8,9 +8,11 @@ import tifffile
 
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
-from n2n_tf.formats.tiff.samples import described, seen
+from n2n_tf.formats.tiff.nodata import masked
+from n2n_tf.formats.tiff.samples import bits_of, described, seen
 from n2n_tf.formats.tiff.stack import stack_of
 from n2n_tf.formats.tiff.tags import MOST_PAGES, check_pages
+from n2n_tf.formats.tiff.told import significant_bits
 
 
 def header(path: str) -> list[Page]:
@@ -23,24 +25,26 @@ def header(path: str) -> list[Page]:
         if not tiff.pages:
             raise UnusableImageError("holds no page")
         check_pages(tiff)
+        bits = significant_bits(tiff)
         if stack := stack_of(tiff):
-            return [_described(path, number, stack.page) for number in range(stack.planes)]
+            return [_described(path, number, stack.page, bits) for number in range(stack.planes)]
         pages = [(number, page.aspage()) for number, page in enumerate(tiff.pages)]
         if sum(len(page.subifds or ()) for _, page in pages) > MOST_PAGES:
             raise UnusableImageError(f"more than {MOST_PAGES} pages below its pages (SubIFDs); save it without")
         for number, page in pages:
             if any(not is_copy(below, page) for below in pages_below(page)):
                 raise UnusableImageError(f"further images below page {number + 1} (SubIFDs); save them as pages")
-        return [_described(path, number, _flat(page)) for number, page in pages if is_image(page)]
+        return [_described(path, number, _flat(page), bits) for number, page in pages if is_image(page)]
 
 
 def read(path: str, number: int) -> np.ndarray:
-    """The pixels of a page: [H, W] or [H, W, C] as stored."""
+    """The pixels of a page: [H, W] or [H, W, C] as stored; masked where they are none."""
     with tifffile.TiffFile(path) as tiff:
         if not tiff.pages.is_multipage and (stack := stack_of(tiff)):
             return stack.read(number)
         page = tiff.pages[number].aspage()
-        image = seen(page, page.asarray())
+        stored = page.asarray()
+        image = masked(page, stored, seen(page, stored))
         return np.moveaxis(image, 0, -1) if page.axes == "SYX" else image
 
 
@@ -66,7 +70,7 @@ def _flat(page: tifffile.TiffPage) -> tifffile.TiffPage:
     return page
 
 
-def _described(path: str, number: int, page: tifffile.TiffPage) -> Page:
+def _described(path: str, number: int, page: tifffile.TiffPage, significant: int) -> Page:
     channels, kind, dtype = described(page)
     height, width = index(page.imagelength), index(page.imagewidth)  # of damaged tags tifffile makes texts and tuples
-    return Page(path, number, height, width, channels, kind, dtype)
+    return Page(path, number, height, width, channels, kind, dtype, bits_of(page, dtype, significant))

@@ -41,6 +41,21 @@ def described(page: tifffile.TiffPage) -> tuple[int, str, str]:
     return channels, CHANNELS, dtype.name
 
 
+def bits_of(page: tifffile.TiffPage, dtype: str, significant: int = 0) -> int:
+    """Of a number, where they are fewer than those of its type; else 0.
+
+    Args:
+        page: that holds it.
+        dtype: of the image, as `described` tells.
+        significant: as OME-XML tells; 0 if it does not.
+    """
+    if page.dtype is None or page.dtype.name != dtype or page.dtype.kind != "u":
+        return 0
+    stored = int(page.bitspersample)
+    bits = min(stored, significant or stored)
+    return bits if bits < page.dtype.itemsize * 8 else 0
+
+
 def _type(page: tifffile.TiffPage) -> np.dtype:
     dtype, bits = page.dtype, page.bitspersample
     if dtype is None or dtype not in TYPES or isinstance(bits, tuple):  # such as 5, 6 and 5 bits of colours
@@ -91,6 +106,7 @@ def stored(page: tifffile.TiffPage, image: np.ndarray) -> tuple[np.ndarray, dict
         page: that the image comes from.
         image: [H, W, C].
     """
+    image = np.ma.getdata(image)
     numbers = image[..., 0] if image.shape[-1] == 1 else image
     is_coloured = page.photometric == PALETTE and image.shape[-1] > 1
     bits = page.bitspersample if page.dtype == image.dtype and not is_coloured else image.dtype.itemsize * 8

@@ -133,14 +133,32 @@ def _is_like(each: tifffile.TiffPage, page: tifffile.TiffPage) -> bool:
 
 
 def reduced(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The mean of each of height × width cells that cover an image [H, W, C]; of its dtype."""
+    """The mean of each of height × width cells that cover an image [H, W, C], of its dtype; without masked pixels."""
     result = np.empty((height, width, image.shape[-1]), image.dtype)
+    mask = np.zeros(result.shape, bool)
     for channel in range(image.shape[-1]):  # floats of one at a time
         plane = image[..., channel]
-        for axis, side in enumerate((height, width)):
-            edges = np.arange(side) * plane.shape[axis] // side
-            sums = np.add.reduceat(plane, edges, axis, dtype=np.result_type(plane, np.float32))
-            cells = np.diff(edges, append=plane.shape[axis]).astype(sums.dtype)
-            plane = sums / (cells[:, None] if axis == 0 else cells)
-        result[..., channel] = plane if image.dtype.kind == "f" else np.rint(plane)
-    return result
+        if np.ma.is_masked(plane):
+            means, mask[..., channel] = _means_of_some(plane, height, width)
+        else:
+            means = _means(np.ma.getdata(plane), height, width)
+        result[..., channel] = means if image.dtype.kind == "f" else np.rint(means)
+    return np.ma.MaskedArray(result, mask) if mask.any() else result
+
+
+def _means(plane: np.ndarray, height: int, width: int) -> np.ndarray:
+    for axis, side in enumerate((height, width)):
+        edges = np.arange(side) * plane.shape[axis] // side
+        sums = np.add.reduceat(plane, edges, axis, dtype=np.result_type(plane, np.float32))
+        cells = np.diff(edges, append=plane.shape[axis]).astype(sums.dtype)
+        plane = sums / (cells[:, None] if axis == 0 else cells)
+    return plane
+
+
+def _means_of_some(plane: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Those of the pixels that are not masked, and where a cell has none: there it is what a masked one is."""
+    mask, numbers = np.ma.getmaskarray(plane), np.ma.getdata(plane)
+    share = _means((~mask).astype(np.float32), height, width)
+    whole = _means(np.where(mask, numbers.dtype.type(0), numbers), height, width)
+    none = share == 0
+    return np.where(none, numbers[mask][0], whole / np.where(none, 1, share)), none

@@ -1,0 +1,69 @@
+"""`n2n-tf compare`: train and score several methods, beside the paper's rows."""
+
+import argparse
+import os
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from n2n_tf.cli.flags import Number, add_flags, given
+from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.config import UsageError, at_least
+from n2n_tf.tasks.comparison import STEPS, TIME, read_comparison
+from n2n_tf.training.config import Config
+
+HELP = "train and score several methods, beside the paper's rows"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of its own, and those of `train`, which then are for all runs."""
+    path = os.path.expanduser
+    parser.add_argument("table", type=path, metavar="TABLE.toml", help="methods, noises, tests; as those in configs/")
+    parser.add_argument("--output", required=True, type=path, metavar="DIR", help="holds the runs, tables and pictures")
+    parser.add_argument(
+        "--test", nargs="+", default=[], metavar="NAME=DIR", help="folders of clean images, by their names in the table"
+    )
+    parser.add_argument("--equal", choices=(STEPS, TIME), help="what all runs have as much of (default: the table's)")
+    parser.add_argument("--plan", action="store_true", help="only say what each run costs on this machine")
+    parser.add_argument("--only", metavar="CELL", help="train this one alone, as --plan names it; score nothing")
+    parser.add_argument("--score", action="store_true", help="train nothing, only score what is there")
+    parser.add_argument(
+        "--repeats", type=int, action=Number, within=at_least(1), metavar="N",
+        help="noise draws for each test image (default: the paper's)",
+    )  # fmt: skip
+    add_flags(parser, Config)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check, then plan, train and score."""
+    if args.only and (args.plan or args.score):
+        raise UsageError("--only with --plan or --score: it only trains; leave one of them out")
+    tests = {}
+    for each in args.test:
+        name, found, folder = each.partition("=")
+        if not found or not os.path.isdir(os.path.expanduser(folder)):
+            raise UsageError(f"--test {each}: wanted NAME=DIR, a folder of clean images")
+        tests[name] = os.path.expanduser(folder)
+    comparison = read_comparison(args.table, given(args, Config), tests, args.equal)
+    cells = [comparison.cell(args.only)] if args.only else comparison.cells
+    with quiet_import():
+        from n2n_tf.tasks.compare import Bench
+    bench = Bench(comparison, args.output)
+    if args.plan:
+        return _show("", bench.plan())
+    if not args.score:
+        bench.train(cells)
+    if not args.only:
+        scores = bench.score(args.repeats)
+        for noise in scores.results:
+            _show(noise, scores.table(noise))
+        print(f"tables and pictures: {args.output}")
+    return None
+
+
+def _show(title: str, rows: list[tuple[str, ...]]) -> None:
+    table = Table(*rows[0], title=title or None)
+    for row in rows[1:]:
+        table.add_row(*map(escape, row))
+    Console().print(table)

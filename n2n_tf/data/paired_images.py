@@ -1,0 +1,85 @@
+"""Images on disk, each with another of the same scene: a clean one, or a second noisy shot."""
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from n2n_tf.config import UsageError
+from n2n_tf.data.images import Images
+from n2n_tf.data.numbered import draws_of
+from n2n_tf.data.pairs import find_pairs
+from n2n_tf.data.settings import ImageSettings
+from n2n_tf.formats.page import Page
+
+
+@dataclass
+class PairedImages(Images):
+    """A `Source` whose crops hold the same window of both images.
+
+    Attributes:
+        partners: of `pages`, in their order.
+    """
+
+    partners: Sequence[Page] = ()
+    parts = 2
+    paired = True
+    unit = "pairs"
+
+    def load(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._loaded(self.read_both, 0, index)
+
+    def load_crop(self, index: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
+        return self._loaded(self.read_both, side, index, side, draws_of(seed))[0]
+
+    def read_both(self, index: int, side: int = 0, draws: Sequence[int] = ()) -> tuple[np.ndarray, np.int64]:
+        """As `read`, with the partner's channels behind the image's own."""
+        image, number = self.read(index, side, draws)
+        return np.concatenate([image, self._partner(int(number), side, draws)], -1), number
+
+    def clean(self, index: int) -> np.ndarray | None:
+        """The partner of what `read` gives."""
+        return self._partner(int(self.read(index)[1]))
+
+    def some(self, chosen: Collection[int]) -> "PairedImages":
+        partners = [page for number, page in enumerate(self.partners) if number in chosen]
+        return dataclasses.replace(self, pages=super().some(chosen).pages, partners=partners)
+
+    def to_json(self) -> dict[str, Any]:
+        own = Images(self.partners, self.channels).to_json()
+        return {**super().to_json(), "partners": own["pages"]}
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any], channels: int) -> "PairedImages":
+        own = Images.from_json(saved, channels)
+        partners = Images.from_json({"pages": saved["partners"], "skipped": {}}, channels).pages
+        if len(partners) != len(own):
+            raise ValueError(f"{len(own)} images with {len(partners)} partners")
+        return cls(own.pages, channels, own.skipped, partners=partners)
+
+    def _partner(self, number: int, side: int = 0, draws: Sequence[int] = ()) -> np.ndarray:
+        only = Images([self.partners[number]], self.channels, value_range=self.value_range)
+        try:
+            return only.read(0, side, draws)[0]
+        finally:
+            self.failure = self.failure or only.failure
+
+
+def find_paired_images(wanted: ImageSettings, smallest_side: int) -> PairedImages:
+    """The images of two folders, matched by name.
+
+    Raises:
+        UsageError: `data` is not one folder.
+        RunError: no pair, or pairs of different size.
+    """
+    if len(wanted.data) != 1:
+        raise UsageError(f"`target` {wanted.target}: wants one folder in `data`; got {len(wanted.data)} paths")
+    if wanted.channel:
+        raise UsageError("`channel` with `target`: pairs are matched by name and page; leave it out")
+    noisy, target, skipped = find_pairs(
+        wanted.data[0], wanted.target, wanted.channels, smallest_side, wanted.image_kind, ("`data`", "`target`")
+    )
+    return PairedImages(noisy, wanted.channels, skipped, partners=target)

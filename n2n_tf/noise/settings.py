@@ -1,0 +1,85 @@
+"""What a run is told of its noise. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from n2n_tf.config import UsageError, above, checked, parts, setting, words
+
+if TYPE_CHECKING:
+    from n2n_tf.noise import Noise
+
+
+@dataclass(frozen=True)
+class NoNoise:
+    """The images are noisy already."""
+
+    name: ClassVar[str] = "none"
+    noise_once: ClassVar[bool] = False
+
+    def build(self) -> Noise | None:
+        """Nothing is added."""
+        return None
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Noise that is added to clean images."""
+
+    noise_once: bool = setting(
+        False, "freeze the noise of each image, as in a real set with one shot of each scene; slower on large images"
+    )
+
+    def __post_init__(self) -> None:
+        checked(self)
+
+
+@dataclass(frozen=True)
+class GaussianSettings(Synthetic):
+    """Of `Gaussian`."""
+
+    name: ClassVar[str] = "gaussian"
+    sigma: tuple[float, ...] = setting(
+        (25.0,), "standard deviation of gaussian noise, 0-255, or a range", metavar="S", within=above(0, 2550)
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ascending("sigma", self.sigma)
+
+    def build(self) -> Noise:
+        """With σ for intensities in [0, 1]."""
+        from n2n_tf.noise.gaussian import Gaussian
+
+        return Gaussian(*(sigma / 255 for sigma in self.sigma))
+
+
+@dataclass(frozen=True)
+class PoissonSettings(Synthetic):
+    """Of `Poisson`."""
+
+    name: ClassVar[str] = "poisson"
+    lam: tuple[float, ...] = setting(
+        (30.0,), "poisson counts at intensity 1, or a range", metavar="L", within=above(0, 1e6)
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ascending("lam", self.lam)
+
+    def build(self) -> Noise:
+        """The noise model."""
+        from n2n_tf.noise.poisson import Poisson
+
+        return Poisson(*self.lam)
+
+
+def check_ascending(name: str, values: tuple[float, ...]) -> None:
+    """Raise UsageError unless the values are one number, or a range."""
+    if len(values) not in (1, 2) or list(values) != sorted(values):
+        raise UsageError(f"`{name}` {words(values)}: wanted one number, or two in ascending order")
+
+
+NOISES = parts(NoNoise, GaussianSettings, PoissonSettings)
+NoiseSettings = NoNoise | GaussianSettings | PoissonSettings

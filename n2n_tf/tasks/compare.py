@@ -1,0 +1,175 @@
+"""Train what a comparison lacks, score all on the same noise, and put it beside the paper."""
+
+import functools
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from n2n_tf.config import UsageError
+from n2n_tf.data.finding import listing
+from n2n_tf.evaluation.pictures import comparison, stacked
+from n2n_tf.evaluation.protocol import Case, TestSet
+from n2n_tf.evaluation.results import Results
+from n2n_tf.files import write, write_json
+from n2n_tf.formats import bayer
+from n2n_tf.inference import Denoiser, load_denoiser
+from n2n_tf.noise import Noise
+from n2n_tf.tasks.compare_scores import Scores
+from n2n_tf.tasks.comparison import TIME, Cell, Comparison
+from n2n_tf.tasks.evaluate import form_of, noise_sets, pair_sets, score, sidd_sets
+from n2n_tf.training.begin import train
+from n2n_tf.training.costs import seconds_per_step
+from n2n_tf.training.records import read_json, read_report
+from n2n_tf.training.rundir import RunDirectory
+from n2n_tf.value_range import UNIT
+
+logger = logging.getLogger(__name__)
+
+
+class Bench:
+    """A comparison in its folder: a run directory for each cell, costs.json, table.md, scores.csv, pictures.png.
+
+    Args:
+        comparison: what is compared.
+        output: the folder.
+    """
+
+    def __init__(self, comparison: Comparison, output: str | Path):
+        self.comparison, self.output = comparison, Path(output)
+
+    def directory(self, cell: Cell) -> RunDirectory:
+        """Of a cell's run."""
+        return RunDirectory(self.output / "cells" / cell.name)
+
+    def done(self, cell: Cell) -> bool:
+        """Whether it is trained."""
+        return self.directory(cell).report.exists()
+
+    def train(self, cells: Sequence[Cell]) -> None:
+        """Train those that are not there yet, or go on with them.
+
+        Raises:
+            UsageError, RunError, StoppedError: as `training.begin.train`.
+        """
+        for cell in cells:
+            if cell.missing or self.done(cell):
+                continue
+            logger.info("%s, %s", cell.row, cell.noise)
+            train(cell.config(**self._length(cell)), self.directory(cell).path, go_on=True)
+            keras.utils.clear_session() if hasattr(keras.utils, "clear_session") else keras.backend.clear_session()
+
+    def plan(self) -> list[tuple[str, ...]]:
+        """Rows of strings: what each cell costs here, before anything is trained."""
+        rows: list[tuple[str, ...]] = [("cell", "steps", "seconds a step", "hours")]
+        for cell in self.comparison.cells:
+            if cell.missing:
+                rows.append((cell.name, "", "", cell.missing))
+                continue
+            cost, steps = self.costs[cell.name], self.steps(cell)
+            left = "" if not self.done(cell) else " (done)"
+            rows.append((cell.name, str(steps), f"{cost:.3f}", f"{cost * steps / 3600:.2f}{left}"))
+        return rows
+
+    @functools.cached_property
+    def costs(self) -> dict[str, float]:
+        """Seconds of a training step on this machine, by cell; measured once, kept in costs.json."""
+        path = self.output / "costs.json"
+        known = read_json(path) if path.exists() else {}
+        wanted = {cell.name: cell.config() for cell in self.comparison.cells if not cell.missing}
+        if missing := {name: config for name, config in wanted.items() if name not in known}:
+            # all of them again: only what was measured side by side can be compared
+            known = seconds_per_step(wanted if self.comparison.equal == TIME else missing) | (
+                {} if self.comparison.equal == TIME else known
+            )
+            self.output.mkdir(parents=True, exist_ok=True)
+            write_json(path, known)
+        return known
+
+    def steps(self, cell: Cell) -> int:
+        """Of a cell's run: those of its settings, or as many as take the first row's time."""
+        run = cell.config().run
+        if self.comparison.equal != TIME:
+            return run.epochs * run.steps_per_epoch
+        reference = next(each for each in self.comparison.cells if each.noise == cell.noise and not each.missing)
+        return max(
+            run.epochs, round(run.epochs * run.steps_per_epoch * self.costs[reference.name] / self.costs[cell.name])
+        )
+
+    def _length(self, cell: Cell) -> dict[str, int]:
+        run = cell.config().run
+        if not run.steps_per_epoch:
+            raise UsageError(f"{cell.row}: `steps_per_epoch` is left open; say how many, so that all runs are equal")
+        return {} if self.comparison.equal != TIME else {"steps_per_epoch": max(1, self.steps(cell) // run.epochs)}
+
+    def score(self, repeats: int | None = None) -> Scores:
+        """Score all that is trained, and write tables and pictures.
+
+        Args:
+            repeats: noise draws for each image; None: the paper's on its sets, else 1.
+
+        Raises:
+            UsageError: nothing is trained, or there are no tests.
+            RunError: an image that cannot be read.
+        """
+        if not self.comparison.tests:
+            raise UsageError("`test`: no folder of clean images to score on; say NAME=DIR")
+        scores = Scores(self.comparison)
+        for noise in self.comparison.noises:
+            cells = [cell for cell in self.comparison.cells if cell.noise == noise and self.done(cell)]
+            if cells:
+                self._score_noise(noise, cells, repeats, scores)
+        if not scores.results:
+            raise UsageError(f"`output` {self.output}: nothing is trained yet")
+        for cell in self.comparison.cells:
+            if self.done(cell):
+                scores.minutes[cell.noise, cell.row] = read_report(self.directory(cell).report)["seconds"] / 60
+        self._write(scores)
+        return scores
+
+    def _score_noise(self, noise: str, cells: Sequence[Cell], repeats: int | None, scores: Scores) -> None:
+        logger.info("scoring %s", noise)
+        denoisers = {cell.row: Denoiser(load_denoiser(self.directory(cell).path), value_range=UNIT) for cell in cells}
+        form, model = form_of(denoisers), cells[0].config().noise.build()
+        sets: list[TestSet] = []
+        for name, where in self.comparison.tests.items():
+            sets += _sets(name, where, model, form, repeats)
+        results = scores.results[noise] = Results({})
+
+        def show(case: Case) -> None:
+            if not case.repeat and case.page == sets[0].clean[0]:
+                captions = {name: f"{name}\n{psnr:.2f} / {ssim:.3f}" for name, (psnr, ssim) in case.scores.items()}
+                shown = {captions[name]: _planes(result, case) for name, result in case.results.items()}
+                scores.pictures.append(comparison(_planes(case.clean, case), shown, form[1]))
+
+        score(sets, denoisers, results, "float" if model is None else "paper", on_case=show)
+
+    def _write(self, scores: Scores) -> None:
+        text = scores.markdown().encode()
+        write(self.output / "table.md", lambda temporary: temporary.write_bytes(text))
+        write(self.output / "scores.csv", scores.write_csv)
+        write(self.output / "pictures.png", lambda temporary: stacked(scores.pictures).save(temporary, "PNG"))
+
+
+def _sets(
+    name: str, where: str | Mapping[str, str], noise: Noise | None, form: tuple[int, str], repeats: int | None
+) -> list[TestSet]:
+    """The test sets of one entry: clean images, pairs, or SIDD's blocks."""
+    if isinstance(where, Mapping):
+        sets, _ = sidd_sets(where["noisy"], where["clean"], where.get("block_names"), where.get("pattern"), *form)
+        return [replace(each, group=name) for each in sets]
+    if noise is None:
+        found, skipped = pair_sets(str(Path(where, "noisy")), str(Path(where, "clean")), *form)
+    else:
+        found, skipped = noise_sets([where], noise, *form, repeats)
+    if skipped:
+        logger.warning("%d files were skipped:\n%s", len(skipped), listing(skipped))
+    return [replace(each, name=name) for each in found]
+
+
+def _planes(image: np.ndarray, case: Case) -> np.ndarray:
+    """An image as it is shown: a mosaic as planes."""
+    return bayer.pack(image[..., 0], case.set.pattern) if case.set.pattern else image

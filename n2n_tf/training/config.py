@@ -1,0 +1,88 @@
+"""Settings of a training run, composed of those of its parts, and the checks between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from n2n_tf.config import UsageError, coerced, composed, flattened, group, lookup, part
+from n2n_tf.data.settings import CropSettings, ImageSettings
+from n2n_tf.methods.settings import METHODS, MethodSettings
+from n2n_tf.noise.settings import NOISES, NoiseSettings
+from n2n_tf.training.settings import NetworkSettings, OptimizerSettings, RunSettings
+
+DEEPEST = 32  # what a network divides the sides of an image by: five poolings
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training run. Each setting is a flag of `n2n-tf train` and a key of its TOML files, wherever it is here."""
+
+    images: ImageSettings = group(ImageSettings)
+    noise: NoiseSettings = part(
+        NOISES, None, "noise added to the images: none (they are noisy), gaussian or poisson; gaussian for the sample "
+        "images",
+    )  # fmt: skip
+    crops: CropSettings = group(CropSettings)
+    method: MethodSettings = part(
+        METHODS, "neighbor2neighbor", "training method: neighbor2neighbor; n2c (clean targets), noise2noise (a second "
+        "shot), noise2void (hidden pixels), noisier2noise and recorrupted2recorrupted (more of the known noise)",
+    )  # fmt: skip
+    network: NetworkSettings = group(NetworkSettings)
+    optimizer: OptimizerSettings = group(OptimizerSettings)
+    run: RunSettings = group(RunSettings)
+
+    def __post_init__(self) -> None:
+        for problem in _problems(self):
+            raise UsageError(problem)
+
+    @property
+    def wants(self) -> str | None:
+        """What must come with each training image: targets, unless they are made of clean images and noise."""
+        return self.method.target if self.noise.name == "none" else None
+
+    @property
+    def flat(self) -> dict[str, Any]:
+        """All settings that have an effect, by name."""
+        return flattened(self)
+
+    def to_json(self) -> str:
+        return json.dumps(self.flat, indent=2)
+
+    def on(self, strategy: str) -> Config:
+        """The same, with another tf.distribute strategy."""
+        return dataclasses.replace(self, run=dataclasses.replace(self.run, strategy=strategy))
+
+
+def config_from(settings: Mapping[str, Any]) -> Config:
+    """A Config from flat values as JSON and TOML have them; what is left out has its default.
+
+    Raises:
+        UsageError: as `build_config`.
+    """
+    flat = coerced(Config, settings)
+    method = lookup(METHODS, flat.get("method", "neighbor2neighbor"), "`method`")
+    return composed(Config, {"network": method.network, **flat})
+
+
+def _problems(c: Config) -> Iterable[str]:
+    if c.noise is None and c.images.data:
+        yield "`data` without `noise`: say `noise` none if the images are noisy, or which noise to add to clean ones"
+    if not c.images.data and getattr(c.noise, "name", "none") == "none":
+        yield "no `noise`: the sample images are clean; give your noisy images with `data`, or say which noise to add"
+    multiple = DEEPEST * c.method.divides
+    if (side := c.crops.patch_size) % multiple:
+        yield (
+            f"`patch_size` {side}: wanted a multiple of {multiple}, since `method` {c.method.name} divides the sides "
+            f"of a crop by {c.method.divides} and the network by {DEEPEST}; "
+            f"try {max(1, round(side / multiple)) * multiple}"
+        )
+    c.method.check_noise(c.noise)
+    if c.images.target and not c.wants:
+        yield (
+            f"`target` with `method` {c.method.name} and `noise` {c.noise.name}: has no effect; it is for n2c and "
+            "noise2noise with `noise` none"
+        )

@@ -1,0 +1,62 @@
+"""How good is a denoiser on the held-out images?"""
+
+import keras
+import numpy as np
+
+from n2n_tf.data.pipeline import Recipe, held_out_pair
+from n2n_tf.data.seeds import HELD_OUT, derive
+from n2n_tf.data.source import HeldOutSource
+from n2n_tf.evaluation.metrics import psnr
+from n2n_tf.inference import Denoiser
+from n2n_tf.methods.base import Method
+from n2n_tf.value_range import UNIT
+
+PSNR, RECONSTRUCTION = "psnr", "reconstruction"
+
+
+class Scorer:
+    """Scores one denoiser at a time, one image at a time, outside any distribution strategy.
+
+    Args:
+        method: on a network of its own; its score serves where no clean image is known.
+        images, recipe: the held-out images and their noise.
+        shots: whether their partners are second noisy shots, not clean images.
+    """
+
+    def __init__(self, method: Method, images: HeldOutSource, recipe: Recipe, shots: bool = False):
+        self.method, self.images, self.recipe, self.shots = method, images, recipe, shots
+        self.use(method.denoiser())
+
+    def use(self, denoiser: keras.Model) -> None:
+        """Score this one from now on."""
+        self.denoiser, self.denoise = denoiser, Denoiser(denoiser, value_range=UNIT)
+
+    @property
+    def monitored(self) -> str:
+        """The score that tells which denoiser is the best."""
+        known = self.recipe.noise or (self.images.paired and not self.shots)
+        return PSNR if known else RECONSTRUCTION
+
+    def scores(self) -> dict[str, float]:
+        """Means over the held-out images: psnr and noisy_psnr in dB, or reconstruction where no clean is known."""
+        each = [self._scores_of(index) for index in range(len(self.images))]
+        return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
+
+    def first(self) -> dict[str, np.ndarray]:
+        """The first held-out image as noisy and denoised, and clean if that is known."""
+        noisy, clean = self._pair(0)
+        known = {} if clean is None or self.monitored != PSNR else {"clean": clean}
+        return {"noisy": noisy, "denoised": self.denoise(noisy), **known}
+
+    def _scores_of(self, index: int) -> dict[str, float]:
+        noisy, partner = self._pair(index)
+        if partner is None:
+            return {RECONSTRUCTION: self.method.score(self.denoise, noisy, derive(self.recipe.seed, HELD_OUT, index))}
+        if self.monitored != PSNR:
+            return {RECONSTRUCTION: float(np.mean(np.square(self.denoise(noisy) - partner)))}
+        denoised, shown = np.clip(self.denoise(noisy), 0, 1), np.clip(partner, 0, 1)  # clean: beyond a value range
+        return {PSNR: psnr(denoised, shown), "noisy_psnr": psnr(noisy, partner)}
+
+    def _pair(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        noisy, clean = held_out_pair(self.images, index, self.recipe.noise, self.recipe.seed)
+        return noisy.numpy(), None if clean is None else clean.numpy()

@@ -1,0 +1,73 @@
+"""What a run is told of its network, its optimizer and itself. Imports no TensorFlow."""
+
+from dataclasses import dataclass
+
+from n2n_tf.config import Range, above, at_least, checked, part, setting
+from n2n_tf.training.schedules import SCHEDULES, Cosine, Halve
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The network, whichever it is."""
+
+    network: str = setting(
+        "residual_unet",
+        "network: residual_unet (the U-Net plus its input), unet (the paper's), rrg (stronger, many times slower) or "
+        "dncnn (the small classic)",
+    )
+    features: int = setting(
+        0, "width of the network; 0: its own, 48 for the U-Nets, 64 for rrg and dncnn", within=at_least(0, 2**12)
+    )
+    init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
+
+    def __post_init__(self) -> None:
+        checked(self)
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """The optimizer and its schedule, and the average of the weights that it gives."""
+
+    optimizer: str = setting(
+        "adam",
+        "adam, adamw, adadelta, adafactor, adagrad, adamax, ftrl, lamb, lion, nadam, rmsprop or sgd; with "
+        "TensorFlow Addons also adabelief, cocob, lazyadam, lookahead (over adam), novograd, proximaladagrad, ranger "
+        "(lookahead over rectifiedadam), rectifiedadam and yogi",
+    )
+    beta_2: float = setting(
+        0.99, "decay of the optimizer's mean of squared gradients", within=Range(0, 1, above=True, below=True)
+    )
+    epsilon: float = setting(0.0, "epsilon of the optimizer; 0: its own, 1e-7 for adam", within=at_least(0, 1))
+    learning_rate: float = setting(1.5e-3, "highest learning rate", within=above(0, 1e15))
+    learning_rate_schedule: Halve | Cosine = part(
+        SCHEDULES, "cosine", "halve (every 20 %% of the epochs) or cosine (to 0)"
+    )
+    ema: float = setting(
+        0.0, "momentum of averaged weights, which are then the denoiser's; 0 is off", within=Range(0, 1, below=True)
+    )
+
+    def __post_init__(self) -> None:
+        checked(self)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How long, how often, and on what."""
+
+    epochs: int = setting(100, "number of epochs", within=at_least(1, 10**6))
+    steps_per_epoch: int = setting(0, "0: one pass over the images, at least 100 steps", within=at_least(0))
+    seed: int = setting(0, "seed of everything random", within=at_least(0))
+    strategy: str = setting(
+        "auto",
+        "tf.distribute strategy; auto: multiworker where TF_CONFIG names several workers, mirrored on several GPUs, as "
+        "many as divide the batch",
+        ("auto", "none", "mirrored", "multiworker"),
+    )
+    mixed_precision: str = setting("off", "compute type", ("off", "bfloat16", "float16"))
+    jit_compile: str = setting("auto", "XLA; auto: on for one GPU, off on a CPU", ("auto", "on", "off"))
+    checkpoint_steps: int = setting(
+        1000, "steps between checkpoints; one is written at each epoch's end too", within=at_least(1)
+    )
+
+    def __post_init__(self) -> None:
+        checked(self)
