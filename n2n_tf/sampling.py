@@ -77,6 +77,9 @@ class Sampler:
 
     k: int = 2
 
+    def __post_init__(self) -> None:
+        neighbor_pairs(self.k)  # for its error
+
     @property
     def divides(self) -> int:
         """What the sides of images are divided by."""
@@ -112,6 +115,14 @@ class Neighbors(Sampler):
 
     distance: int = 1
     targets: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.distance < 1 or self.targets not in ((1, 2) if self.k == 2 else (1,)):
+            raise ValueError(
+                f"distance {self.distance}, targets {self.targets}, k {self.k}: wanted a distance of at least 1, and "
+                "one target, or two with k = 2"
+            )
 
     @property
     def divides(self) -> int:

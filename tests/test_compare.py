@@ -11,8 +11,9 @@ from PIL import Image
 
 import n2n_tf
 from n2n_tf.cli.main import main
-from n2n_tf.config import UsageError
+from n2n_tf.config import RunError, UsageError
 from n2n_tf.tasks.compare import Bench
+from n2n_tf.tasks.compare_scores import Scores
 from n2n_tf.tasks.comparison import read_comparison
 
 pytestmark = pytest.mark.usefixtures("two_layers")
@@ -38,7 +39,7 @@ Kodak = "{tests}"
 "Ours, γ = 0" = {{ gamma = 0 }}
 "R2R" = {{ method = "recorrupted2recorrupted" }}
 "DIP" = {{ missing = "not built yet" }}
-"Laine19" = {{ method = "laine19" }}
+"Laine19" = {{ missing = "method laine19: not built yet" }}
 
 [paper."gaussian 25"]
 "Ours, γ = 0" = {{ Kodak = [31.77, 0.874] }}
@@ -108,13 +109,38 @@ def test_one_run_a_cell_and_scores_beside_the_paper(table, tmp_path, capsys):
         assert sheet.height > 200
 
 
-def test_equal_time_gives_cheaper_methods_more_steps(table, tmp_path):
+def test_a_run_of_other_settings_is_not_compared(table, tmp_path, capsys):
+    command = ["compare", str(table), "--output", str(tmp_path / "out"), "--only", "ours_gamma_0-gaussian_25"]
+    assert main(command) == 0
+    assert main([*command, "--steps-per-epoch", "7"]) == 2
+    assert (
+        "ours_gamma_0-gaussian_25: --steps-per-epoch: the run has 2; it keeps its settings" in capsys.readouterr().err
+    )
+
+
+def test_a_run_that_fails_keeps_none_from_its_turn(table, tmp_path, capsys, monkeypatch):
+    trained = []
+
+    def fail_first(config, path, go_on):
+        trained.append(path.name)
+        if len(trained) == 1:
+            raise RunError("it diverged")
+
+    monkeypatch.setattr("n2n_tf.tasks.compare.train", fail_first)
+    monkeypatch.setattr(Bench, "score", lambda self, repeats: Scores(self.comparison))
+    assert main(["compare", str(table), "--output", str(tmp_path / "out")]) == 1
+    assert "1 runs failed:\nours_gamma_0-gaussian_25: it diverged" in capsys.readouterr().err
+    assert trained == ["ours_gamma_0-gaussian_25", "r2r-gaussian_25", "ours_gamma_0-poisson_30"]
+
+
+def test_equal_time_gives_cheaper_methods_more_steps(table, tmp_path, monkeypatch):
     out = tmp_path / "out"
     out.mkdir()
     costs = {"ours_gamma_0-gaussian_25": 0.1, "ours_gamma_0-poisson_30": 0.2, "r2r-gaussian_25": 0.05}
-    (out / "costs.json").write_text(json.dumps(costs))
+    monkeypatch.setattr("n2n_tf.tasks.compare.seconds_per_step", lambda configs: costs)
     bench = Bench(read_comparison(table, {"epochs": 2, "steps_per_epoch": 100}, {}, "time"), out)
-    steps = {cell.name: bench.steps(cell) for cell in bench.comparison.cells if not cell.missing}
+    runs = {cell.name: bench._config(cell).run for cell in bench.comparison.cells if not cell.missing}
+    steps = {name: run.epochs * run.steps_per_epoch for name, run in runs.items()}
     assert steps == {"ours_gamma_0-gaussian_25": 200, "ours_gamma_0-poisson_30": 200, "r2r-gaussian_25": 400}
     assert ("r2r-gaussian_25", "400", "0.050", "0.01") in bench.plan()
 
@@ -123,14 +149,22 @@ def test_costs_are_measured_for_every_cell(table, tmp_path):
     bench = Bench(read_comparison(table, {}, {}), tmp_path / "out")
     assert len(bench.costs) == 3
     assert all(0 < cost < 60 for cost in bench.costs.values())
-    assert json.loads((tmp_path / "out/costs.json").read_text()) == bench.costs
+    assert json.loads((tmp_path / "out/costs.json").read_text())["seconds"] == bench.costs
 
 
 @pytest.mark.parametrize(
     ("old", "new", "text"),
     [
         ("[rows]", "[row]", "'row' is not known.*did you mean 'rows'"),
-        ("gamma = 0", "gama = 0", "Ours, γ = 0, gaussian 25: setting: 'gama' is not known.*did you mean 'gamma'"),
+        ("gamma = 0", "gamma = -1", "`gamma` -1.0: wanted at least 0"),
+        ("gamma = 0", 'method = "noise2viod"', "'noise2viod' is not known.*did you mean 'noise2void'"),
+        ("gamma = 0", "sigma = 50", "`sigma`: belongs to .noises."),
+        ('"DIP" =', '"!!" =', "wanted a name with letters or digits"),
+        ('"DIP" =', '"noisy" =', "wanted a name .* other than 'noisy'"),
+        ('"R2R" = { method = "recorrupted2recorrupted" }', '"R2R" = 3', "wanted by name"),
+        ("[31.77, 0.874]", "3", "wanted two numbers for each test"),
+        ('"DIP" = { Kodak', '"PID" = { Kodak', "'PID' is not known; wanted one of DIP"),
+        ("gamma = 0", "gama = 0", "Ours, γ = 0: setting: 'gama' is not known.*did you mean 'gamma'"),
         ("features = 2", "features = ", "is not TOML"),
         ('"DIP" = ', '"r2r" = ', "names of rows or noises that differ in no letter or digit"),
         ("epochs = 1", "epochs = 0", "`epochs` 0: wanted at least 1"),
@@ -151,6 +185,11 @@ def test_wrong_use_is_one_line(table, tmp_path, capsys):
         (["--only", "dip-gaussian_25", "--plan"], "--only with --plan or --score"),
         (["--test", "Kodak"], "--test Kodak: wanted NAME=DIR"),
         (["--score"], "nothing is trained yet"),
+        (["--test", "Set14=" + str(tmp_path / "nowhere")], "wanted NAME=DIR"),
+        (["--gamma", "5"], "--gamma: is told by 'Ours, γ = 0'; leave it out, or change the file"),
+        (["--masked", "1"], "--masked: no row has a method that it has an effect on"),
+        (["--network", "unit"], "did you mean 'unet'"),
+        (["--only", "r2r-gaussian_25", "--equal", "time"], "run --plan first"),
     ):
         assert main([*command, *arguments]) == 2
         assert text in capsys.readouterr().err

@@ -5,16 +5,21 @@ import inspect
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tifffile
 from PIL import Image
 
 import n2n_tf
 from n2n_tf.cli.main import main
 from n2n_tf.config import UsageError
+from n2n_tf.data.paired_images import find_paired_images
+from n2n_tf.data.pipeline import Recipe, training_batches
+from n2n_tf.data.settings import CropSettings, ImageSettings
 from n2n_tf.methods import METHODS, Neighbor2Neighbor, Noise2Void, Noisier2Noise, Recorrupted2Recorrupted, Supervised
 from n2n_tf.methods.settings import Setup
 from n2n_tf.noise.settings import GaussianSettings
@@ -179,7 +184,8 @@ import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from tests.test_methods import METHODS, built, scale_network
-images = np.random.default_rng(0).random((4, 16, 16, 1)).astype(np.float32)
+# 20 is no multiple of the side of noise2void's boxes, 8: replicas hide different numbers of pixels
+images = np.random.default_rng(0).random((4, 20, 20, 1)).astype(np.float32)
 
 def fitted(name, strategy):
     with strategy.scope():
@@ -253,15 +259,28 @@ def test_pairs_of_images_train_and_score(shots, tmp_path):
 
 
 def test_pairs_come_as_the_same_window(shots):
-    from n2n_tf.data.paired_images import find_paired_images
-    from n2n_tf.data.pipeline import Recipe, training_batches
-    from n2n_tf.data.settings import CropSettings, ImageSettings
-
     images = find_paired_images(ImageSettings(data=(shots[1],), target=shots[0]), 64)
     noisy, clean = next(iter(training_batches(images, Recipe(CropSettings(64, 8), None, 1))))
     difference = (noisy - clean).numpy()
     assert 0.03 < difference.std() < 0.05  # σ is 10 of 255: another window would differ far more
     assert clean.numpy().std() > 0.1
+
+
+def test_a_target_of_another_type_and_one_that_breaks(shots, tmp_path):
+    """uint16 images with 8-bit targets are taken by the whole of their types; a pair that breaks is passed over."""
+    noisy = tmp_path / "wide"
+    noisy.mkdir()
+    for path in Path(shots[1]).iterdir():
+        tifffile.imwrite(noisy / f"{path.stem}.tif", np.asarray(Image.open(path)).astype(np.uint16) * 16)
+    (Path(shots[0]) / "3.png").write_bytes((Path(shots[0]) / "3.png").read_bytes()[:200])
+    images = find_paired_images(ImageSettings(data=(str(noisy),), target=shots[0]), 64)
+    images.value_range = n2n_tf.ValueRange(0, 255 * 16)
+    number = next(n for n, page in enumerate(images.pages) if page.path.endswith("/3.tif"))
+    for index in (number, number - 1):
+        one, clean = images.read(index)[0], images.clean(index)
+        assert 0.03 < (one - clean).std() < 0.05
+    assert images.read(number)[1] == (number + 1) % len(images)
+    assert any(name.endswith("3.tif") for name in images.skipped)
 
 
 @pytest.mark.parametrize(

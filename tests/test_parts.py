@@ -138,7 +138,7 @@ def test_a_run_of_new_parts(photos, tmp_path):
 
 
 def test_config_makes_few_stops():
-    """Parameters of type Config in the package, and files that import it: each room is given what it needs."""
+    """Parameters of type Config in the package: each room is given what it needs."""
     from pathlib import Path
 
     package = Path(__file__).parents[1] / "n2n_tf"

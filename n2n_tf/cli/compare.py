@@ -9,15 +9,16 @@ from rich.table import Table
 
 from n2n_tf.cli.flags import Number, add_flags, given
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import UsageError, at_least
-from n2n_tf.tasks.comparison import STEPS, TIME, read_comparison
+from n2n_tf.config import RunError, UsageError, at_least
+from n2n_tf.tasks.comparison import read_comparison
+from n2n_tf.tasks.comparison_file import STEPS, TIME
 from n2n_tf.training.config import Config
 
 HELP = "train and score several methods, beside the paper's rows"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of its own, and those of `train`, which then are for all runs."""
+    """The flags of its own, and those of `train`, which then are for all runs that they have an effect on."""
     path = os.path.expanduser
     parser.add_argument("table", type=path, metavar="TABLE.toml", help="methods, noises, tests; as those in configs/")
     parser.add_argument("--output", required=True, type=path, metavar="DIR", help="holds the runs, tables and pictures")
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     tests = {}
     for each in args.test:
         name, found, folder = each.partition("=")
-        if not found or not os.path.isdir(os.path.expanduser(folder)):
+        if not found or name in tests or not os.path.isdir(os.path.expanduser(folder)):
             raise UsageError(f"--test {each}: wanted NAME=DIR, a folder of clean images")
         tests[name] = os.path.expanduser(folder)
     comparison = read_comparison(args.table, given(args, Config), tests, args.equal)
@@ -52,18 +53,22 @@ def run(args: argparse.Namespace) -> None:
     bench = Bench(comparison, args.output)
     if args.plan:
         return _show("", bench.plan())
-    if not args.score:
-        bench.train(cells)
+    if args.only and comparison.equal == TIME and not (bench.output / "costs.json").exists():
+        raise UsageError("--only with equal time: the steps of a run follow from the costs of all; run --plan first")
+    bench.check(cells, tests=not args.only)
+    failed = {} if args.score else bench.train(cells)
     if not args.only:
         scores = bench.score(args.repeats)
         for noise in scores.results:
             _show(noise, scores.table(noise))
         print(f"tables and pictures: {args.output}")
+    if failed:
+        raise RunError(f"{len(failed)} runs failed:\n" + "\n".join(f"{name}: {why}" for name, why in failed.items()))
     return None
 
 
 def _show(title: str, rows: list[tuple[str, ...]]) -> None:
-    table = Table(*rows[0], title=title or None)
+    table = Table(*map(escape, rows[0]), title=escape(title) or None)
     for row in rows[1:]:
         table.add_row(*map(escape, row))
     Console().print(table)

@@ -35,14 +35,22 @@ class PairedImages(Images):
     def load_crop(self, index: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
         return self._loaded(self.read_both, side, index, side, draws_of(seed))[0]
 
-    def read_both(self, index: int, side: int = 0, draws: Sequence[int] = ()) -> tuple[np.ndarray, np.int64]:
-        """As `read`, with the partner's channels behind the image's own."""
-        image, number = self.read(index, side, draws)
-        return np.concatenate([image, self._partner(int(number), side, draws)], -1), number
+    def read(self, index: int, side: int = 0, draws: Sequence[int] = ()) -> tuple[np.ndarray, np.int64]:
+        both, number = self.read_both(index, side, draws)
+        return both[..., : self.channels], number
 
     def clean(self, index: int) -> np.ndarray | None:
         """The partner of what `read` gives."""
-        return self._partner(int(self.read(index)[1]))
+        return self.read_both(index)[0][..., self.channels :]
+
+    def read_both(self, index: int, side: int = 0, draws: Sequence[int] = ()) -> tuple[np.ndarray, np.int64]:
+        """As `read`, with the partner's channels behind the image's own; a pair is passed over as one."""
+        return self.first(
+            index,
+            lambda number: np.concatenate(
+                [self._floats(number, side, draws), self._partner(number)._floats(0, side, draws)], -1
+            ),
+        )
 
     def some(self, chosen: Collection[int]) -> "PairedImages":
         partners = [page for number, page in enumerate(self.partners) if number in chosen]
@@ -60,12 +68,12 @@ class PairedImages(Images):
             raise ValueError(f"{len(own)} images with {len(partners)} partners")
         return cls(own.pages, channels, own.skipped, partners=partners)
 
-    def _partner(self, number: int, side: int = 0, draws: Sequence[int] = ()) -> np.ndarray:
-        only = Images([self.partners[number]], self.channels, value_range=self.value_range)
-        try:
-            return only.read(0, side, draws)[0]
-        finally:
-            self.failure = self.failure or only.failure
+    def _partner(self, number: int) -> Images:
+        """Of another type than the image: taken by the whole of its own."""
+        page = self.partners[number]
+        return Images(
+            [page], self.channels, value_range=self.value_range if page.dtype == self.pages[number].dtype else None
+        )
 
 
 def find_paired_images(wanted: ImageSettings, smallest_side: int) -> PairedImages:

@@ -40,13 +40,7 @@ _FILES = {"partners": PairedImages.from_json, "pages": Images.from_json}
 KINDS = (  # the first that is at one of the paths; files are what is left
     Kind(shards_at, training_shards, held_out_shards, hold_out_shards, _SHARDS),
     Kind(zarrs_at, wanted_zarrs, wanted_zarrs, hold_out, {"zarrs": ZarrImages.from_json}),
-    Kind(
-        lambda path: True,
-        wanted_images,
-        wanted_images,
-        hold_out,
-        {"partners": PairedImages.from_json, "pages": Images.from_json},
-    ),
+    Kind(lambda path: True, wanted_images, wanted_images, hold_out, _FILES),
 )
 
 

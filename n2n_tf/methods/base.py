@@ -72,17 +72,25 @@ class Method(keras.Model):
         """What is saved, exported and served: a functional model of stock layers, its test-time formula included."""
         return self.network
 
-    def drawn(self, images: tf.Tensor, draw: Draw) -> tf.Tensor:
-        """This replica's rows of a draw for the global batch: replicas together do what one device does."""
-        replica = tf.distribute.get_replica_context()
+    def drawn_for_all(self, images: tf.Tensor, draw: Draw) -> tf.Tensor:
+        """A draw for the global batch, of which these images are a replica's part."""
         batch, *sides = shape_of(images)
         seed = tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)])
-        whole = draw([batch * replica.num_replicas_in_sync, *sides], seed)
+        return draw([batch * tf.distribute.get_replica_context().num_replicas_in_sync, *sides], seed)
+
+    def drawn(self, images: tf.Tensor, draw: Draw) -> tf.Tensor:
+        """This replica's rows of a draw for the global batch: replicas together do what one device does."""
+        return self.own(self.drawn_for_all(images, draw))
+
+    def own(self, whole: tf.Tensor) -> tf.Tensor:
+        """This replica's rows."""
+        replica = tf.distribute.get_replica_context()
         rows = shape_of(whole)[0] // replica.num_replicas_in_sync
         first = replica.replica_id_in_sync_group * rows
         return whole[first : first + rows]
 
     def call(self, noisy: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """The network's result; that of the method is `denoiser()`'s."""
         return self.network(noisy, training=training)
 
     def compile(self, optimizer: Any = "rmsprop", **settings: Any) -> None:

@@ -11,6 +11,8 @@ import tensorflow as tf
 from n2n_tf.methods.base import Method
 from n2n_tf.sampling import shape_of
 
+REPLACEMENTS = ("uniform", "others", "median")
+
 
 @keras.saving.register_keras_serializable("n2n_tf")
 class Noise2Void(Method):
@@ -34,13 +36,20 @@ class Noise2Void(Method):
         **kwargs: Any,
     ):  # fmt: skip
         super().__init__(network, seed, **kwargs)
+        if not 0 < masked <= 25 or radius < 1 or replacement not in REPLACEMENTS:
+            raise ValueError(
+                f"masked {masked}, radius {radius}, replacement {replacement!r}: wanted at most 25 percent, a radius "
+                f"of at least 1, and one of {', '.join(REPLACEMENTS)}"
+            )
         self.masked, self.radius, self.replacement = masked, radius, replacement
 
     def losses(self, noisy: tf.Tensor, second: tf.Tensor | None) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
-        places, offsets = self.drawn(noisy, self.draw_places), self.drawn(noisy, self.draw_offsets)
-        hidden, mask = self.hide(noisy, places, offsets)
+        places = self.drawn_for_all(noisy, self.draw_places)
+        hidden, mask = self.hide(noisy, self.own(places), self.drawn(noisy, self.draw_offsets))
         difference = mask * (tf.cast(self.network(hidden, training=True), tf.float32) - noisy)
-        return {"loss": tf.reduce_sum(tf.square(difference)) / (tf.reduce_sum(mask) * noisy.shape[-1])}, None
+        replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+        count = tf.reduce_sum(self.mask(places, noisy)) * noisy.shape[-1] / replicas  # of all: the mean over replicas
+        return {"loss": tf.reduce_sum(tf.square(difference)) / count}, None
 
     def score(self, denoise: Callable[[np.ndarray], np.ndarray], noisy: np.ndarray, seed: tf.Tensor) -> float:
         """The loss on one image."""
@@ -67,11 +76,16 @@ class Noise2Void(Method):
 
     def hide(self, noisy: tf.Tensor, places: tf.Tensor, offsets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """y' and m, float32 [B, H, W, C] and [B, H, W, 1]."""
+        mask = self.mask(places, noisy)
+        values = self._medians(noisy, places) if self.replacement == "median" else self._neighbors(noisy, offsets)
+        return tf.where(mask > 0, values, noisy), mask
+
+    def mask(self, places: tf.Tensor, noisy: tf.Tensor) -> tf.Tensor:
+        """1 at the hidden pixels of images of these sides, float32 [B, H, W, 1]."""
         _, height, width, _ = shape_of(noisy)
         boxes = tf.one_hot(places, self.box**2)  # [B, rows, columns, box²]
-        mask = tf.nn.depth_to_space(boxes, self.box)[:, :height, :width] if self.box > 1 else boxes
-        values = self._medians(noisy) if self.replacement == "median" else self._neighbors(noisy, offsets)
-        return tf.where(mask > 0, values, noisy), mask
+        whole = tf.nn.depth_to_space(boxes, self.box) if self.box > 1 else boxes
+        return whole[:, :height, :width]
 
     def _neighbors(self, noisy: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
         """Of each pixel one of its window, which ends at the image's border."""
@@ -90,20 +104,26 @@ class Noise2Void(Method):
         images = tf.broadcast_to(tf.range(batch)[:, None, None], tf.shape(chosen))
         return tf.gather_nd(noisy, tf.stack([images, top + chosen // columns, left + chosen % columns], -1))
 
-    def _medians(self, noisy: tf.Tensor) -> tf.Tensor:
-        """Of the windows without their centers."""
-        _, height, width, _ = shape_of(noisy)
+    def _medians(self, noisy: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+        """Of the windows of hidden pixels, mirrored at the border and without their centers; all over their boxes."""
+        batch, height, width, _ = shape_of(noisy)
+        _, rows, columns = shape_of(places)
+        y = tf.range(rows)[:, None] * self.box + places // self.box  # [B, rows, columns]
+        x = tf.range(columns) * self.box + places % self.box
         reach = range(-self.radius, self.radius + 1)
-        around = [
-            tf.gather(
-                tf.gather(noisy, mirrored(tf.range(height) + down, height), axis=1),
-                mirrored(tf.range(width) + across, width), axis=2,
-            )
-            for down in reach for across in reach if (down, across) != (0, 0)
-        ]  # fmt: skip
-        ordered = tf.sort(tf.stack(around, -1), axis=-1)
-        middle = len(around) // 2
-        return (ordered[..., middle - 1] + ordered[..., middle]) / 2
+        offsets = tf.constant([(down, across) for down in reach for across in reach if (down, across) != (0, 0)])
+        at = tf.stack(
+            [
+                tf.broadcast_to(tf.range(batch)[:, None, None, None], [batch, rows, columns, len(offsets)]),
+                mirrored(y[..., None] + offsets[:, 0], height),
+                mirrored(x[..., None] + offsets[:, 1], width),
+            ],
+            -1,
+        )
+        around = tf.sort(tf.gather_nd(noisy, at), axis=-2)  # [B, rows, columns, (2r+1)² - 1, C]
+        middle = len(offsets) // 2
+        medians = (around[..., middle - 1, :] + around[..., middle, :]) / 2
+        return tf.repeat(tf.repeat(medians, self.box, 1), self.box, 2)[:, :height, :width]
 
 
 def mirrored(index: tf.Tensor, size: int | tf.Tensor) -> tf.Tensor:

@@ -17,7 +17,8 @@ class Noisier2Noise(Method):
     """loss = mean((f(z) - y)²) with z = y + σ·n, n standard normal; the denoiser is 2·f(x) - x.
 
     Given z, the noise of y and the added one are equally large on average, so E[y | z] lies halfway between z and
-    E[clean | z]. Holds for Gaussian noise of this σ. (The paper's α is 1 here; with others added noise is weaker.)
+    E[clean | z]: 2·f(z) - z. Holds for Gaussian noise of this σ; the paper's α is 1 here. The denoiser takes y itself
+    as its input, without a draw: half the noise variance that f was trained on.
 
     Args:
         network, seed: as for `Method`.
@@ -28,6 +29,8 @@ class Noisier2Noise(Method):
 
     def __init__(self, network: keras.Model, sigma: float, seed: int = 0, **kwargs: Any):
         super().__init__(network, seed, **kwargs)
+        if sigma <= 0:
+            raise ValueError(f"sigma is a standard deviation, so it must be above 0; got {sigma}")
         self.sigma = sigma
 
     def losses(self, noisy: tf.Tensor, second: tf.Tensor | None) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:

@@ -27,6 +27,11 @@ class NeighborsSettings:
         if self.targets == 2 and self.cell != 2:
             raise UsageError(f"`targets` 2 `cell` {self.cell}: every pixel has two neighbours in cells of 2×2 alone")
 
+    @property
+    def divides(self) -> int:
+        """What the sides of crops are divided by."""
+        return self.cell * self.distance
+
     def build(self) -> Sampler:
         """The sub-sampler."""
         from n2n_tf.sampling import Neighbors
@@ -43,6 +48,11 @@ class FixedSettings:
 
     def __post_init__(self) -> None:
         checked(self)
+
+    @property
+    def divides(self) -> int:
+        """What the sides of crops are divided by."""
+        return self.cell
 
     def build(self) -> Sampler:
         """The sub-sampler."""

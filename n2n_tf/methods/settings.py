@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from n2n_tf.config import Range, UsageError, above, at_least, checked, part, parts, setting
+from n2n_tf.config import Range, UsageError, at_least, checked, part, parts, setting
 from n2n_tf.methods.samplers import SAMPLERS, FixedSettings, NeighborsSettings
+from n2n_tf.noise.settings import GaussianSettings
 
 if TYPE_CHECKING:
     import keras
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from n2n_tf.methods.base import Method
     from n2n_tf.noise.settings import NoiseSettings
 
-CLEAN, SHOT = "clean images", "a second noisy shot of each scene"  # what a method may have as targets
+DEFAULT_METHOD = "neighbor2neighbor"
+CLEAN, SHOT = "clean images", "second noisy shots"  # what a method may have as targets
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,12 @@ class MethodSettings:
     network: ClassVar[str] = "residual_unet"
     target: ClassVar[str | None] = None
     divides: ClassVar[int] = 1
+    known_sigma: ClassVar[float] = 0.0
+
+    @property
+    def smallest(self) -> int:
+        """Side of the smallest image that it can score."""
+        return max(2, self.divides)
 
     def __post_init__(self) -> None:
         checked(self)
@@ -72,7 +80,7 @@ class Neighbor2NeighborSettings(MethodSettings):
 
     @property
     def divides(self) -> int:  # type: ignore[override]
-        return self.sampler.cell * getattr(self.sampler, "distance", 1)
+        return self.sampler.divides
 
     def build(self, network: keras.Model, setup: Setup) -> Method:
         from n2n_tf.methods.gamma import GammaRamp
@@ -109,12 +117,16 @@ class Noise2VoidSettings(MethodSettings):
     """Of `Noise2Void`."""
 
     name: ClassVar[str] = "noise2void"
-    masked: float = setting(1.5, "percent of the pixels that are hidden in a step", within=above(0, 25))
+    masked: float = setting(1.5, "percent of the pixels that are hidden in a step", within=at_least(0.1, 25))
     radius: int = setting(5, "of the window that a hidden pixel's value comes from", within=at_least(1, 32))
     replacement: str = setting(
         "uniform", "value of a hidden pixel: uniform (any of its window), others (but itself) or median (of these)",
         ("uniform", "others", "median"),
     )  # fmt: skip
+
+    @property
+    def smallest(self) -> int:
+        return round((100 / self.masked) ** 0.5)  # one box
 
     def build(self, network: keras.Model, setup: Setup) -> Method:
         from n2n_tf.methods.noise2void import Noise2Void
@@ -126,9 +138,9 @@ class Noise2VoidSettings(MethodSettings):
 class KnownNoise(MethodSettings):
     """Of methods that add noise of the images' own kind: Gaussian, of one known level."""
 
-    known_sigma: float = setting(
-        0.0, "standard deviation, 0-255, of the gaussian noise that the images have; 0: of `noise` gaussian",
-        within=at_least(0, 2550),
+    known_sigma: float = setting(  # type: ignore[misc]
+        0.0, "standard deviation, 0-255 of the value range, of the gaussian noise that the images have; 0: of `noise` "
+        "gaussian", within=at_least(0, 2550),
     )  # fmt: skip
 
     def check_noise(self, noise: NoiseSettings) -> None:
@@ -136,7 +148,7 @@ class KnownNoise(MethodSettings):
 
     def level(self, noise: NoiseSettings) -> float:
         """σ for intensities in [0, 1]."""
-        sigma: tuple[float, ...] = getattr(noise, "sigma", ())
+        sigma = noise.sigma if isinstance(noise, GaussianSettings) else ()
         if noise.name == "none" and self.known_sigma:
             sigma = (self.known_sigma,)
         if noise.name != "none" and self.known_sigma:

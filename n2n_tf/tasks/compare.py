@@ -1,6 +1,7 @@
 """Train what a comparison lacks, score all on the same noise, and put it beside the paper."""
 
 import functools
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,8 +10,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from n2n_tf.config import UsageError
+from n2n_tf.config import RunError, UsageError
 from n2n_tf.data.finding import listing
+from n2n_tf.evaluation.paper import REPEATS
 from n2n_tf.evaluation.pictures import comparison, stacked
 from n2n_tf.evaluation.protocol import Case, TestSet
 from n2n_tf.evaluation.results import Results
@@ -19,9 +21,12 @@ from n2n_tf.formats import bayer
 from n2n_tf.inference import Denoiser, load_denoiser
 from n2n_tf.noise import Noise
 from n2n_tf.tasks.compare_scores import Scores
-from n2n_tf.tasks.comparison import TIME, Cell, Comparison
+from n2n_tf.tasks.comparison import Cell, Comparison
+from n2n_tf.tasks.comparison_file import TIME
 from n2n_tf.tasks.evaluate import form_of, noise_sets, pair_sets, score, sidd_sets
-from n2n_tf.training.begin import train
+from n2n_tf.training.begin import check_same, train
+from n2n_tf.training.build import check_names
+from n2n_tf.training.config import Config
 from n2n_tf.training.costs import seconds_per_step
 from n2n_tf.training.records import read_json, read_report
 from n2n_tf.training.rundir import RunDirectory
@@ -42,25 +47,53 @@ class Bench:
         self.comparison, self.output = comparison, Path(output)
 
     def directory(self, cell: Cell) -> RunDirectory:
-        """Of a cell's run."""
+        """Of a cell."""
         return RunDirectory(self.output / "cells" / cell.name)
 
     def done(self, cell: Cell) -> bool:
         """Whether it is trained."""
         return self.directory(cell).report.exists()
 
-    def train(self, cells: Sequence[Cell]) -> None:
-        """Train those that are not there yet, or go on with them.
+    def check(self, cells: Sequence[Cell], tests: bool = True) -> None:
+        """What can be checked before hours of training.
 
         Raises:
-            UsageError, RunError, StoppedError: as `training.begin.train`.
+            UsageError: a setting that is not known here, a folder that is not there, a run of other settings.
         """
-        for cell in cells:
-            if cell.missing or self.done(cell):
-                continue
+        for cell in (each for each in cells if not each.missing):
+            config, directory = self._config(cell), self.directory(cell)
+            try:
+                check_names(config)
+                if directory.begun:
+                    check_same(directory.settings(), config.flat)
+            except UsageError as error:
+                raise UsageError(f"{cell.name}: {error}") from error
+        for name, where in self.comparison.tests.items() if tests else ():
+            paths = [where] if isinstance(where, str) else [where[key] for key in ("noisy", "clean")]
+            if missing := [path for path in paths if not Path(path).expanduser().exists()]:
+                raise UsageError(f"`test` {name}: {missing[0]}: no such folder or file")
+        if tests and not self.comparison.tests:
+            raise UsageError("`test`: no folder of clean images to score on; say NAME=DIR")
+
+    def train(self, cells: Sequence[Cell]) -> dict[str, str]:
+        """Train those that are not there yet, or go on with them.
+
+        Returns:
+            Those that failed, with the reason; the others are trained all the same.
+
+        Raises:
+            UsageError, StoppedError: as `training.begin.train`.
+        """
+        failed = {}
+        for cell in (each for each in cells if not each.missing and not self.done(each)):
             logger.info("%s, %s", cell.row, cell.noise)
-            train(cell.config(**self._length(cell)), self.directory(cell).path, go_on=True)
-            keras.utils.clear_session() if hasattr(keras.utils, "clear_session") else keras.backend.clear_session()
+            try:
+                train(self._config(cell), self.directory(cell).path, go_on=True)
+            except RunError as error:
+                failed[cell.name] = str(error)
+                logger.warning("%s: %s", cell.name, error)
+            getattr(keras.utils, "clear_session", keras.backend.clear_session)()
+        return failed
 
     def plan(self) -> list[tuple[str, ...]]:
         """Rows of strings: what each cell costs here, before anything is trained."""
@@ -69,41 +102,36 @@ class Bench:
             if cell.missing:
                 rows.append((cell.name, "", "", cell.missing))
                 continue
-            cost, steps = self.costs[cell.name], self.steps(cell)
-            left = "" if not self.done(cell) else " (done)"
+            run, cost = self._config(cell).run, self.costs[cell.name]
+            steps, left = run.epochs * run.steps_per_epoch, " (done)" if self.done(cell) else ""
             rows.append((cell.name, str(steps), f"{cost:.3f}", f"{cost * steps / 3600:.2f}{left}"))
         return rows
 
     @functools.cached_property
     def costs(self) -> dict[str, float]:
-        """Seconds of a training step on this machine, by cell; measured once, kept in costs.json."""
+        """Seconds of a training step on this machine, by cell; measured once side by side, kept in costs.json."""
         path = self.output / "costs.json"
         known = read_json(path) if path.exists() else {}
         wanted = {cell.name: cell.config() for cell in self.comparison.cells if not cell.missing}
-        if missing := {name: config for name, config in wanted.items() if name not in known}:
-            # all of them again: only what was measured side by side can be compared
-            known = seconds_per_step(wanted if self.comparison.equal == TIME else missing) | (
-                {} if self.comparison.equal == TIME else known
-            )
+        told = {name: config.flat | dict.fromkeys(("epochs", "steps_per_epoch")) for name, config in wanted.items()}
+        settings = json.loads(json.dumps(told))
+        if known.get("settings") != settings:
+            known = {"seconds": seconds_per_step(wanted), "settings": settings}
             self.output.mkdir(parents=True, exist_ok=True)
             write_json(path, known)
-        return known
+        return known["seconds"]
 
-    def steps(self, cell: Cell) -> int:
-        """Of a cell's run: those of its settings, or as many as take the first row's time."""
-        run = cell.config().run
-        if self.comparison.equal != TIME:
-            return run.epochs * run.steps_per_epoch
-        reference = next(each for each in self.comparison.cells if each.noise == cell.noise and not each.missing)
-        return max(
-            run.epochs, round(run.epochs * run.steps_per_epoch * self.costs[reference.name] / self.costs[cell.name])
-        )
-
-    def _length(self, cell: Cell) -> dict[str, int]:
-        run = cell.config().run
+    def _config(self, cell: Cell) -> Config:
+        """Of a cell's run: with the steps of its settings, or as many as take the time of the first row's."""
+        config = cell.config()
+        run = config.run
         if not run.steps_per_epoch:
-            raise UsageError(f"{cell.row}: `steps_per_epoch` is left open; say how many, so that all runs are equal")
-        return {} if self.comparison.equal != TIME else {"steps_per_epoch": max(1, self.steps(cell) // run.epochs)}
+            raise UsageError(f"{cell.name}: `steps_per_epoch` is left open; say how many, so that all runs are equal")
+        if self.comparison.equal != TIME:
+            return config
+        reference = next(each for each in self.comparison.cells if each.noise == cell.noise and not each.missing)
+        steps = round(run.steps_per_epoch * self.costs[reference.name] / self.costs[cell.name])
+        return cell.config(steps_per_epoch=max(1, steps))
 
     def score(self, repeats: int | None = None) -> Scores:
         """Score all that is trained, and write tables and pictures.
@@ -112,11 +140,9 @@ class Bench:
             repeats: noise draws for each image; None: the paper's on its sets, else 1.
 
         Raises:
-            UsageError: nothing is trained, or there are no tests.
+            UsageError: nothing is trained.
             RunError: an image that cannot be read.
         """
-        if not self.comparison.tests:
-            raise UsageError("`test`: no folder of clean images to score on; say NAME=DIR")
         scores = Scores(self.comparison)
         for noise in self.comparison.noises:
             cells = [cell for cell in self.comparison.cells if cell.noise == noise and self.done(cell)]
@@ -164,7 +190,7 @@ def _sets(
     if noise is None:
         found, skipped = pair_sets(str(Path(where, "noisy")), str(Path(where, "clean")), *form)
     else:
-        found, skipped = noise_sets([where], noise, *form, repeats)
+        found, skipped = noise_sets([where], noise, *form, repeats or REPEATS.get(name.lower()))
     if skipped:
         logger.warning("%d files were skipped:\n%s", len(skipped), listing(skipped))
     return [replace(each, name=name) for each in found]

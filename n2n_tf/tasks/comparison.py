@@ -1,33 +1,16 @@
 """A comparison of methods, as a TOML file tells it: which runs, on which noises, scored on which images."""
 
-import os
-import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from n2n_tf.config import UsageError, coerced, composed, lookup
-from n2n_tf.methods.settings import METHODS
+from n2n_tf.config import UsageError, coerced, composed, lookup, named
+from n2n_tf.methods.settings import DEFAULT_METHOD, METHODS
 from n2n_tf.noise.settings import NOISES
-from n2n_tf.training.config import Config
+from n2n_tf.tasks.comparison_file import STEPS, plain, published, read_tables
+from n2n_tf.training.config import Config, config_from
 from n2n_tf.training.presets import build_config
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-STEPS, TIME = "steps", "time"
-KEYS = {
-    "equal": f"{STEPS} or {TIME}: what all runs have as much of; of time the first row's",
-    "settings": "of all runs, as in a file for `train`",
-    "tests": "by the name in the paper: a folder of clean images, of pairs (noisy/, clean/), or blocks",
-    "noises": "by name: settings of a noise",
-    "rows": "by name: settings of a method; `missing` says why there is none",
-    "paper": "by noise, row and test: PSNR and SSIM",
-}
 
 
 @dataclass(frozen=True)
@@ -48,7 +31,7 @@ class Cell:
     @property
     def name(self) -> str:
         """Of its folder, and for commands."""
-        return f"{_plain(self.row)}-{_plain(self.noise)}"
+        return f"{plain(self.row)}-{plain(self.noise)}"
 
     def config(self, **changed: Any) -> Config:
         """The run."""
@@ -89,76 +72,67 @@ def read_comparison(
 
     Args:
         path: of the TOML file.
-        changed: settings of all runs that win over the file's.
+        changed: settings of all runs that win over the file's; those that no row's method has are refused.
         tests: folders that win over the file's.
         equal: wins over the file's.
 
     Raises:
         UsageError: it cannot be read, or does not tell what it must.
     """
-    told = _read(Path(path))
-    for key in told:
-        lookup(KEYS, key, f"`table` {path}")
-    if not told.get("rows") or not told.get("noises"):
-        raise UsageError(f"`table` {path}: wanted at least one of `rows` and of `noises`")
-    equal = str(equal or told.get("equal", STEPS))
-    lookup({STEPS: 0, TIME: 0}, equal, f"`table` {path}: equal")
-    settings = {**told.get("settings", {}), **changed}
     try:
-        cells = tuple(
-            _cell(row, noise, {**settings, **told["noises"][noise]}, told["rows"][row])
-            for noise in told["noises"] for row in told["rows"]
-        )  # fmt: skip
+        told = read_tables(Path(path))
+        cells, paper = _cells(told, changed), published(told)
     except UsageError as error:
-        raise UsageError(f"`table` {path}: {error}") from error
+        raise UsageError(f"{path}: {error}") from error
+    return Comparison(str(equal or told.get("equal", STEPS)), {**told.get("tests", {}), **tests}, cells, paper)
+
+
+def _cells(told: Mapping[str, Any], changed: Mapping[str, Any]) -> tuple[Cell, ...]:
+    rows, noises = told["rows"], told["noises"]
+    for name in changed:
+        if setter := next((each for each, own in [*rows.items(), *noises.items()] if name in own), None):
+            raise UsageError(f"`{name}`: is told by {setter!r}; leave it out, or change the file")
+    cells = tuple(
+        _cell(row, noise, {**told.get("settings", {}), **noises[noise]}, rows[row], changed)
+        for noise in noises for row in rows
+    )  # fmt: skip
     if len({cell.name for cell in cells}) < len(cells):
-        raise UsageError(f"`table` {path}: names of rows or noises that differ in no letter or digit")
-    return Comparison(equal, {**told.get("tests", {}), **tests}, cells, _paper(told.get("paper", {})))
+        raise UsageError("names of rows or noises that differ in no letter or digit")
+    taken = {name for cell in cells for name in cell.settings}
+    if unused := [name for name in changed if name not in taken]:
+        raise UsageError(f"`{unused[0]}`: no row has a method that it has an effect on; leave it out")
+    return cells
 
 
-def _cell(row: str, noise: str, settings: Mapping[str, Any], own: Mapping[str, Any]) -> Cell:
+def _cell(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str, Any], changed: Mapping[str, Any]) -> Cell:
     if missing := own.get("missing", ""):
         return Cell(row, noise, missing=str(missing))
-    if (method := own.get("method", "neighbor2neighbor")) not in METHODS:
-        return Cell(row, noise, missing=f"method {method}: not built yet")
-    cell = Cell(row, noise, {**settings, **own})
     try:
-        if not _fits(method, cell.settings):
-            return Cell(row, noise, missing="not for this noise")
-        cell.config()
+        if wrong := [name for name in own if name == "noise" or named(Config)[name].chooser == "noise"]:
+            raise UsageError(f"`{wrong[0]}`: belongs to [noises], so that all rows have the same")
+        cell = Cell(row, noise, {**common, **changed, **own})
+        if reason := _unfit(cell.settings):
+            return Cell(row, noise, missing=reason)
+        effective = config_from({name: value for name, value in cell.settings.items() if name != "preset"}).flat
+        cell = Cell(row, noise, {k: v for k, v in cell.settings.items() if k not in changed or k in effective})
+        if not cell.config().images.data:
+            raise UsageError("no `data`: say where the training images are")
+    except KeyError as error:
+        lookup(named(Config), str(error.args[0]), f"[rows] {row}: setting")
     except UsageError as error:
         raise UsageError(f"{row}, {noise}: {error}") from error
     return cell
 
 
-def _fits(method: str, settings: Mapping[str, Any]) -> bool:
-    """Whether the method can work with the noise of these settings."""
+def _unfit(settings: Mapping[str, Any]) -> str:
+    """Why the method cannot work with the noise of these settings; empty if it can."""
     flat = coerced(Config, {name: value for name, value in settings.items() if name != "preset"})
     noise = composed(lookup(NOISES, str(flat.get("noise")), "`noise`"), flat)
+    method = composed(lookup(METHODS, flat.get("method", DEFAULT_METHOD), "`method`"), flat)
     try:
-        composed(METHODS[method], flat).check_noise(noise)
+        method.check_noise(noise)
     except UsageError:
-        return False
-    return True
-
-
-def _paper(told: Mapping[str, Any]) -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
-    return {
-        noise: {row: {test: (float(psnr), float(ssim)) for test, (psnr, ssim) in scores.items()}
-                for row, scores in rows.items()}
-        for noise, rows in told.items()
-    }  # fmt: skip
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"`table` {path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"`table` {path}: is not TOML: {error}") from error
-
-
-def _plain(name: str) -> str:
-    """A name of letters and digits, for a folder."""
-    return re.sub(r"[^\w.]+", "_", name.replace("γ", "gamma").replace("σ", "sigma")).strip("_").lower() or os.sep
+        if method.known_sigma:  # of his own making, not of the noise's
+            raise
+        return "not for this noise"
+    return ""

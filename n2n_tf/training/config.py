@@ -10,7 +10,7 @@ from typing import Any
 
 from n2n_tf.config import UsageError, coerced, composed, flattened, group, lookup, part
 from n2n_tf.data.settings import CropSettings, ImageSettings
-from n2n_tf.methods.settings import METHODS, MethodSettings
+from n2n_tf.methods.settings import DEFAULT_METHOD, METHODS, MethodSettings
 from n2n_tf.noise.settings import NOISES, NoiseSettings
 from n2n_tf.training.settings import NetworkSettings, OptimizerSettings, RunSettings
 
@@ -28,7 +28,7 @@ class Config:
     )  # fmt: skip
     crops: CropSettings = group(CropSettings)
     method: MethodSettings = part(
-        METHODS, "neighbor2neighbor", "training method: neighbor2neighbor; n2c (clean targets), noise2noise (a second "
+        METHODS, DEFAULT_METHOD, "training method: neighbor2neighbor; n2c (clean targets), noise2noise (a second "
         "shot), noise2void (hidden pixels), noisier2noise and recorrupted2recorrupted (more of the known noise)",
     )  # fmt: skip
     network: NetworkSettings = group(NetworkSettings)
@@ -64,7 +64,7 @@ def config_from(settings: Mapping[str, Any]) -> Config:
         UsageError: as `build_config`.
     """
     flat = coerced(Config, settings)
-    method = lookup(METHODS, flat.get("method", "neighbor2neighbor"), "`method`")
+    method = lookup(METHODS, flat.get("method", DEFAULT_METHOD), "`method`")
     return composed(Config, {"network": method.network, **flat})
 
 

@@ -17,15 +17,15 @@ from n2n_tf.training.scale import choose_range
 
 logger = logging.getLogger(__name__)
 
-SMALLEST_HELD_OUT = 2  # pixels; the sub-sampler needs one cell
-
 
 def find_data(config: Config) -> tuple[Source, HeldOutSource]:
     """Training and held-out images; says once where they come from, and how their intensities are taken."""
     images = config.images
     side = config.crops.side(images.is_mosaic)
     wanted = Wanted(images.channels, images.image_kind, side, images.channel, config.noise.noise_once)
-    training, held_out = (_training if images.data else _samples)(config, wanted, _apart(config, wanted))
+    smaller = dataclasses.replace(wanted, side=config.method.smallest, whole=False)  # of images that are only scored
+    apart = _apart(config, smaller)
+    training, held_out = _training(config, wanted, apart) if images.data else _samples(wanted, smaller, apart)
     training.value_range = held_out.value_range = choose_range(images, training)
     next(training.samples(1)), held_out.read(0)  # fail now if nothing can be decoded
     for name, found in (("training", training), ("held-out", held_out)):
@@ -33,14 +33,14 @@ def find_data(config: Config) -> tuple[Source, HeldOutSource]:
     return training, held_out
 
 
-def _apart(config: Config, wanted: Wanted) -> HeldOutSource | None:
+def _apart(config: Config, smaller: Wanted) -> HeldOutSource | None:
     """Images that are named to be held out."""
     paths = config.images.val_data
     if not paths:
         return None
     if config.wants:
-        raise UsageError(f"`val_data`: they have no {config.wants}; leave it out, some of `data` are held out")
-    return kind_at(paths).held_out(paths, _smaller(wanted), "`val_data`")
+        raise UsageError(f"`val_data`: they come without {config.wants}; leave it out, some of `data` are held out")
+    return kind_at(paths).held_out(paths, smaller, "`val_data`")
 
 
 def _training(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
@@ -55,7 +55,7 @@ def _training(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tu
     return (training, apart) if apart else kind.hold_out(training, config.run.seed)
 
 
-def _samples(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
+def _samples(wanted: Wanted, smaller: Wanted, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
     """The sample images."""
     if wanted.channels not in samples.TRAINING or wanted.picked:
         counts = " or ".join(map(str, samples.TRAINING))
@@ -63,9 +63,4 @@ def _samples(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tup
     logger.info("no `data`: training on the sample images of scikit-image")
     training = wanted_images(samples.sample_paths(samples.TRAINING, wanted.channels), wanted, "`data`")
     held_out = samples.sample_paths(samples.HELD_OUT, wanted.channels)
-    return training, apart or wanted_images(held_out, _smaller(wanted), "`data`")
-
-
-def _smaller(wanted: Wanted) -> Wanted:
-    """Of images that are only scored."""
-    return dataclasses.replace(wanted, side=SMALLEST_HELD_OUT, whole=False)
+    return training, apart or wanted_images(held_out, smaller, "`data`")
