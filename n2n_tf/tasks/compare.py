@@ -20,6 +20,7 @@ from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
 from n2n_tf.inference import Denoiser, load_denoiser
 from n2n_tf.noise import Noise
+from n2n_tf.tasks import NOISY
 from n2n_tf.tasks.compare_scores import Scores
 from n2n_tf.tasks.comparison import Cell, Comparison
 from n2n_tf.tasks.comparison_file import TIME
@@ -167,7 +168,10 @@ class Bench:
 
         def show(case: Case) -> None:
             if not case.repeat and case.page == sets[0].clean[0]:
-                captions = {name: f"{name}\n{psnr:.2f} / {ssim:.3f}" for name, (psnr, ssim) in case.scores.items()}
+                captions = {
+                    name: f"{noise if name == NOISY else name}\n{psnr:.2f} / {ssim:.3f}"
+                    for name, (psnr, ssim) in case.scores.items()
+                }
                 shown = {captions[name]: _planes(result, case) for name, result in case.results.items()}
                 scores.pictures.append(comparison(_planes(case.clean, case), shown, form[1]))
 
