@@ -3,28 +3,25 @@
 import functools
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.data.finding import listing
-from n2n_tf.evaluation.paper import REPEATS
 from n2n_tf.evaluation.pictures import comparison, stacked
 from n2n_tf.evaluation.protocol import Case, TestSet
 from n2n_tf.evaluation.results import Results
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
 from n2n_tf.inference import Denoiser, load_denoiser
-from n2n_tf.noise import Noise
 from n2n_tf.tasks import NOISY
 from n2n_tf.tasks.compare_scores import Scores
+from n2n_tf.tasks.compare_sets import test_sets
 from n2n_tf.tasks.comparison import Cell, Comparison
 from n2n_tf.tasks.comparison_file import TIME
-from n2n_tf.tasks.evaluate import form_of, noise_sets, pair_sets, score, sidd_sets
+from n2n_tf.tasks.evaluate import form_of, score
 from n2n_tf.training.begin import check_same, train
 from n2n_tf.training.build import check_names
 from n2n_tf.training.config import Config
@@ -163,7 +160,7 @@ class Bench:
         form, model = form_of(denoisers), cells[0].config().noise.build()
         sets: list[TestSet] = []
         for name, where in self.comparison.tests.items():
-            sets += _sets(name, where, model, form, repeats)
+            sets += test_sets(name, where, model, form, repeats)
         results = scores.results[noise] = Results({})
 
         def show(case: Case) -> None:
@@ -182,22 +179,6 @@ class Bench:
         write(self.output / "table.md", lambda temporary: temporary.write_bytes(text))
         write(self.output / "scores.csv", scores.write_csv)
         write(self.output / "pictures.png", lambda temporary: stacked(scores.pictures).save(temporary, "PNG"))
-
-
-def _sets(
-    name: str, where: str | Mapping[str, str], noise: Noise | None, form: tuple[int, str], repeats: int | None
-) -> list[TestSet]:
-    """The test sets of one entry: clean images, pairs, or SIDD's blocks."""
-    if isinstance(where, Mapping):
-        sets, _ = sidd_sets(where["noisy"], where["clean"], where.get("block_names"), where.get("pattern"), *form)
-        return [replace(each, group=name) for each in sets]
-    if noise is None:
-        found, skipped = pair_sets(str(Path(where, "noisy")), str(Path(where, "clean")), *form)
-    else:
-        found, skipped = noise_sets([where], noise, *form, repeats or REPEATS.get(name.lower()))
-    if skipped:
-        logger.warning("%d files were skipped:\n%s", len(skipped), listing(skipped))
-    return [replace(each, name=name) for each in found]
 
 
 def _planes(image: np.ndarray, case: Case) -> np.ndarray:
