@@ -8,6 +8,7 @@ Public names:
     load_denoiser       a trained network, from a run directory or a .keras file
     denoise_files       image files in, image files out
     evaluate            PSNR and SSIM on test sets
+    inspect             what noise is in images, does the method fit, what to do next
     ValueRange          the intensities that count as 0 and 1
     Config, build_config, train, resume   what the command line does
 """
@@ -30,6 +31,7 @@ _HOMES = {
     "ValueRange": "n2n_tf.value_range",
     "denoise_files": "n2n_tf.tasks.denoise_files",
     "evaluate": "n2n_tf.tasks.evaluate",
+    "inspect": "n2n_tf.tasks.inspect",
     "Config": "n2n_tf.training.config",
     "build_config": "n2n_tf.training.presets",
     "train": "n2n_tf.training.begin",

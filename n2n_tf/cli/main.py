@@ -12,11 +12,12 @@ from typing import NoReturn
 
 from PIL import Image
 
-from n2n_tf.cli import compare, convert, denoise, evaluate, export, prepare, serve, train
+from n2n_tf.cli import compare, convert, denoise, evaluate, export, inspect, prepare, serve, train
 from n2n_tf.cli.spoken import Spoken, as_flags
 from n2n_tf.config import LostWorkerError, RunError, StoppedError, UsageError, essence
 
 COMMANDS = {
+    "inspect": inspect,
     "prepare": prepare,
     "train": train,
     "evaluate": evaluate,

@@ -29,6 +29,7 @@ class DctBlocks:
         high: [n, K], mean energy of the high frequencies, of C - 1 differences of channels, or of the one channel.
         at: [n, K], the brightness that belongs to `high`: its expectation is a·at + s² where noise is white.
         touched: [n, 2], share of its values on the lower and the upper end, where the image clips.
+        place: [n, 2], row and column of its first pixel.
     """
 
     mean: np.ndarray
@@ -36,6 +37,7 @@ class DctBlocks:
     high: np.ndarray
     at: np.ndarray
     touched: np.ndarray
+    place: np.ndarray
 
 
 def dct_blocks(image: np.ndarray) -> DctBlocks:
@@ -47,27 +49,28 @@ def dct_blocks(image: np.ndarray) -> DctBlocks:
     Args:
         image: float32 [H, W, C].
     """
-    pixels = _cut(image)
+    pixels, place = _cut(image)
     touched = _touched(image, pixels)
     partly = touched.sum(1) < 0.5
-    pixels, touched = pixels[partly], touched[partly]
+    pixels, touched, place = pixels[partly], touched[partly], place[partly]
     coefficients = pixels @ _BASIS
     mean, high = coefficients[..., 0] / SIDE, coefficients[..., HIGH]
     low = np.square(coefficients[..., LOW]).mean(-1)
     if image.shape[2] > 1:
         differences = _differences(image.shape[2])
         high, at = np.einsum("kc,ncf->nkf", differences, high), mean @ (differences**2).T
-        return DctBlocks(mean, low, np.square(high).mean(-1), at, touched)
-    return DctBlocks(mean, low, np.square(high).mean(-1), mean, touched)
+        return DctBlocks(mean, low, np.square(high).mean(-1), at, touched, place)
+    return DctBlocks(mean, low, np.square(high).mean(-1), mean, touched, place)
 
 
-def _cut(image: np.ndarray) -> np.ndarray:
-    """[n, C, 64]."""
+def _cut(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[n, C, 64], and where each lies."""
     height, width, channels = image.shape
     rows, columns = height // SIDE, width // SIDE
     step = -(-rows * columns // MOST)
     blocks = image[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE, channels)[::step]
-    return blocks.transpose(0, 2, 4, 1, 3).reshape(-1, channels, SIDE**2)
+    place = np.stack(np.mgrid[0:rows:step, 0:columns], -1).reshape(-1, 2) * SIDE
+    return blocks.transpose(0, 2, 4, 1, 3).reshape(-1, channels, SIDE**2), place
 
 
 def _touched(image: np.ndarray, pixels: np.ndarray) -> np.ndarray:

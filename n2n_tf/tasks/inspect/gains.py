@@ -1,0 +1,113 @@
+"""What a trained denoiser gains on these images, and what it takes away from them."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from n2n_tf.meter import Correlation, Gain, PoissonGaussian, sure, umse
+from n2n_tf.tasks.inspect.images import Looked, middle
+from n2n_tf.tasks.inspect.measure import Part
+
+MOST = 8  # images that a denoiser is tried on
+LARGEST = 2**20  # pixels of each
+LEFT = 0.1  # correlation of residual and result from which structure is said to be taken away
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Noisy minus denoised.
+
+    Attributes:
+        sigma: of it, in units of the value range; that of the noise if nothing but noise was taken away.
+        with_image: correlation with the denoised image; 0 if only noise was taken away.
+        rho: with its neighbours, right and below.
+        picture: noisy, denoised and residual of the first image, [H, W, C].
+    """
+
+    sigma: float
+    with_image: float
+    rho: tuple[float, float]
+    picture: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Noise of unlike channels, for `sure`."""
+
+    lines: Sequence[PoissonGaussian]
+
+    def variance(self, image: np.ndarray) -> np.ndarray:
+        return np.stack([line.variance(image[..., number]) for number, line in enumerate(self.lines)], -1)
+
+    @property
+    def level(self) -> float:
+        return float(np.mean([line.level for line in self.lines]))
+
+    @property
+    def level_error(self) -> float:
+        return float(np.mean([line.level_error for line in self.lines]))
+
+
+def gained(
+    denoiser: Callable[[np.ndarray], np.ndarray], looked: Looked, parts: Sequence[Part], on_image: Callable[[], None]
+) -> tuple[Gain | None, Residual]:
+    """Stein's estimate, None where no noise could be measured; and the residual.
+
+    Args:
+        denoiser: of images in units of the value range.
+        looked: the images.
+        parts: what was measured on them.
+        on_image: called after each image that is denoised.
+    """
+
+    def counted(image: np.ndarray) -> np.ndarray:
+        on_image()
+        return denoiser(image)
+
+    residual = _residual(counted, some(looked))
+    lines = [part.line for part in parts]
+    known = [line for line in lines if line]
+    unlike = len(looked.parts) > 1 and len(parts) < looked.settings.channels  # not all were measured
+    if len(known) < len(lines) or unlike:
+        return None, residual
+    noise = known[0] if len(known) == 1 else Planes(known)
+    return sure(counted, some(looked), noise, _worst(parts)), residual
+
+
+def some(looked: Looked) -> Iterator[np.ndarray]:
+    """Images to try a denoiser on, evenly spaced."""
+    step = -(-len(looked.stored) // MOST)
+    return (middle(image, LARGEST) for image in itertools.islice(looked.unit_images(), 0, None, step))
+
+
+def gained_on_shots(denoiser: Callable[[np.ndarray], np.ndarray], scenes: Sequence[Sequence[np.ndarray]]) -> Gain:
+    """The error by repeated shots."""
+    return umse(denoiser, scenes)
+
+
+def _worst(parts: Sequence[Part]) -> Correlation | None:
+    """The correlation of the part where it is strongest."""
+    known = [part.correlation for part in parts if part.correlation]
+    return max(known, key=lambda each: (bool(each.correlated), each.correlated is None), default=None)
+
+
+def _residual(denoiser: Callable[[np.ndarray], np.ndarray], images: Iterator[np.ndarray]) -> Residual:
+    rows, picture = [], None
+    for image in images:
+        denoised = np.asarray(denoiser(image))
+        left = image - denoised
+        picture = picture or (image, denoised, left)
+        pairs = (left, denoised), (left[:, 1:], left[:, :-1]), (left[1:], left[:-1])
+        rows.append((float(np.square(left).mean()), *(_alike(*pair) for pair in pairs)))
+    squares, *others = np.mean(rows, axis=0)
+    assert picture is not None
+    return Residual(float(np.sqrt(squares)), float(others[0]), (float(others[1]), float(others[2])), picture)
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> float:
+    """Correlation coefficient, the mean of each channel taken away; 0 where one is constant."""
+    one, other = (each - each.mean((0, 1), dtype=float) for each in (one, other))
+    scale = float(np.sqrt(np.square(one).sum() * np.square(other).sum()))
+    return float((one * other).sum()) / scale if scale else 0.0

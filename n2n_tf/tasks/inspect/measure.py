@@ -1,0 +1,102 @@
+"""All meters on the images, each kind of channel alone."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from n2n_tf.meter import METERS, Artefact, Correlation, Level, PoissonGaussian
+from n2n_tf.meter.correlation import THRESHOLD
+from n2n_tf.meter.projector import FAR
+from n2n_tf.meter.quantisation import step_of
+
+NOTHING = 1e-4  # σ of the range, below which there is no noise to speak of: 0.03 of 255
+ROUNDED = 0.5  # of a step, which σ is below where noise is little more than rounding, σ 0.29 of one
+CERTAIN = 3.0  # standard errors that a gain lies above 0 by, to be taken for photon noise
+SHARE = 0.1  # of the variance, that it has to explain besides
+OF_ALL = 0.25  # share of the images with an artefact from which it is one of the set
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was measured of one kind of channel.
+
+    Attributes:
+        name: of the part, "all" if there is one.
+        level, line, correlation: as the meters give them; None where they could not measure.
+        artefacts: by name.
+        failures: why a meter could not, by its name.
+        step: between values of the first image, in units of the value range; 0 if there are none.
+    """
+
+    name: str
+    level: Level | None
+    line: PoissonGaussian | None
+    correlation: Correlation | None
+    artefacts: Mapping[str, Artefact]
+    failures: Mapping[str, str]
+    step: float = 0.0
+
+    @property
+    def correlated(self) -> bool | None:
+        return self.correlation.correlated if self.correlation else None
+
+    @property
+    def model(self) -> str:
+        """What the noise is like: none, correlated, signal-dependent or gaussian; unknown if nothing was measured."""
+        if self.line is None or self.sigma is None:
+            return "unknown"
+        if self.sigma < max(NOTHING, ROUNDED * self.step):
+            return "none"
+        if self.correlated:
+            return "correlated"
+        line = self.line
+        grows = line.gain > CERTAIN * line.gain_error and line.gain * line.brightness > SHARE * line.level**2
+        return "signal-dependent" if grows else "gaussian"
+
+    @property
+    def sigma(self) -> float | None:
+        """Of the noise at the brightness of the flat areas, in units of the value range."""
+        if self.correlated and self.correlation:
+            return self.correlation.sigma  # high frequencies alone would show too little
+        return self.line.level if self.line else None
+
+    @property
+    def sigma_error(self) -> float | None:
+        """Its standard error; None where it is not known."""
+        return self.line.level_error if self.line and not self.correlated else None
+
+    @property
+    def reach(self) -> int | None:
+        """From which distance on, along rows and columns, ρ is at most 0.1; None if that is beyond 8 or not known."""
+        if self.correlation is None or not np.isfinite(self.correlation.rho).all():
+            return None
+        rho, error = np.abs(self.correlation.rho), self.correlation.error
+        above = rho - error > THRESHOLD
+        far = [d for d in range(1, FAR + 1) if above[0, FAR + d] or above[d, FAR]]
+        return max([0, *far]) + 1 if FAR not in far else None
+
+    def marked(self) -> list[Artefact]:
+        """The artefacts that enough of the images have."""
+        return [each for each in self.artefacts.values() if each.present >= max(1, OF_ALL * each.images)]
+
+
+def measured(name: str, images: Callable[[], Iterator[np.ndarray]], on_meter: Callable[[], None]) -> Part:
+    """Run all meters.
+
+    Args:
+        name: of the part.
+        images: gives them anew, in units of the value range.
+        on_meter: called after each meter.
+    """
+    found: dict[str, Any] = {}
+    failures = {}
+    for meter, measure in METERS.items():
+        try:
+            found[meter] = measure(images())
+        except ValueError as error:  # nothing to measure on; LinAlgError is one
+            failures[meter] = str(error)
+        on_meter()
+    level, line, correlation = (found.pop(each, None) for each in ("level", "poisson_gaussian", "correlation"))
+    return Part(name, level, line, correlation, found, failures, step_of(next(images())))

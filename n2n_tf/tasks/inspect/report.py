@@ -1,0 +1,135 @@
+"""What `inspect` found, for people, programs and a browser."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from n2n_tf.files import write, write_json
+from n2n_tf.meter import Gain
+from n2n_tf.meter.projector import FAR
+from n2n_tf.tasks.inspect.gains import Residual
+from n2n_tf.tasks.inspect.images import Looked
+from n2n_tf.tasks.inspect.measure import Part
+from n2n_tf.tasks.inspect.verdict import Verdict
+
+VERSION = 1  # of the JSON's keys
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of it.
+
+    Attributes:
+        looked: the images.
+        parts: what the meters read, of each kind of channel.
+        verdict: what that means.
+        model: the denoiser's path, if there is one.
+        gain: what it gains by Stein's estimate; None without a denoiser, or where noise could not be measured.
+        residual: what it takes away.
+        shots: what it gains by repeated shots; of the noisy images alone without a denoiser.
+        seconds: it took.
+    """
+
+    looked: Looked
+    parts: Sequence[Part]
+    verdict: Verdict
+    model: str | None = None
+    gain: Gain | None = None
+    residual: Residual | None = None
+    shots: Gain | None = None
+    seconds: float = 0.0
+
+    def text(self) -> str:
+        """A short report for people."""
+        from n2n_tf.tasks.inspect.words import text
+
+        return text(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """All numbers; those that are not known are null."""
+        looked, verdict = self.looked, self.verdict
+        return {
+            "version": VERSION,
+            "images": {
+                "paths": list(looked.settings.data), "found": looked.found, "inspected": len(looked.stored),
+                "unit": looked.unit, "megapixels": looked.megapixels, "kind": looked.settings.image_kind,
+                "channels": looked.settings.channels, "type": str(looked.stored[0].dtype), "cut": looked.cut,
+                "skipped": dict(looked.skipped),
+            },
+            "range": {"low": looked.scale.low, "high": looked.scale.high, "of_type": looked.value_range is None},
+            "parts": {part.name: _part(part, looked.scale.span) for part in self.parts},
+            "verdict": {
+                "fits": verdict.fits, "reasons": list(verdict.reasons), "advice": verdict.advice,
+                "command": verdict.command or None,
+            },
+            "model": self.model and {"path": self.model, "sure": _plain(self.gain), "residual": _residual(self)},
+            "shots": _plain(self.shots),
+            "seconds": self.seconds,
+        }  # fmt: skip
+
+    def write_json(self, path: str | Path) -> None:
+        """As a file."""
+        write_json(Path(path), self.to_json())
+
+    def write_page(self, folder: str | Path) -> Path:
+        """As `index.html`, that needs no other file, in a folder that is made."""
+        from n2n_tf.tasks.inspect.page import page
+
+        file = Path(folder) / "index.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        html = page(self).encode("utf-8", "backslashreplace")  # names of files need not be UTF-8
+        write(file, lambda temporary: temporary.write_bytes(html))
+        return file
+
+
+def _part(part: Part, span: float) -> dict[str, Any]:
+    correlation, sigma = part.correlation, part.sigma
+    return {
+        "noise": {
+            "model": part.model, "sigma": _number(sigma), "sigma_error": _number(part.sigma_error),
+            "sigma_of_255": None if sigma is None else _number(255 * sigma),
+            "sigma_in_units": None if sigma is None else _number(span * sigma),
+        },
+        "level": _plain(part.level),
+        "poisson_gaussian": _plain(part.line),
+        "correlation": correlation and {
+            **_plain(correlation), "right": _number(correlation.rho[0, FAR + 1]),
+            "right_error": _number(correlation.error[0, FAR + 1]), "below": _number(correlation.rho[1, FAR]),
+            "below_error": _number(correlation.error[1, FAR]), "reach": part.reach, "correlated": part.correlated,
+        },
+        "artefacts": {name: _plain(found) for name, found in part.artefacts.items()},
+        "failures": dict(part.failures),
+    }  # fmt: skip
+
+
+def _residual(report: Report) -> dict[str, Any] | None:
+    found = report.residual
+    return found and {
+        "sigma": found.sigma,
+        "with_image": found.with_image,
+        "right": found.rho[0],
+        "below": found.rho[1],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A dataclass of numbers and arrays as JSON has them."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_plain(each) for each in value]
+    return _number(value)
+
+
+def _number(value: Any) -> Any:
+    """None for what JSON lacks."""
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
