@@ -1,7 +1,6 @@
 """`n2n-tf inspect`: what noise is in these images, does the method fit, what to do next."""
 
 import argparse
-import logging
 import os
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from n2n_tf.data.settings import ImageSettings
 
 HELP = "what noise is in these images, whether a denoiser can be trained on them, and how"
 IMAGES = 32
-logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--model", type=path, metavar="MODEL",
-        help="run directory or .keras file: also what it gains on these images, without clean ones, and what it takes away",
+        help="run directory or .keras file: also what it gains on these images and takes away from them",
     )  # fmt: skip
     parser.add_argument(
         "--shots", type=path, metavar="DIR",

@@ -69,7 +69,7 @@ def _cut(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows, columns = height // SIDE, width // SIDE
     step = -(-rows * columns // MOST)
     blocks = image[: rows * SIDE, : columns * SIDE].reshape(rows, SIDE, columns, SIDE, channels)[::step]
-    place = np.stack(np.mgrid[0:rows:step, 0:columns], -1).reshape(-1, 2) * SIDE
+    place = np.stack([*np.mgrid[0:rows:step, 0:columns]], -1).reshape(-1, 2) * SIDE
     return blocks.transpose(0, 2, 4, 1, 3).reshape(-1, channels, SIDE**2), place
 
 

@@ -70,6 +70,7 @@ def correlation_map(found: Correlation) -> str:
                 (column + 0.5) * SQUARE, (row + 0.65) * SQUARE, f"{rho:.1f}".replace("0.", "."), kind="rho"
             )
     side = SQUARE * (2 * FAR + 1)
+    squares += f'<rect class="frame" width="{side}" height="{side}"/>'
     return _svg(side, side, "Correlation between neighbours", squares)
 
 
@@ -123,7 +124,8 @@ def _png(picture: Image.Image, alt: str) -> str:
     file = io.BytesIO()
     picture.save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
-    return f'<img src="data:image/png;base64,{data}" width="{picture.width}" height="{picture.height}" alt="{escape(alt)}">'
+    size = f'width="{picture.width}" height="{picture.height}"'
+    return f'<img src="data:image/png;base64,{data}" {size} alt="{escape(alt)}">'
 
 
 def _svg(width: float, height: float, title: str, content: str) -> str:

@@ -14,11 +14,12 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60em; margi
 h1 { font-size: 1.5em; } h2 { font-size: 1.15em; margin-top: 2em; border-bottom: 1px solid #ddd; }
 .verdict { padding: .8em 1em; border-left: .4em solid #999; background: #f5f5f5; }
 .true { border-color: #2a7f3f; } .false { border-color: #b2182b; }
-pre { background: #f5f5f5; padding: .8em 1em; overflow-x: auto; white-space: pre-wrap; }
+pre { background: #f5f5f5; padding: .8em 1em; overflow-x: auto; white-space: pre-wrap; font-size: 12px; }
 .row { display: flex; flex-wrap: wrap; gap: 2em; align-items: flex-start; }
 figure { margin: 0; } figcaption { max-width: 42em; color: #555; font-size: .9em; }
 img { max-width: 100%; height: auto; image-rendering: pixelated; }
-table { border-collapse: collapse; } td, th { text-align: left; padding: .15em 1em .15em 0; border-bottom: 1px solid #eee; }
+.frame { fill: none; stroke: #bbb; } table { border-collapse: collapse; }
+td, th { text-align: left; padding: .15em 1em .15em 0; border-bottom: 1px solid #eee; }
 svg text { font: 11px system-ui, sans-serif; fill: #444; } svg text.rho { font-size: 9px; fill: #000; }
 .dots { fill: #2166ac; fill-opacity: .55; } .fit { stroke: #b2182b; stroke-width: 2; } .axis { stroke: #888; }
 """
@@ -38,7 +39,8 @@ def page(report: Report) -> str:
         _model(report),
         f"<h2>All in words</h2><pre>{escape(text(report))}</pre>",
     ]
-    head = f'<meta charset="utf-8"><title>Noise of these images</title><link rel="icon" href="data:,"><style>{STYLE}</style>'
+    head = '<meta charset="utf-8"><title>Noise of these images</title><link rel="icon" href="data:,">'
+    head += f"<style>{STYLE}</style>"
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{"".join(body)}</body></html>\n'
 
 

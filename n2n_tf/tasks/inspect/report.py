@@ -108,13 +108,10 @@ def _part(part: Part, span: float) -> dict[str, Any]:
 
 
 def _residual(report: Report) -> dict[str, Any] | None:
-    found = report.residual
-    return found and {
-        "sigma": found.sigma,
-        "with_image": found.with_image,
-        "right": found.rho[0],
-        "below": found.rho[1],
-    }
+    if report.residual is None:
+        return None
+    numbers = {name: getattr(report.residual, name) for name in ("sigma", "with_image")}
+    return {**numbers, **dict(zip(("right", "below"), report.residual.rho, strict=True))}
 
 
 def _plain(value: Any) -> Any:

@@ -60,7 +60,8 @@ def _fit(looked: Looked, model: str | None) -> Verdict:
 
 def _untold(reason: str, looked: Looked) -> Verdict:
     if looked.found > len(looked.stored):
-        more = f"n2n-tf inspect {' '.join(map(shlex.quote, looked.settings.data))} --images {looked.found}"
+        paths = " ".join(map(shlex.quote, looked.settings.data))
+        more = f"n2n-tf inspect {paths} {_flags({'images': min(looked.found, 8 * len(looked.stored))})}"
         return Verdict(None, (reason,), "Look at more of the images.", more)
     return _trained(None, reason, "Train, and look at the result with care: blotches mean shared noise.", looked, 1)
 

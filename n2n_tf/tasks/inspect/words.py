@@ -71,13 +71,13 @@ def neighbours(part: Part) -> str:
     if not np.isfinite(found.rho).all():
         return "too little flat area to tell whether they share noise"
     right, below = ((found.rho[at], found.error[at]) for at in ((0, FAR + 1), (1, FAR)))
-    rho = " and ".join(
-        f"{rho + 0.0:.3f} ± {error:.3f} {where}" for (rho, error), where in ((right, "right"), (below, "below"))
-    )
+    rho = f"{right[0]:.3f} ± {right[1]:.3f} right and {below[0]:.3f} ± {below[1]:.3f} below"
     reach = "beyond 8 pixels" if part.reach is None else f"below 0.1 from distance {part.reach} on"
-    what = {True: f"share noise, correlation {rho}, {reach}", False: f"independent, correlation {rho}"}.get(
-        found.correlated, f"too little flat area to tell ({found.blocks} blocks); read, with texture in it, {rho}"
-    )
+    what = f"independent, correlation {rho}"
+    if found.correlated:
+        what = f"share noise, correlation {rho}, {reach}"
+    elif found.correlated is None:
+        what = f"too little flat area to tell ({found.blocks} blocks); read, with texture in it, {rho}"
     others = found.channels[~np.eye(len(found.channels), dtype=bool)]
     return what + (f"; between channels at most {np.abs(others).max():.2f}" if others.size else "")
 
@@ -107,9 +107,8 @@ def denoiser(report: Report) -> str:
         left = report.residual.with_image
         structure = "structure goes with the noise" if abs(left) > LEFT else "no structure to be seen in it"
         sigma = 255 * report.residual.sigma
-        texts.append(
-            f"what it removes has σ {_figure(sigma)} of 255 and a correlation of {left:.2f} with the result: {structure}"
-        )
+        like = f"a correlation of {left:.2f} with the result"
+        texts.append(f"what it removes has σ {_figure(sigma)} of 255 and {like}: {structure}")
     return "; ".join(texts)
 
 
