@@ -64,7 +64,8 @@ def inspect(
     gain, residual = _try(denoiser, looked, parts, quiet)
     on_shots = gained_on_shots(denoiser or (lambda image: image), scenes) if scenes else None
     seconds = time.monotonic() - begin
-    return Report(looked, parts, judge(parts, looked, name), name, gain, residual, on_shots, seconds)
+    helps = gain is None or not gain.valid or gain.psnr > gain.before
+    return Report(looked, parts, judge(parts, looked, name, helps), name, gain, residual, on_shots, seconds)
 
 
 def _measure(looked: Looked, quiet: bool) -> list[Part]:

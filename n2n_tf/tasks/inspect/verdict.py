@@ -11,6 +11,7 @@ from n2n_tf.tasks.inspect.images import Looked
 from n2n_tf.tasks.inspect.measure import Part
 
 BREAKING = ("jpeg_grid", "jpeg_steps", "periodic_lines", "repeated_pixels")  # noise is then no longer independent
+JPEG = ("jpeg_grid", "jpeg_steps")
 MULTIPLE = 32  # of a crop's side, for the networks' poolings
 
 
@@ -31,15 +32,22 @@ class Verdict:
     command: str = ""
 
 
-def judge(parts: Sequence[Part], looked: Looked, model: str | None) -> Verdict:
-    """The verdict over all parts: the worst of them counts."""
+def judge(parts: Sequence[Part], looked: Looked, model: str | None, helps: bool = True) -> Verdict:
+    """The verdict over all parts: the worst of them counts.
+
+    Args:
+        parts: what was measured.
+        looked: the images.
+        model: path of a denoiser that was tried.
+        helps: whether it makes them better, as far as that is known.
+    """
     broken = list(dict.fromkeys(each.name for part in parts for each in part.marked() if each.name in BREAKING))
     correlated = [part for part in parts if part.correlated]
     models = {part.model for part in parts}
     if models == {"unknown"}:
         why = "; ".join(dict.fromkeys(text for part in parts for text in part.failures.values()))
         return Verdict(None, (f"no noise can be measured here: {why}",), "Give other images, not clipped or constant.")
-    if models <= {"none", "unknown"}:
+    if models <= {"none", "unknown"} and not set(broken) & set(JPEG):  # which removes noise from flat areas first
         reason = "there is hardly any noise: it is smaller than the steps between values, or not there at all"
         return Verdict(None, (reason,), "There is nothing to denoise. Were the images denoised or rounded before?")
     if correlated or broken:
@@ -47,15 +55,16 @@ def judge(parts: Sequence[Part], looked: Looked, model: str | None) -> Verdict:
     if any(part.correlated is None for part in parts):
         reason = "too little flat area to tell whether neighbours share noise; nothing else speaks against the method"
         return _untold(reason, looked)
-    return _fit(looked, model)
+    return _fit(looked, model, helps)
 
 
-def _fit(looked: Looked, model: str | None) -> Verdict:
+def _fit(looked: Looked, model: str | None, helps: bool) -> Verdict:
     reason = "neighbouring pixels have independent noise, as the method assumes"
-    if model:
+    if model and helps:
         paths = " ".join(map(shlex.quote, looked.settings.data))
         return Verdict(True, (reason,), "Denoise.", f"n2n-tf denoise {shlex.quote(model)} {paths} --output denoised")
-    return _trained(True, reason, "Train.", looked, 1)
+    advice = "Train." if helps else "This denoiser makes these images worse: train one on them."
+    return _trained(True, reason, advice, looked, 1)
 
 
 def _untold(reason: str, looked: Looked) -> Verdict:

@@ -12,6 +12,7 @@ from n2n_tf.tasks.inspect.measure import Part
 from n2n_tf.tasks.inspect.report import Report
 
 WIDTH, INDENT = 100, 13
+MORE = 1.1  # times the noise: what is removed beyond it is image
 FITS = {True: "the method fits", False: "the method does not fit", None: "cannot tell whether the method fits"}
 ARTEFACTS = {  # what they are, to somebody who has not heard of them
     "clipping": "clipping: values cut off at black or white, where noise no longer has a mean of 0",
@@ -105,7 +106,9 @@ def denoiser(report: Report) -> str:
         texts = [gain(report.gain, True)]
     if report.residual:
         left = report.residual.with_image
-        structure = "structure goes with the noise" if abs(left) > LEFT else "no structure to be seen in it"
+        noise_sigma = max((part.sigma or 0.0 for part in report.parts), default=0.0)
+        lost = abs(left) > LEFT or report.residual.sigma > MORE * noise_sigma
+        structure = "structure goes with the noise" if lost else "no sign that structure goes with the noise"
         sigma = 255 * report.residual.sigma
         like = f"a correlation of {left:.2f} with the result"
         texts.append(f"what it removes has σ {_figure(sigma)} of 255 and {like}: {structure}")
