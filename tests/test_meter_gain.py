@@ -4,6 +4,7 @@ from scipy.ndimage import convolve1d, gaussian_filter
 
 from n2n_tf.meter import Level, PoissonGaussian, sure, umse
 from n2n_tf.meter.correlation import correlation
+from n2n_tf.meter.gain import gain
 from n2n_tf.meter.level import level
 from n2n_tf.meter.poisson_gaussian import poisson_gaussian
 from tests.scenes import blurred, gaussian, mixed, scene
@@ -135,3 +136,11 @@ def test_an_error_of_nothing_is_said():
     found = sure(lambda image: scene(texture=0), [scene(texture=0)], Level(0, 0, 0, 0, 0, 1))
     assert found.psnr == pytest.approx(90)
     assert "counted as 90 dB" in found.notes[-1]
+
+
+def test_an_image_whose_error_cannot_be_told_does_not_lift_the_mean():
+    """MSE 2e-3 and −1e-3: of both 5e-4, 33 dB, not the mean of 27 and 90 dB."""
+    found = gain(np.array([[2e-3, 1e-4, 1e-2, 1e-4], [-1e-3, 1e-4, 1e-2, 1e-4]]))
+    assert found.psnr == pytest.approx(-10 * np.log10(5e-4))
+    assert found.psnr_error == pytest.approx(10 / np.log(10) * 1e-4 / np.sqrt(2) / 5e-4)
+    assert "1 image(s) with an error not above 0: the PSNR is that of the mean error" in found.notes

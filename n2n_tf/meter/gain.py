@@ -15,7 +15,7 @@ class Gain:
     Attributes:
         mse: mean over the images, in units of the value range squared; may fall below 0 where it is near 0.
         mse_error: standard error of the estimate: what another draw of noise would change, and the level's own error.
-        psnr: mean over the images, dB at a range of 1.
+        psnr: mean over the images, dB at a range of 1; where one has an error not above 0, that of the mean error.
         psnr_error: standard error over the images; of one image, that of the estimate.
         before: PSNR of the noisy images.
         before_error: its standard error, likewise.
@@ -45,14 +45,16 @@ def gain(rows: np.ndarray, level_error: float = 0.0, notes: tuple[str, ...] = ()
         valid: as in `Gain`.
     """
     mse, error, noisy, noisy_error = rows.T
-    if (mse < LEAST).any():
-        notes = (*notes, f"{np.count_nonzero(mse < LEAST)} image(s) with an error not above 0: counted as 90 dB")
     common = level_error * noisy.mean()
-    return Gain(
-        float(mse.mean()), float(np.hypot(np.sqrt(np.sum(error**2)) / len(rows), common)),
-        *_decibels(mse, np.hypot(error, common)), *_decibels(noisy, np.hypot(noisy_error, common)),
-        len(rows), valid, notes,
-    )  # fmt: skip
+    mean, mean_error = float(mse.mean()), float(np.hypot(np.sqrt(np.sum(error**2)) / len(rows), common))
+    if (mse >= LEAST).all():
+        psnr = _decibels(mse, np.hypot(error, common))
+    else:  # of single images it cannot be told, and 90 dB of some would lift the mean of all
+        psnr = _decibels(np.array([mean]), np.array([mean_error]))
+        of_all = "that of the mean error" if mean >= LEAST else "counted as 90 dB"
+        notes = (*notes, f"{np.count_nonzero(mse < LEAST)} image(s) with an error not above 0: the PSNR is {of_all}")
+    noise = _decibels(noisy, np.hypot(noisy_error, common))
+    return Gain(mean, mean_error, *psnr, *noise, len(rows), valid, notes)
 
 
 def _decibels(mse: np.ndarray, error: np.ndarray) -> tuple[float, float]:

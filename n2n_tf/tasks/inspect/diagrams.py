@@ -67,7 +67,7 @@ def correlation_map(found: Correlation) -> str:
         )
         if max(abs(down), abs(right)) <= 1:
             squares += _label(
-                (column + 0.5) * SQUARE, (row + 0.65) * SQUARE, f"{rho:.1f}".replace("0.", "."), kind="rho"
+                (column + 0.5) * SQUARE, (row + 0.65) * SQUARE, f"{rho + 0.0:.1f}".replace("-0.0", "0.0"), kind="rho"
             )
     side = SQUARE * (2 * FAR + 1)
     squares += f'<rect class="frame" width="{side}" height="{side}"/>'

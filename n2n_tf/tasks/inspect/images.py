@@ -103,7 +103,7 @@ def look(settings: ImageSettings, images: int) -> Looked:
         UsageError, RunError: a path that is not there; no usable image.
     """
     wanted = Wanted(settings.channels, settings.image_kind, SIDE, settings.channel)
-    source = kind_at(settings.data).training(settings.data, wanted, "`data`")
+    source = kind_at(settings.data).training(settings.data, wanted, "PATH")
     value_range = choose_range(settings, source)
     most = HELD // max(1, min(images, len(source))) // settings.channels
     stored, sides, cut = [], [], False
@@ -137,7 +137,7 @@ def _read(paths: Sequence[str]) -> dict[str, Any]:
         return {"channels": manifest["channels"], "kind": manifest["kind"]}
     if any(map(zarrs_at, paths)):
         return {"channels": 1}  # planes
-    for file in find_files(paths, "`data`"):
+    for file in find_files(paths, "PATH"):
         try:
             page = readers.pages(file)[0]
         except (UnusableImageError, OSError):
@@ -154,7 +154,7 @@ def _check(looked: Looked) -> None:
         for image in looked.stored:
             in_unit_range(image[:1, :1], looked.value_range)
     except UnusableImageError as error:
-        raise RunError(f"`data`: {reason(error)}") from error
+        raise RunError(f"PATH: {reason(error)}") from error
 
 
 def shots_of(folder: str, looked: Looked, most: int) -> list[list[np.ndarray]]:
