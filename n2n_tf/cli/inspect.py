@@ -11,7 +11,7 @@ from n2n_tf.config import at_least, named, number_or_word
 from n2n_tf.data.finding import listing
 from n2n_tf.data.settings import ImageSettings
 
-HELP = "what noise is in these images, whether a denoiser can be trained on them, and how"
+HELP = "what noise is in images, and whether the method fits"
 IMAGES = 32
 
 
