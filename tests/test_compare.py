@@ -164,7 +164,7 @@ def test_costs_are_measured_for_every_cell(table, tmp_path):
         ('"R2R" = { method = "recorrupted2recorrupted" }', '"R2R" = 3', "wanted by name"),
         ("[31.77, 0.874]", "3", "wanted two numbers for each test"),
         ('"DIP" = { Kodak', '"PID" = { Kodak', "'PID' is not known; wanted one of DIP"),
-        ("gamma = 0", "gama = 0", "Ours, γ = 0: setting: 'gama' is not known.*did you mean 'gamma'"),
+        ("gamma = 0", "gama = 0", "Ours, γ = 0, gaussian 25: setting: 'gama' is not known.*did you mean 'gamma'"),
         ("features = 2", "features = ", "is not TOML"),
         ('"DIP" = ', '"r2r" = ', "names of rows or noises that differ in no letter or digit"),
         ("epochs = 1", "epochs = 0", "`epochs` 0: wanted at least 1"),

@@ -39,6 +39,7 @@ class Speckle:
 @dataclass(frozen=True)
 class SpeckleSettings(Synthetic):
     name: ClassVar[str] = "speckle"
+    about: ClassVar[str] = "of this test"
     strength: float = setting(0.1, "of speckle", within=above(0, 1))
 
     def build(self):
@@ -59,6 +60,7 @@ class Doubled(Method):
 @dataclass(frozen=True)
 class DoubledSettings(MethodSettings):
     name: ClassVar[str] = "doubled"
+    about: ClassVar[str] = "of this test"
     network: ClassVar[str] = "dncnn"  # its own default
 
     def build(self, network, setup):
@@ -68,6 +70,7 @@ class DoubledSettings(MethodSettings):
 @dataclass(frozen=True)
 class LastSettings(FixedSettings):
     name: ClassVar[str] = "last"
+    about: ClassVar[str] = "of this test"
 
     def build(self):
         return Fixed(self.cell)
@@ -76,6 +79,7 @@ class LastSettings(FixedSettings):
 @dataclass(frozen=True)
 class Linear:
     name: ClassVar[str] = "linear"
+    about: ClassVar[str] = "of this test"
     end: float = setting(0.1, "of the highest rate", within=above(0, 1))
 
     def __post_init__(self):
@@ -103,12 +107,15 @@ NEW = {
     "schedule": {"noise": "gaussian", "learning_rate_schedule": "linear", "end": 0.5},
 }
 
+CHOOSER = {"noise": "noise", "method": "method", "sampler": "sampler", "schedule": "learning_rate_schedule"}
+
 
 @pytest.mark.parametrize("what", NEW)
 def test_a_new_part_has_flags_and_is_read_again(what):
     parser = argparse.ArgumentParser()
     add_flags(parser, Config)
     flags = [word for name, value in NEW[what].items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    assert f"{NEW[what][CHOOSER[what]]} (of this test)" in " ".join(parser.format_help().split())
     config = build_config({"data": ["x"], **given(parser.parse_args(flags), Config)})
     assert {name: config.flat[name] for name in NEW[what]} == NEW[what]
     assert config_from(json.loads(config.to_json())) == config

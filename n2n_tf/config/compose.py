@@ -19,7 +19,7 @@ Parts = Mapping[str, Any]  # settings classes by name
 
 
 def parts(*classes: Any) -> dict[str, Any]:
-    """A table of settings classes that one is chosen from, by their `name`."""
+    """A table of settings classes that one is chosen from, by their `name`; help says their `about`."""
     return {each.name: each for each in classes}
 
 
@@ -143,11 +143,18 @@ def _named(settings: type, chooser: str, owner: str) -> Iterator[Named]:
         if "group" in each.metadata:
             yield from _named(each.metadata["group"], chooser, owner)
         elif "parts" in each.metadata:
-            yield Named(each.name, each.metadata["default"], str | None, each.metadata, chooser, owners)
+            told = {**each.metadata, "help": _listed(each.metadata)}
+            yield Named(each.name, each.metadata["default"], str | None, told, chooser, owners)
             for name, chosen in each.metadata["parts"].items():
                 yield from _named(chosen, each.name, name)
         else:
             yield Named(each.name, _default(each), hints[each.name], each.metadata, chooser, owners)
+
+
+def _listed(metadata: Mapping[str, Any]) -> str:
+    """The help of a part: what it is, and the names and words of those that there are."""
+    names = [f"{name} ({each.about})" for name, each in metadata["parts"].items()]
+    return f"{metadata['help']}: {', '.join(names[:-1])} or {names[-1]}"
 
 
 def _default(each: Field) -> Any:

@@ -63,9 +63,8 @@ class HeldOut:
         """Crop number `index`, float32 [side, side, channels]."""
         return self._pairs[index][0], np.int64(index)
 
-    def clean(self, index: int) -> np.ndarray | None:
-        """Its clean partner."""
-        return self._pairs[index][1]
+    def pair(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        return self._pairs[index]
 
     @cached_property
     def _pairs(self) -> list[tuple[np.ndarray, np.ndarray | None]]:

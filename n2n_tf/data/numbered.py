@@ -66,9 +66,8 @@ class Numbered(abc.ABC):
         """Only the window is made floats."""
         return self._loaded(self.read, side, index, side, draws_of(seed))[0]
 
-    def clean(self, index: int) -> np.ndarray | None:
-        """Not known."""
-        return None
+    def pair(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.read(index)[0], None
 
     def some(self: S, chosen: Collection[int]) -> S:
         """Those of some numbers."""

@@ -39,9 +39,9 @@ class PairedImages(Images):
         both, number = self.read_both(index, side, draws)
         return both[..., : self.channels], number
 
-    def clean(self, index: int) -> np.ndarray | None:
-        """The partner of what `read` gives."""
-        return self.read_both(index)[0][..., self.channels :]
+    def pair(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        one, other = np.split(self.read_both(index)[0], 2, -1)
+        return one, other
 
     def read_both(self, index: int, side: int = 0, draws: Sequence[int] = ()) -> tuple[np.ndarray, np.int64]:
         """As `read`, with the partner's channels behind the image's own; a pair is passed over as one."""

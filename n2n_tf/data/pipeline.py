@@ -50,17 +50,16 @@ class Recipe:
 
         if self.noise is not None and self.frozen:  # before the crop: each pixel has one noise value for ever
             image, index = images.load(reference)
-            noisy = self.noised(image, derive(self.seed, IMAGE, index))
-            return tuple(flipped(crop(each, side, crop_seed)) for each in noisy)
+            both = self._noised(self.noise, image, derive(self.seed, IMAGE, index))
+            return tuple(flipped(crop(each, side, crop_seed)) for each in both)
         window = images.load_crop(reference, side, crop_seed)
         parts = tuple(flipped(part) for part in tf.split(window, images.parts, axis=-1))
-        return parts if self.noise is None else self.noised(parts[0], noise_seed)
+        return parts if self.noise is None else self._noised(self.noise, parts[0], noise_seed)
 
-    def noised(self, clean: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _noised(self, noise: Noise, clean: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """(noisy, clean), or two noisy shots."""
-        assert self.noise is not None
-        other = self.noise(clean, tf.random.experimental.stateless_fold_in(seed, 1)) if self.second else clean
-        return self.noise(clean, seed), other
+        other = noise(clean, tf.random.experimental.stateless_fold_in(seed, 1)) if self.second else clean
+        return noise(clean, seed), other
 
 
 def training_batches(
@@ -137,7 +136,7 @@ def held_out_pair(
     images: HeldOutSource, index: int, noise: Noise | None, seed: int
 ) -> tuple[tf.Tensor, tf.Tensor | None]:
     """The middle of held-out image number `index`: noisy and, where it is known, clean. Always the same noise."""
-    image, clean = (middle(each) for each in (images.read(index)[0], images.clean(index)))
+    image, clean = map(middle, images.pair(index))
     if noise is None:
         return image, clean
     return noise(image, derive(seed, HELD_OUT, index)), image

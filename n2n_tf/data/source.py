@@ -54,8 +54,8 @@ class HeldOutSource(Listed, Protocol):
         Of a large one the middle is enough, `LARGEST_HELD_OUT` pixels of each side.
         """
 
-    def clean(self, index: int) -> np.ndarray | None:
-        """Its clean partner, in the same form."""
+    def pair(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """What `read` gives, and its clean partner in the same form if there is one."""
 
 
 class Source(Listed, Protocol):

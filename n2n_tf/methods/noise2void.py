@@ -1,6 +1,5 @@
 """Noise2Void and N2V2: hidden pixels are predicted from those around them."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.methods.base import Method
+from n2n_tf.methods.settings import box_side
 from n2n_tf.sampling import shape_of
 
 REPLACEMENTS = ("uniform", "others", "median")
@@ -62,7 +62,7 @@ class Noise2Void(Method):
     @property
     def box(self) -> int:
         """Side of a box in pixels."""
-        return max(1, round(math.sqrt(100 / self.masked)))
+        return box_side(self.masked)
 
     def draw_places(self, shape: Any, seed: tf.Tensor) -> tf.Tensor:
         """Where in each box the hidden pixel is, int32 [B, rows, columns]; boxes at the border may have none."""

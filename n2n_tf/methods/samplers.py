@@ -16,6 +16,7 @@ class NeighborsSettings:
     """Of `Neighbors`."""
 
     name: ClassVar[str] = "neighbors"
+    about: ClassVar[str] = "drawn in each cell"
     cell: int = setting(2, "side of the sub-sampler's cells in pixels", within=at_least(2, 8))
     distance: int = setting(1, "pixels between the two that a cell gives; more where neighbours share noise",
                             within=at_least(1, 8))  # fmt: skip
@@ -44,6 +45,7 @@ class FixedSettings:
     """Of `Fixed`."""
 
     name: ClassVar[str] = "fixed"
+    about: ClassVar[str] = "the paper's fix-location"
     cell: int = setting(2, "side of the sub-sampler's cells in pixels", within=at_least(2, 8))
 
     def __post_init__(self) -> None:

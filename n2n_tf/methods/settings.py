@@ -38,12 +38,14 @@ class MethodSettings:
 
     Attributes:
         name: how flags and files call it.
+        about: what it is, in help.
         network: the one it takes if none is named.
         target: what it learns from besides noisy images: None, `CLEAN` or `SHOT`.
         divides: crops must have sides that the network takes after they are divided by it.
     """
 
     name: ClassVar[str]
+    about: ClassVar[str]
     network: ClassVar[str] = "residual_unet"
     target: ClassVar[str | None] = None
     divides: ClassVar[int] = 1
@@ -70,13 +72,12 @@ class Neighbor2NeighborSettings(MethodSettings):
     """Of `Neighbor2Neighbor`."""
 
     name: ClassVar[str] = "neighbor2neighbor"
+    about: ClassVar[str] = "noisy images alone"
     gamma: float = setting(
         2.0, "weight of the regularizer; the paper: 2 synthetic noise, 1 raw", within=at_least(0, 1e6)
     )
     gamma_schedule: str = setting("ramp", "ramp (gamma grows with the epoch) or constant", ("ramp", "constant"))
-    sampler: NeighborsSettings | FixedSettings = part(
-        SAMPLERS, "neighbors", "sub-sampler: neighbors (drawn in each cell) or fixed (the paper's fix-location)"
-    )
+    sampler: NeighborsSettings | FixedSettings = part(SAMPLERS, "neighbors", "sub-sampler")
 
     @property
     def divides(self) -> int:  # type: ignore[override]
@@ -96,6 +97,7 @@ class Noise2CleanSettings(MethodSettings):
     """Of `Supervised` with clean targets, the paper's N2C."""
 
     name: ClassVar[str] = "n2c"
+    about: ClassVar[str] = "clean targets"
     target: ClassVar[str | None] = CLEAN
 
     def build(self, network: keras.Model, setup: Setup) -> Method:
@@ -109,6 +111,7 @@ class Noise2NoiseSettings(Noise2CleanSettings):
     """Of `Supervised` with noisy targets, the paper's N2N."""
 
     name: ClassVar[str] = "noise2noise"
+    about: ClassVar[str] = "a second shot"
     target: ClassVar[str | None] = SHOT
 
 
@@ -117,6 +120,7 @@ class Noise2VoidSettings(MethodSettings):
     """Of `Noise2Void`."""
 
     name: ClassVar[str] = "noise2void"
+    about: ClassVar[str] = "hidden pixels"
     masked: float = setting(1.5, "percent of the pixels that are hidden in a step", within=at_least(0.1, 25))
     radius: int = setting(5, "of the window that a hidden pixel's value comes from", within=at_least(1, 32))
     replacement: str = setting(
@@ -126,7 +130,7 @@ class Noise2VoidSettings(MethodSettings):
 
     @property
     def smallest(self) -> int:
-        return round((100 / self.masked) ** 0.5)  # one box
+        return box_side(self.masked)
 
     def build(self, network: keras.Model, setup: Setup) -> Method:
         from n2n_tf.methods.noise2void import Noise2Void
@@ -166,6 +170,7 @@ class Noisier2NoiseSettings(KnownNoise):
     """Of `Noisier2Noise`."""
 
     name: ClassVar[str] = "noisier2noise"
+    about: ClassVar[str] = "more of the known noise"
 
     def build(self, network: keras.Model, setup: Setup) -> Method:
         from n2n_tf.methods.noisier2noise import Noisier2Noise
@@ -178,6 +183,7 @@ class Recorrupted2RecorruptedSettings(KnownNoise):
     """Of `Recorrupted2Recorrupted`."""
 
     name: ClassVar[str] = "recorrupted2recorrupted"
+    about: ClassVar[str] = "two images of one, by the known noise"
     alpha: float = setting(
         0.15, "share of the noise that goes to the input; the rest is the target's",
         within=Range(0, 1, above=True, below=True),
@@ -187,6 +193,11 @@ class Recorrupted2RecorruptedSettings(KnownNoise):
         from n2n_tf.methods.recorrupted2recorrupted import Recorrupted2Recorrupted
 
         return Recorrupted2Recorrupted(network, self.level(setup.noise), self.alpha, setup.seed)
+
+
+def box_side(masked: float) -> int:
+    """Side in pixels of the boxes of which noise2void hides a pixel each, `masked` percent of all."""
+    return max(1, round((100 / masked) ** 0.5))
 
 
 METHODS = parts(

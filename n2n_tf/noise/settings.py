@@ -16,6 +16,7 @@ class NoNoise:
     """The images are noisy already."""
 
     name: ClassVar[str] = "none"
+    about: ClassVar[str] = "they are noisy"
     noise_once: ClassVar[bool] = False
 
     def build(self) -> Noise | None:
@@ -40,6 +41,7 @@ class GaussianSettings(Synthetic):
     """Of `Gaussian`."""
 
     name: ClassVar[str] = "gaussian"
+    about: ClassVar[str] = "equally strong everywhere"
     sigma: tuple[float, ...] = setting(
         (25.0,), "standard deviation of gaussian noise, 0-255, or a range", metavar="S", within=above(0, 2550)
     )
@@ -60,6 +62,7 @@ class PoissonSettings(Synthetic):
     """Of `Poisson`."""
 
     name: ClassVar[str] = "poisson"
+    about: ClassVar[str] = "as photons, stronger where it is bright"
     lam: tuple[float, ...] = setting(
         (30.0,), "poisson counts at intensity 1, or a range", metavar="L", within=above(0, 1e6)
     )

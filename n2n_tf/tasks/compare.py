@@ -90,7 +90,7 @@ class Bench:
             except RunError as error:
                 failed[cell.name] = str(error)
                 logger.warning("%s: %s", cell.name, error)
-            getattr(keras.utils, "clear_session", keras.backend.clear_session)()
+            keras.backend.clear_session()
         return failed
 
     def plan(self) -> list[tuple[str, ...]]:

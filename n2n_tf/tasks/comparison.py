@@ -108,8 +108,9 @@ def _cell(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str, Any
     if missing := own.get("missing", ""):
         return Cell(row, noise, missing=str(missing))
     try:
-        if wrong := [name for name in own if name == "noise" or named(Config)[name].chooser == "noise"]:
-            raise UsageError(f"`{wrong[0]}`: belongs to [noises], so that all rows have the same")
+        for name in own:
+            if name == "noise" or lookup(named(Config), name, "setting").chooser == "noise":
+                raise UsageError(f"`{name}`: belongs to [noises], so that all rows have the same")
         cell = Cell(row, noise, {**common, **changed, **own})
         if reason := _unfit(cell.settings):
             return Cell(row, noise, missing=reason)
@@ -117,8 +118,6 @@ def _cell(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str, Any
         cell = Cell(row, noise, {k: v for k, v in cell.settings.items() if k not in changed or k in effective})
         if not cell.config().images.data:
             raise UsageError("no `data`: say where the training images are")
-    except KeyError as error:
-        lookup(named(Config), str(error.args[0]), f"[rows] {row}: setting")
     except UsageError as error:
         raise UsageError(f"{row}, {noise}: {error}") from error
     return cell

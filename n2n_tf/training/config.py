@@ -22,15 +22,9 @@ class Config:
     """One training run. Each setting is a flag of `n2n-tf train` and a key of its TOML files, wherever it is here."""
 
     images: ImageSettings = group(ImageSettings)
-    noise: NoiseSettings = part(
-        NOISES, None, "noise added to the images: none (they are noisy), gaussian or poisson; gaussian for the sample "
-        "images",
-    )  # fmt: skip
+    noise: NoiseSettings = part(NOISES, None, "noise added to the images; gaussian for the sample images")
     crops: CropSettings = group(CropSettings)
-    method: MethodSettings = part(
-        METHODS, DEFAULT_METHOD, "training method: neighbor2neighbor; n2c (clean targets), noise2noise (a second "
-        "shot), noise2void (hidden pixels), noisier2noise and recorrupted2recorrupted (more of the known noise)",
-    )  # fmt: skip
+    method: MethodSettings = part(METHODS, DEFAULT_METHOD, "training method")
     network: NetworkSettings = group(NetworkSettings)
     optimizer: OptimizerSettings = group(OptimizerSettings)
     run: RunSettings = group(RunSettings)

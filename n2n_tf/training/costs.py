@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from n2n_tf.methods.settings import CLEAN, SHOT
 from n2n_tf.training.build import build_model
 from n2n_tf.training.config import Config
 
@@ -33,7 +32,7 @@ def _stepper(config: Config) -> tuple:
     model = build_model(config, 1000, tf.distribute.get_strategy())
     side, channels, count = config.crops.patch_size, config.images.channels, config.crops.batch_size
     clean = np.random.default_rng(0).random((count, side, side, channels)).astype(np.float32)
-    batch = (tf.constant(clean),) * (2 if config.method.target in (CLEAN, SHOT) else 1)
+    batch = (tf.constant(clean),) * (2 if config.method.target else 1)
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
     step = tf.function(model.train_step, jit_compile=config.run.jit_compile == "on")
     step(next(batches))

@@ -52,7 +52,10 @@ def _training(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tu
         training.parts = 2
     elif config.wants:
         raise UsageError(f"`data`: the method learns from {config.wants}; say where they are, `target` DIR")
-    return (training, apart) if apart else kind.hold_out(training, config.run.seed)
+    training, held_out = (training, apart) if apart else kind.hold_out(training, config.run.seed)
+    if config.wants and not held_out.paired:
+        raise UsageError(f"`data`: those held out come without {config.wants}, so they cannot be scored")
+    return training, held_out
 
 
 def _samples(wanted: Wanted, smaller: Wanted, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:

@@ -69,9 +69,9 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
         settings.setdefault("noise", "gaussian")
     try:
         config = config_from(settings)
+        refuse_without_effect(config, (name for name, value in given.items() if value is not False))
     except UsageError as error:
         raise UsageError(f"with `config` {toml}: {error}") if toml else error from None
-    refuse_without_effect(config, (name for name, value in given.items() if value is not False))
     return config
 
 

@@ -16,6 +16,7 @@ class Halve:
     """Paper section 5.1: "half-decayed per 20 epochs" of 100. (The authors' code halves first after epoch 19.)"""
 
     name: ClassVar[str] = "halve"
+    about: ClassVar[str] = "every 20 %% of the epochs"
 
     def build(self, highest: float, steps: int) -> LearningRateSchedule:
         """From the highest learning rate, over a run of `steps`."""
@@ -29,6 +30,7 @@ class Cosine:
     """Rises from 0, then falls to 0 as half a cosine (Loshchilov and Hutter 2017)."""
 
     name: ClassVar[str] = "cosine"
+    about: ClassVar[str] = "to 0"
     warmup_steps: int = setting(200, "steps of cosine's rise from 0; at most a tenth of the run", within=at_least(0))
 
     def __post_init__(self) -> None:

@@ -39,9 +39,7 @@ class OptimizerSettings:
     )
     epsilon: float = setting(0.0, "epsilon of the optimizer; 0: its own, 1e-7 for adam", within=at_least(0, 1))
     learning_rate: float = setting(1.5e-3, "highest learning rate", within=above(0, 1e15))
-    learning_rate_schedule: Halve | Cosine = part(
-        SCHEDULES, "cosine", "halve (every 20 %% of the epochs) or cosine (to 0)"
-    )
+    learning_rate_schedule: Halve | Cosine = part(SCHEDULES, "cosine", "learning rate")
     ema: float = setting(
         0.0, "momentum of averaged weights, which are then the denoiser's; 0 is off", within=Range(0, 1, below=True)
     )

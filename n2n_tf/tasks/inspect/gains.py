@@ -94,16 +94,16 @@ def _worst(parts: Sequence[Part]) -> Correlation | None:
 
 
 def _residual(denoiser: Callable[[np.ndarray], np.ndarray], images: Iterator[np.ndarray]) -> Residual:
-    rows, picture = [], None
+    rows: list[tuple[float, ...]] = []
+    pictures: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for image in images:
         denoised = np.asarray(denoiser(image))
         left = image - denoised
-        picture = picture or (image, denoised, left)
+        pictures = pictures or [(image, denoised, left)]
         pairs = (left, denoised), (left[:, 1:], left[:, :-1]), (left[1:], left[:-1])
         rows.append((float(np.square(left).mean()), *(_alike(*pair) for pair in pairs)))
     squares, *others = np.mean(rows, axis=0)
-    assert picture is not None
-    return Residual(float(np.sqrt(squares)), float(others[0]), (float(others[1]), float(others[2])), picture)
+    return Residual(float(np.sqrt(squares)), float(others[0]), (float(others[1]), float(others[2])), pictures[0])
 
 
 def _alike(one: np.ndarray, other: np.ndarray) -> float:
