@@ -21,6 +21,7 @@ from n2n_tf.data.paired_images import find_paired_images
 from n2n_tf.data.pipeline import Recipe, training_batches
 from n2n_tf.data.settings import CropSettings, ImageSettings
 from n2n_tf.methods import METHODS, Neighbor2Neighbor, Noise2Void, Noisier2Noise, Recorrupted2Recorrupted, Supervised
+from n2n_tf.methods.samplers import FixedSettings, NeighborsSettings
 from n2n_tf.methods.settings import Setup
 from n2n_tf.noise.settings import GaussianSettings
 from n2n_tf.sampling import Fixed, Neighbors
@@ -177,6 +178,32 @@ def test_neighbor2neighbor_with_other_samplers_by_hand(sampler):
     reconstruction, regularizer, _ = method.loss_terms(tf.constant(noisy), choice)
     assert float(reconstruction) == pytest.approx(np.mean(np.square(differences)), rel=1e-5)
     assert float(regularizer) == pytest.approx(np.mean(np.square(corrected)), rel=1e-5)
+
+
+ADD_NOISE = ("noisier2noise", "recorrupted2recorrupted")
+WAYS = [
+    *((name, {}) for name in METHODS),
+    ("noise2void", {"replacement": "others"}),
+    ("noise2void", {"replacement": "median", "masked": 0.2}),
+    *(("neighbor2neighbor", {"sampler": sampler}) for sampler in (
+        FixedSettings(), NeighborsSettings(3), NeighborsSettings(distance=2), NeighborsSettings(targets=2)
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "settings"), WAYS, ids=str)
+def test_a_step_is_the_same_eager_in_graph_and_under_xla(name, settings):
+    """One channel, sides that the boxes of noise2void do not divide. Normal numbers XLA draws otherwise."""
+    images = RNG.random((2, 36, 24, 1)).astype(np.float32)
+    batch = (images, 0.9 * images) if METHODS[name].target else (images,)
+    found = []
+    for way in ({"run_eagerly": True}, {"jit_compile": False}, {"jit_compile": True}):
+        method = built(name, scale_network(0.7), **settings)
+        method.compile(optimizer=keras.optimizers.SGD(0.1), **way)
+        loss = float(method.train_on_batch(*batch, return_dict=True)["loss"])
+        found.append((loss, method.network.get_weights()[0].item()))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
+    np.testing.assert_allclose(found[2], found[0], rtol=0.1 if name in ADD_NOISE else 1e-5)
 
 
 REPLICAS = """

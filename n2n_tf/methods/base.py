@@ -154,7 +154,7 @@ class Method(keras.Model):
         for images, name in ((noisy, "noisy"), (second, self.second)):
             if images is not None:
                 check_form(images, name, self)
-        if second is not None and not second.shape.is_compatible_with(noisy.shape):
+        if second is not None and not tf.TensorShape(second.shape).is_compatible_with(noisy.shape):
             raise ValueError(
                 f"{self.second} images have shape {second.shape}, noisy ones {noisy.shape}; wanted equal ones"
             )

@@ -71,7 +71,8 @@ class Noise2Void(Method):
 
     def draw_offsets(self, shape: Any, seed: tf.Tensor) -> tf.Tensor:
         """Large numbers that say which pixel of its window each one would take, int32 [B, H, W]."""
-        own = tf.random.experimental.stateless_fold_in(seed, 1)
+        # without its sign: of negative seeds XLA draws other numbers
+        own = tf.bitwise.bitwise_and(tf.random.experimental.stateless_fold_in(seed, 1), tf.int32.max)
         return tf.random.stateless_uniform(shape[:3], own, 0, tf.int32.max, tf.int32)
 
     def hide(self, noisy: tf.Tensor, places: tf.Tensor, offsets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -111,7 +112,7 @@ class Noise2Void(Method):
         y = tf.range(rows)[:, None] * self.box + places // self.box  # [B, rows, columns]
         x = tf.range(columns) * self.box + places % self.box
         reach = range(-self.radius, self.radius + 1)
-        offsets = tf.constant([(down, across) for down in reach for across in reach if (down, across) != (0, 0)])
+        offsets = np.array([(down, across) for down in reach for across in reach if (down, across) != (0, 0)], np.int32)
         at = tf.stack(
             [
                 tf.broadcast_to(tf.range(batch)[:, None, None, None], [batch, rows, columns, len(offsets)]),
