@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,7 +10,7 @@ from rich.table import Table
 
 from n2n_tf.cli.flags import Number, add_flags, given
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import RunError, UsageError, at_least
+from n2n_tf.config import RunError, StoppedError, UsageError, at_least
 from n2n_tf.tasks.comparison import read_comparison
 from n2n_tf.tasks.comparison_file import STEPS, TIME
 from n2n_tf.training.config import Config
@@ -56,7 +57,11 @@ def run(args: argparse.Namespace) -> None:
     if args.only and comparison.equal == TIME and not (bench.output / "costs.json").exists():
         raise UsageError("--only with equal time: the steps of a run follow from the costs of all; run --plan first")
     bench.check(cells, tests=not args.only)
-    failed = {} if args.score else bench.train(cells)
+    try:
+        failed = {} if args.score else bench.train(cells)
+    except (KeyboardInterrupt, StoppedError):
+        print("\nstopped; the same command goes on", file=sys.stderr)
+        raise
     if not args.only:
         scores = bench.score(args.repeats)
         for noise in scores.results:
