@@ -18,7 +18,7 @@ from n2n_tf.cli import train
 from n2n_tf.cli.flags import given
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.tasks.inspect.images import middle
+from n2n_tf.inspection.images import middle
 from n2n_tf.training.config import Config
 from n2n_tf.training.data import find_data
 from n2n_tf.training.presets import build_config

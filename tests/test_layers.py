@@ -17,6 +17,7 @@ ORDER = [
     {"data"},
     {"meter"},
     {"evaluation"},
+    {"inspection"},
     {"training"},
     {"exporting"},
     {"serving"},

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from n2n_tf.inspection.images import Looked, middle
+from n2n_tf.inspection.measure import Part
 from n2n_tf.meter import Correlation, Gain, PoissonGaussian, sure, umse
-from n2n_tf.tasks.inspect.images import Looked, middle
-from n2n_tf.tasks.inspect.measure import Part
 
 MOST = 8  # images that a denoiser is tried on
 LARGEST = 2**20  # pixels of each

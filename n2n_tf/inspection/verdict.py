@@ -7,8 +7,8 @@ from typing import Any
 
 from n2n_tf.config import flag, words
 from n2n_tf.data.settings import CropSettings
-from n2n_tf.tasks.inspect.images import Looked
-from n2n_tf.tasks.inspect.measure import Part
+from n2n_tf.inspection.images import Looked
+from n2n_tf.inspection.measure import Part
 
 BREAKING = ("jpeg_grid", "jpeg_steps", "periodic_lines", "repeated_pixels")  # noise is then no longer independent
 JPEG = ("jpeg_grid", "jpeg_steps")

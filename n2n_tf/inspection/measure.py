@@ -1,20 +1,24 @@
 """All meters on the images, each kind of channel alone."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from n2n_tf.inspection.images import Looked
 from n2n_tf.meter import METERS, Artefact, Correlation, Level, PoissonGaussian
 from n2n_tf.meter.correlation import THRESHOLD
 from n2n_tf.meter.projector import FAR
 from n2n_tf.meter.quantisation import step_of
+from n2n_tf.progress import ProgressLine
 
 NOTHING = 1e-4  # σ of the range, below which there is no noise to speak of: 0.03 of 255
 ROUNDED = 0.5  # of a step, which σ is below where noise is little more than rounding, σ 0.29 of one
 CERTAIN = 3.0  # standard errors that a gain lies above 0 by, to be taken for photon noise
 SHARE = 0.1  # of the variance, that it has to explain besides
+MOST_PARTS = 8  # channels that are measured alone; of more, the first
 OF_ALL = 0.25  # share of the images with an artefact from which it is one of the set
 
 
@@ -82,7 +86,23 @@ class Part:
         return [each for each in self.artefacts.values() if each.present >= max(1, OF_ALL * each.images)]
 
 
-def measured(name: str, images: Callable[[], Iterator[np.ndarray]], on_meter: Callable[[], None]) -> Part:
+def measure(looked: Looked, quiet: bool) -> list[Part]:
+    """Run all meters on each part of the images.
+
+    Args:
+        looked: the images.
+        quiet: show no progress.
+    """
+    names = looked.parts[:MOST_PARTS]
+    with ProgressLine("measuring", len(names) * len(METERS), quiet=quiet) as line:
+        alone = len(looked.parts) > 1
+        return [
+            _measured(name, functools.partial(looked.unit_images, number if alone else None), line.advance)
+            for number, name in enumerate(names)
+        ]
+
+
+def _measured(name: str, images: Callable[[], Iterator[np.ndarray]], on_meter: Callable[[], None]) -> Part:
     """Run all meters.
 
     Args:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from n2n_tf.files import write, write_json
+from n2n_tf.inspection.gains import Residual
+from n2n_tf.inspection.images import Looked
+from n2n_tf.inspection.measure import Part
+from n2n_tf.inspection.verdict import Verdict
 from n2n_tf.meter import Gain
 from n2n_tf.meter.projector import FAR
-from n2n_tf.tasks.inspect.gains import Residual
-from n2n_tf.tasks.inspect.images import Looked
-from n2n_tf.tasks.inspect.measure import Part
-from n2n_tf.tasks.inspect.verdict import Verdict
 
 VERSION = 1  # of the JSON's keys
 
@@ -46,7 +46,7 @@ class Report:
 
     def text(self) -> str:
         """A short report for people."""
-        from n2n_tf.tasks.inspect.words import text
+        from n2n_tf.inspection.words import text
 
         return text(self)
 
@@ -78,7 +78,7 @@ class Report:
 
     def write_page(self, folder: str | Path) -> Path:
         """As `index.html`, that needs no other file, in a folder that is made."""
-        from n2n_tf.tasks.inspect.page import page
+        from n2n_tf.inspection.page import page
 
         file = Path(folder) / "index.html"
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,11 @@ import textwrap
 import numpy as np
 
 from n2n_tf.config.kinds import MOSAIC
+from n2n_tf.inspection.gains import LEFT
+from n2n_tf.inspection.measure import Part
+from n2n_tf.inspection.report import Report
 from n2n_tf.meter import Artefact, Gain
 from n2n_tf.meter.projector import FAR
-from n2n_tf.tasks.inspect.gains import LEFT
-from n2n_tf.tasks.inspect.measure import Part
-from n2n_tf.tasks.inspect.report import Report
 
 WIDTH, INDENT = 100, 13
 MORE = 1.1  # times the noise: what is removed beyond it is image

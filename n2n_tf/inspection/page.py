@@ -3,10 +3,10 @@
 import itertools
 from html import escape
 
-from n2n_tf.tasks.inspect import diagrams
-from n2n_tf.tasks.inspect.measure import Part
-from n2n_tf.tasks.inspect.report import Report
-from n2n_tf.tasks.inspect.words import ARTEFACTS, FITS, denoiser, neighbours, noise, text
+from n2n_tf.inspection import diagrams
+from n2n_tf.inspection.measure import Part
+from n2n_tf.inspection.report import Report
+from n2n_tf.inspection.words import ARTEFACTS, FITS, denoiser, neighbours, noise, text
 
 DRAWN = 8  # images whose points are in the diagram
 STYLE = """

@@ -1,0 +1,1 @@
+"""What noise is in these images, whether the method's assumption holds there, and what a denoiser gains."""
