@@ -59,7 +59,9 @@ def _type(hint: Any, metadata: Any) -> dict[str, Any]:
     inner = [each for each in typing.get_args(hint) if each not in (type(None), Ellipsis)]
     if typing.get_origin(hint) is tuple:
         kwargs["nargs"] = "+"
-    if isinstance(hint, types.UnionType) or inner:
+    if {str, float} <= set(inner):
+        hint = number_or_word
+    elif isinstance(hint, types.UnionType) or inner:
         hint = inner[0]
     if isinstance(hint, types.UnionType):
         hint = number_or_word if float in typing.get_args(hint) else str

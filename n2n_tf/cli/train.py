@@ -60,6 +60,12 @@ def _print(report: dict[str, Any]) -> None:
     scores, images = report["scores"], f"{report['scored_images']} images"
     if "psnr" in scores:
         print(f"{images}: noisy {scores['noisy_psnr']:.2f} dB, denoised {scores['psnr']:.2f} dB (PSNR)")
+    elif "estimated_psnr" in scores:
+        before, after = (
+            f"{scores[name]:.2f} ± {scores[f'{name}_error']:.2f} dB"
+            for name in ("estimated_noisy_psnr", "estimated_psnr")
+        )
+        print(f"{images}: noisy {before}, denoised {after} (PSNR, estimated without clean images)")
     else:
         print(f"{images}: reconstruction {scores['reconstruction']:.6f}")
     print(f"before and after: {report['picture']}")

@@ -31,7 +31,7 @@ def group(settings: type) -> Any:
 def part(table: Parts, default: str | None, text: str) -> Any:
     """A field that holds the settings of one part of a table; None where there is no default."""
     chosen = (lambda: None) if default is None else table[default]
-    metadata = {"help": text, "choices": (), "metavar": None, "within": None, "parts": table}
+    metadata = {"help": text, "choices": (), "metavar": None, "within": None, "word": None, "parts": table}
     return field(default_factory=chosen, metadata={**metadata, "default": default})
 
 

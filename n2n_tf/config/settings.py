@@ -37,8 +37,8 @@ class Range:
     above: bool = False
     below: bool = False
 
-    def __contains__(self, value: float) -> bool:
-        inside = self.least <= value <= self.most
+    def __contains__(self, value: object) -> bool:
+        inside = isinstance(value, int | float) and self.least <= value <= self.most
         return inside and not (self.above and value == self.least) and not (self.below and value == self.most)
 
     def __str__(self) -> str:
@@ -67,19 +67,21 @@ def setting(
     choices: Iterable[str] = (),
     metavar: str | None = None,
     within: Range | None = None,
+    word: str | None = None,
 ) -> Any:
-    """A dataclass field that carries what its command line flag needs, and the range of its number or numbers."""
-    metadata = {"help": text, "choices": tuple(choices), "metavar": metavar, "within": within}
+    """A dataclass field that carries what its command line flag needs: its choices; or the range of its number or
+    numbers, and the word that may stand in their place."""
+    metadata = {"help": text, "choices": tuple(choices), "metavar": metavar, "within": within, "word": word}
     return field(default=default, metadata=metadata)
 
 
 def check_ranges(settings: Any) -> None:
-    """Raise UsageError if a number of a settings object lies outside its range."""
+    """Raise UsageError if a number of a settings object lies outside its range, and is not its word."""
     for each in fields(settings):
-        within, value = each.metadata["within"], getattr(settings, each.name)
+        within, word, value = each.metadata["within"], each.metadata["word"], getattr(settings, each.name)
         for number in value if isinstance(value, tuple) else (value,):
-            if within is not None:
-                within.check(number, f"`{each.name}`")
+            if within is not None and number not in within and number != word:
+                raise UsageError(f"`{each.name}` {number}: wanted {within}" + (f", or {word}" if word else ""))
 
 
 def number_or_word(text: str) -> float | str:

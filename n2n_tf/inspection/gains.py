@@ -8,7 +8,8 @@ import numpy as np
 
 from n2n_tf.inspection.images import Looked, middle
 from n2n_tf.inspection.measure import Part
-from n2n_tf.meter import Correlation, Gain, PoissonGaussian, sure, umse
+from n2n_tf.inspection.measured import measured_of
+from n2n_tf.meter import Correlation, Gain, sure, umse
 
 MOST = 8  # images that a denoiser is tried on
 LARGEST = 2**20  # pixels of each
@@ -32,24 +33,6 @@ class Residual:
     picture: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True)
-class Planes:
-    """Noise of unlike channels, for `sure`."""
-
-    lines: Sequence[PoissonGaussian]
-
-    def variance(self, image: np.ndarray) -> np.ndarray:
-        return np.stack([line.variance(image[..., number]) for number, line in enumerate(self.lines)], -1)
-
-    @property
-    def level(self) -> float:
-        return float(np.mean([line.level for line in self.lines]))
-
-    @property
-    def level_error(self) -> float:
-        return float(np.mean([line.level_error for line in self.lines]))
-
-
 def gained(
     denoiser: Callable[[np.ndarray], np.ndarray], looked: Looked, parts: Sequence[Part], on_image: Callable[[], None]
 ) -> tuple[Gain | None, Residual]:
@@ -67,12 +50,9 @@ def gained(
         return denoiser(image)
 
     residual = _residual(counted, some(looked))
-    lines = [part.line for part in parts]
-    known = [line for line in lines if line]
-    unlike = len(looked.parts) > 1 and len(parts) < looked.settings.channels  # not all were measured
-    if len(known) < len(lines) or unlike:
+    noise = measured_of(parts, looked.settings.channels)
+    if not noise.complete:
         return None, residual
-    noise = known[0] if len(known) == 1 else Planes(known)
     return sure(counted, some(looked), noise, _worst(parts)), residual
 
 

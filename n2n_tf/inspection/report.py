@@ -13,6 +13,7 @@ from n2n_tf.files import write, write_json
 from n2n_tf.inspection.gains import Residual
 from n2n_tf.inspection.images import Looked
 from n2n_tf.inspection.measure import Part
+from n2n_tf.inspection.measured import measured_of
 from n2n_tf.inspection.verdict import Verdict
 from n2n_tf.meter import Gain
 from n2n_tf.meter.projector import FAR
@@ -44,6 +45,17 @@ class Report:
     shots: Gain | None = None
     seconds: float = 0.0
 
+    @property
+    def obstacle(self) -> str:
+        """Why Stein's estimate, of any denoiser on such images, would not hold; empty if it does."""
+        if not measured_of(self.parts, self.looked.settings.channels).complete:
+            return "noise could not be measured in all channels"
+        if {part.model for part in self.parts} == {"none"}:
+            return "there is hardly any noise"
+        if any(part.correlated for part in self.parts):
+            return "neighbouring pixels share noise"
+        return "" if self.verdict.fits in (True, None) else "; ".join(self.verdict.reasons)
+
     def text(self) -> str:
         """A short report for people."""
         from n2n_tf.inspection.words import text
@@ -67,9 +79,11 @@ class Report:
                 "fits": verdict.fits, "reasons": list(verdict.reasons), "advice": verdict.advice,
                 "command": verdict.command or None,
             },
+            "obstacle": self.obstacle,
             "model": self.model and {"path": self.model, "sure": _plain(self.gain), "residual": _residual(self)},
             "shots": _plain(self.shots),
             "seconds": self.seconds,
+            "text": self.text(),
         }  # fmt: skip
 
     def write_json(self, path: str | Path) -> None:

@@ -32,7 +32,9 @@ class Verdict:
     command: str = ""
 
 
-def judge(parts: Sequence[Part], looked: Looked, model: str | None, helps: bool = True) -> Verdict:
+def judge(
+    parts: Sequence[Part], looked: Looked, model: str | None = None, helps: bool = True, distance: int = 1
+) -> Verdict:
     """The verdict over all parts: the worst of them counts.
 
     Args:
@@ -40,9 +42,10 @@ def judge(parts: Sequence[Part], looked: Looked, model: str | None, helps: bool 
         looked: the images.
         model: path of a denoiser that was tried.
         helps: whether it makes them better, as far as that is known.
+        distance: between the pixels that are compared, along rows or columns.
     """
     broken = list(dict.fromkeys(each.name for part in parts for each in part.marked() if each.name in BREAKING))
-    correlated = [part for part in parts if part.correlated]
+    correlated = [part for part in parts if part.correlated and not (part.reach and part.reach <= distance)]
     models = {part.model for part in parts}
     if models == {"unknown"}:
         why = "; ".join(dict.fromkeys(text for part in parts for text in part.failures.values()))
@@ -55,11 +58,13 @@ def judge(parts: Sequence[Part], looked: Looked, model: str | None, helps: bool 
     if any(part.correlated is None for part in parts):
         reason = "too little flat area to tell whether neighbours share noise; nothing else speaks against the method"
         return _untold(reason, looked)
-    return _fit(looked, model, helps)
+    return _fit(looked, model, helps, distance if any(part.correlated for part in parts) else 1)
 
 
-def _fit(looked: Looked, model: str | None, helps: bool) -> Verdict:
+def _fit(looked: Looked, model: str | None, helps: bool, distance: int) -> Verdict:
     reason = "neighbouring pixels have independent noise, as the method assumes"
+    if distance > 1:
+        reason = f"neighbouring pixels share noise; those {distance} apart, which are compared, do not"
     if model and helps:
         paths = " ".join(map(shlex.quote, looked.settings.data))
         return Verdict(True, (reason,), "Denoise.", f"n2n-tf denoise {shlex.quote(model)} {paths} --output denoised")

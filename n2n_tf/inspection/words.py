@@ -43,6 +43,13 @@ def text(report: Report) -> str:
     return "\n".join([*lines, *([f"\n  {verdict.command}"] if verdict.command else [])])
 
 
+def brief(report: Report) -> str:
+    """The noise and the verdict."""
+    span, verdict = report.looked.scale.span, report.verdict
+    each = [("" if part.name == "all" else f"{part.name}: ") + noise(part, span) for part in report.parts]
+    return f"noise: {'; '.join(each)}\n{FITS[verdict.fits]}: {'; '.join(verdict.reasons)}"
+
+
 def noise(part: Part, span: float) -> str:
     """What the noise of one kind of channel is."""
     line, sigma = part.line, part.sigma

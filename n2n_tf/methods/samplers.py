@@ -46,6 +46,7 @@ class FixedSettings:
 
     name: ClassVar[str] = "fixed"
     about: ClassVar[str] = "the paper's fix-location"
+    distance: ClassVar[int] = 1
     cell: int = setting(2, "side of the sub-sampler's cells in pixels", within=at_least(2, 8))
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ A new method is a file beside this one, its settings here, and their place in th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from n2n_tf.config import Range, UsageError, at_least, checked, part, parts, setting
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from n2n_tf.noise.settings import NoiseSettings
 
 DEFAULT_METHOD = "neighbor2neighbor"
+GAMMAS, AUTO = (0.0, 0.5, 2.0, 8.0), "auto"  # trials of γ
 CLEAN, SHOT = "clean images", "second noisy shots"  # what a method may have as targets
 
 
@@ -42,6 +43,7 @@ class MethodSettings:
         network: the one it takes if none is named.
         target: what it learns from besides noisy images: None, `CLEAN` or `SHOT`.
         divides: crops must have sides that the network takes after they are divided by it.
+        distance: in pixels, from which on it takes noise for independent.
     """
 
     name: ClassVar[str]
@@ -49,6 +51,7 @@ class MethodSettings:
     network: ClassVar[str] = "residual_unet"
     target: ClassVar[str | None] = None
     divides: ClassVar[int] = 1
+    distance: ClassVar[int] = 1
     known_sigma: ClassVar[float] = 0.0
 
     @property
@@ -62,6 +65,10 @@ class MethodSettings:
     def check_noise(self, noise: NoiseSettings) -> None:
         """Raise UsageError if the method cannot work with this noise."""
 
+    def candidates(self) -> tuple[MethodSettings, ...]:
+        """What trials choose from where a setting is left to them; itself alone if none is."""
+        return (self,)
+
     def build(self, network: keras.Model, setup: Setup) -> Method:
         """The method around its network."""
         raise NotImplementedError
@@ -73,9 +80,10 @@ class Neighbor2NeighborSettings(MethodSettings):
 
     name: ClassVar[str] = "neighbor2neighbor"
     about: ClassVar[str] = "noisy images alone"
-    gamma: float = setting(
-        2.0, "weight of the regularizer; the paper: 2 synthetic noise, 1 raw", within=at_least(0, 1e6)
-    )
+    gamma: str | float = setting(
+        2.0, "weight of the regularizer; the paper: 2 synthetic noise, 1 raw; auto: the best of "
+        f"{', '.join(map(str, GAMMAS))} in short trials", within=at_least(0, 1e6), word=AUTO,
+    )  # fmt: skip
     gamma_schedule: str = setting("ramp", "ramp (gamma grows with the epoch) or constant", ("ramp", "constant"))
     sampler: NeighborsSettings | FixedSettings = part(SAMPLERS, "neighbors", "sub-sampler")
 
@@ -83,10 +91,19 @@ class Neighbor2NeighborSettings(MethodSettings):
     def divides(self) -> int:  # type: ignore[override]
         return self.sampler.divides
 
+    @property
+    def distance(self) -> int:  # type: ignore[override]
+        return self.sampler.distance
+
+    def candidates(self) -> tuple[MethodSettings, ...]:
+        return tuple(replace(self, gamma=gamma) for gamma in GAMMAS) if self.gamma == AUTO else (self,)
+
     def build(self, network: keras.Model, setup: Setup) -> Method:
         from n2n_tf.methods.gamma import GammaRamp
         from n2n_tf.methods.neighbor2neighbor import Neighbor2Neighbor
 
+        if isinstance(self.gamma, str):
+            raise ValueError("gamma auto: build one of the candidates")
         ramp = self.gamma_schedule == "ramp"
         gamma = GammaRamp(self.gamma, setup.epochs, setup.steps // setup.epochs) if ramp else self.gamma
         return Neighbor2Neighbor(network, gamma, setup.seed, self.sampler.build())

@@ -10,10 +10,13 @@ from n2n_tf.ownership import owned
 from n2n_tf.training.build import build_method, check_names
 from n2n_tf.training.config import Config
 from n2n_tf.training.data import find_data
+from n2n_tf.training.environment import environment
+from n2n_tf.training.inspecting import inspected
 from n2n_tf.training.records import read_report
 from n2n_tf.training.release import released
 from n2n_tf.training.run import Run
-from n2n_tf.training.rundir import RunDirectory, environment
+from n2n_tf.training.rundir import RunDirectory
+from n2n_tf.training.trials import choose
 from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -77,12 +80,14 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
         return read_report(directory.report) if workers.chief else {}
     with workers.together():
         workers.join()
-        build_method(config, 1)  # for its errors
+        build_method(config.candidates()[0], 1)  # for its errors
         here = environment(config, workers)
         if begin:
             training, held_out = find_data(config)
             training.check_workers(workers.count)
-            directory.create(config, training, held_out, here)
+            found = inspected(config, training)
+            choose(config, workers, directory, training, held_out, found)
+            directory.create(config, training, held_out, here, found)
             logger.info("run directory: %s", directory.path)
         begun = workers.gather(begin)[0]
         if not begin:
@@ -93,4 +98,4 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
                 )
             check_same(directory.settings(), config.flat)
             training, held_out = directory.open(config.images.channels, {} if begun else here)
-        return Run(config, workers, directory, training, held_out).go()
+        return Run(directory.decided(config), workers, directory, training, held_out).go()

@@ -43,6 +43,10 @@ class Config:
         """All settings that have an effect, by name."""
         return flattened(self)
 
+    def candidates(self) -> tuple[Config, ...]:
+        """What trials choose from where a setting is left to them; itself alone if none is."""
+        return tuple(dataclasses.replace(self, method=method) for method in self.method.candidates())
+
     def to_json(self) -> str:
         return json.dumps(self.flat, indent=2)
 

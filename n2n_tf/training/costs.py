@@ -29,7 +29,7 @@ def seconds_per_step(configs: Mapping[str, Config]) -> dict[str, float]:
 
 def _stepper(config: Config) -> tuple:
     """A training step that has run once, and batches for it."""
-    model = build_model(config, 1000, tf.distribute.get_strategy())
+    model = build_model(config.candidates()[0], 1000, tf.distribute.get_strategy())
     side, channels, count = config.crops.patch_size, config.images.channels, config.crops.batch_size
     clean = np.random.default_rng(0).random((count, side, side, channels)).astype(np.float32)
     batch = (tf.constant(clean),) * (2 if config.method.target else 1)

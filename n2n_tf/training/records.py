@@ -10,6 +10,7 @@ from typing import Any
 from n2n_tf.config import RunError, UsageError, gist
 
 REPORT = {"scores": dict, "scored_images": str, "picture": str, "denoiser": str}  # what the command line shows
+SURE = {f"estimated_{which}psnr{error}" for which in ("", "noisy_") for error in ("", "_error")}
 
 
 @contextlib.contextmanager
@@ -49,7 +50,7 @@ def read_report(path: Path) -> dict[str, Any]:
             if not isinstance(report[name], kind):
                 raise TypeError(f"`{name}` is of type {type(report[name]).__name__}; wanted {kind.__name__}")
         scores = report["scores"]
-        for name in ("psnr", "noisy_psnr") if "psnr" in scores else ("reconstruction",):
+        for name in ("psnr", "noisy_psnr") if "psnr" in scores else ("reconstruction", *SURE & scores.keys()):
             if not isinstance(scores[name], float):
                 raise TypeError(f"`{name}` is no number: {str(scores[name])[:80]}")
     return report

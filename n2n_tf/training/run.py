@@ -21,9 +21,11 @@ from n2n_tf.training.build import build_method, build_model, build_recipe
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.config import Config
 from n2n_tf.training.divergence import StopAtNaN
+from n2n_tf.training.environment import environment
+from n2n_tf.training.patience import Patience
 from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
-from n2n_tf.training.rundir import RunDirectory, environment
+from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.scorer import Scorer
 from n2n_tf.training.validation import Best, Pictures, Validation
 from n2n_tf.training.workers import Workers
@@ -31,6 +33,11 @@ from n2n_tf.training.workers import Workers
 logger = logging.getLogger(__name__)
 
 LEAST_STEPS = 100  # of an epoch, when --steps-per-epoch is left to us: small sets are passed over several times
+
+
+def steps_per_epoch(config: Config, training: Source) -> int:
+    """As said, or one pass over the images."""
+    return config.run.steps_per_epoch or max(LEAST_STEPS, len(training) // config.crops.batch_size)
 
 
 class Run:
@@ -46,17 +53,21 @@ class Run:
     ):
         self.config, self.workers, self.directory = config, workers, directory
         self.training, self.held_out = training, held_out
-        self.per_epoch = config.run.steps_per_epoch or max(LEAST_STEPS, len(training) // config.crops.batch_size)
+        self.per_epoch = steps_per_epoch(config, training)
         self.steps = config.run.epochs * self.per_epoch
         self.recipe = build_recipe(config)
         self.model = build_model(config, self.steps, workers.strategy)
         self.weights = AverageWeights(self.model.network, config.optimizer.ema)
         scored = build_method(config, self.steps)  # on a network of its own
-        self.scorer = Scorer(scored, held_out, self.recipe, config.method.target == SHOT)
+        self.inspection, noise = directory.inspected()
+        self.scorer = Scorer(scored, held_out, self.recipe, config.method.target == SHOT, noise)
         self.pictures, self.best = Pictures(directory, config.images.image_kind), Best(directory)
+        self.patience = Patience(config.run.patience, self.best, workers)
+        patient = {"since": self.best.since} if config.run.patience else {}
         self.checkpoints = Checkpoints(
             directory.checkpoints, config.run.checkpoint_steps, self.per_epoch, workers.chief,
             network=self.model.network, optimizer=self.model.optimizer, weights=self.weights.state, best=self.best.cost,
+            **patient,
         )  # fmt: skip
 
     def go(self) -> dict[str, Any]:
@@ -65,8 +76,8 @@ class Run:
         done = self._restore()
         with contextlib.ExitStack() as stack:
             callbacks = self._callbacks(done, stack)
-            while done < self.steps:  # once; twice if resumed in the middle of an epoch, which then is a short one
-                done = self._fit(done, callbacks)
+            while done < self.steps and not self.patience.spent:  # twice if resumed in the middle of an epoch, which
+                done = self._fit(done, callbacks)  # then is a short one
             report = self._report(time.monotonic() - began)
             self.workers.wait()
         return report
@@ -83,6 +94,8 @@ class Run:
             logger.info("going on after step %d of %d", done, self.steps)
         if self.workers.chief:
             self.directory.forget_from(done // self.per_epoch)
+            if self.inspection and not done:
+                self.pictures.tell("inspection", self.inspection["text"])
         return done
 
     def _callbacks(self, done: int, stack: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
@@ -95,7 +108,7 @@ class Run:
         ]
         # checkpoints behind the others, so that what they wrote of an epoch is never missing
         own = records if self.workers.chief else []
-        return [StopAtNaN(), self.weights, *own, progress, self.checkpoints, sigterm]
+        return [StopAtNaN(), self.weights, *own, progress, self.checkpoints, self.patience, sigterm]
 
     def _fit(self, done: int, callbacks: list[keras.callbacks.Callback]) -> int:
         """Train to the end of the run, or of the epoch if some of it is done; return the number of steps done."""
@@ -127,6 +140,8 @@ class Run:
         self.pictures.save(path, self.scorer.first())
         report = {
             "scores": self.scorer.scores(),
+            "inspection": self.inspection,
+            "trials": self.directory.tried(),
             "scored_images": "training" if self.training.names == self.held_out.names else "held-out",
             "picture": str(path),
             "denoiser": str(self.directory.denoiser),

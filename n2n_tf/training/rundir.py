@@ -1,68 +1,44 @@
 """The run directory: what a run writes, and nothing half-written."""
 
 import csv
-import hashlib
 import json
 import logging
-import os
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
-import tensorflow as tf
 
-from n2n_tf import __version__
 from n2n_tf.compat import reads_files_of
 from n2n_tf.config import UsageError
 from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.data.sources import source_from_json
 from n2n_tf.files import write, write_json
 from n2n_tf.inference import in_range, save_denoiser
+from n2n_tf.inspection.measured import Measured, measured_from
+from n2n_tf.inspection.report import Report
 from n2n_tf.training.build import check_names
 from n2n_tf.training.config import Config, config_from
 from n2n_tf.training.records import read_json, read_rows, undamaged
-from n2n_tf.training.workers import Workers
 from n2n_tf.value_range import ValueRange
 
 logger = logging.getLogger(__name__)
-
-NUMERIC_VARIABLES = {  # of the environment: they change how TensorFlow rounds
-    "TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "XLA_FLAGS", "TF_XLA_FLAGS",
-}  # fmt: skip
-
-
-def environment(config: Config, workers: Workers) -> dict[str, Any]:
-    """What the weights of a run depend on besides its settings."""
-    return {
-        "n2n_tf": __version__,
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "processor": _processor(),
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "gpus": [str(tf.config.experimental.get_device_details(gpu)) for gpu in tf.config.list_physical_devices("GPU")],
-        "variables": {name: value for name, value in sorted(os.environ.items()) if name in NUMERIC_VARIABLES},
-        "jit_compile": config.run.jit_compile,
-        "replicas": workers.strategy.num_replicas_in_sync,
-        "workers": workers.count,
-    }
 
 
 class RunDirectory:
     """Paths and files of one run.
 
-    config.json · images.json (the frozen lists) · checkpoints/ · denoiser.keras and .weights.h5 · history.csv ·
-    tensorboard/ · samples/*.png · report.json
+    config.json · images.json (the frozen lists) · inspection.json (what noise they have, if they come noisy) ·
+    trials.json (what they chose) · checkpoints/ · denoiser.keras and .weights.h5 · history.csv · tensorboard/ ·
+    samples/*.png · report.json
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.config = self.path / "config.json"
         self.images = self.path / "images.json"
+        self.inspection = self.path / "inspection.json"
+        self.trials = self.path / "trials.json"
         self.checkpoints = self.path / "checkpoints"
         self.denoiser = self.path / "denoiser.keras"
         self.history = self.path / "history.csv"
@@ -75,7 +51,10 @@ class RunDirectory:
         """Whether it holds a run."""
         return self.config.exists()
 
-    def create(self, config: Config, training: Source, held_out: HeldOutSource, environment: Mapping[str, Any]) -> None:
+    def create(
+        self, config: Config, training: Source, held_out: HeldOutSource, environment: Mapping[str, Any],
+        found: Report | None = None,
+    ) -> None:  # fmt: skip
         """Begin a run.
 
         Raises:
@@ -86,6 +65,8 @@ class RunDirectory:
         self.samples.mkdir(parents=True, exist_ok=True)
         lists = {"training": training.to_json(), "held_out": held_out.to_json()}
         write_json(self.images, lists, indent=None)
+        if found:
+            found.write_json(self.inspection)
         limits = training.value_range and list(training.value_range)
         saved = {"config": json.loads(config.to_json()), "value_range": limits, "environment": environment}
         write_json(self.config, saved)  # last: config.json is what makes a directory a run
@@ -142,6 +123,38 @@ class RunDirectory:
                 )  # fmt: skip
         return training, held_out
 
+    def inspected(self) -> tuple[dict[str, Any] | None, Measured | None]:
+        """What noise the images have, as `Report.to_json` gave it, and for `sure`, where that holds; None if not known.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        if not self.inspection.exists():
+            return None, None
+        with undamaged(self.inspection):
+            found = read_json(self.inspection)
+            return found, None if found["obstacle"] else measured_from(found)
+
+    def tried(self) -> dict[str, Any] | None:
+        """The scores of trials, and what they chose; None if there were none.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        return read_json(self.trials) if self.trials.exists() else None
+
+    def decided(self, config: Config) -> Config:
+        """The settings with what trials chose.
+
+        Raises:
+            RunError: their file is damaged or gone.
+        """
+        if len(config.candidates()) == 1:
+            return config
+        with undamaged(self.trials):
+            found = self.tried() or {}
+            return config_from({**config.flat, **found["chosen"]})
+
     def _saved(self, part: str) -> dict[str, Any]:
         saved = read_json(self.config)[part]
         if not isinstance(saved, dict):
@@ -168,13 +181,3 @@ class RunDirectory:
     def save_denoiser(self, network: keras.Model, value_range: ValueRange | None) -> None:
         """Write denoiser.keras: stock layers, loads with plain Keras. Its weights beside it are for Keras 2."""
         save_denoiser(in_range(network, value_range), self.denoiser)
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")  # Linux; platform.processor() says nothing there
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    # the flags tell machines of one name apart, and choose TensorFlow's kernels
-    described = {line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "flags"))}
-    digest = hashlib.sha256("".join(sorted(described)).encode()).hexdigest()[:12]
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return f"{name} ({digest})"

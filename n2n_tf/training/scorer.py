@@ -8,10 +8,13 @@ from n2n_tf.data.seeds import HELD_OUT, derive
 from n2n_tf.data.source import HeldOutSource
 from n2n_tf.evaluation.metrics import psnr
 from n2n_tf.inference import Denoiser
+from n2n_tf.inspection.measured import Measured
+from n2n_tf.meter import sure
 from n2n_tf.methods.base import Method
 from n2n_tf.value_range import UNIT
 
-PSNR, RECONSTRUCTION = "psnr", "reconstruction"
+PSNR, ESTIMATED, RECONSTRUCTION = "psnr", "estimated_psnr", "reconstruction"
+COST = "estimated_mse"  # what is lowest where `ESTIMATED` is best; its mean does not jump where an error is near 0
 
 
 class Scorer:
@@ -21,10 +24,13 @@ class Scorer:
         method: on a network of its own; its score serves where no clean image is known.
         images, recipe: the held-out images and their noise.
         shots: whether their partners are second noisy shots, not clean images.
+        noise: of images that come alone, as it was measured; None where Stein's estimate would not hold.
     """
 
-    def __init__(self, method: Method, images: HeldOutSource, recipe: Recipe, shots: bool = False):
-        self.method, self.images, self.recipe, self.shots = method, images, recipe, shots
+    def __init__(
+        self, method: Method, images: HeldOutSource, recipe: Recipe, shots: bool = False, noise: Measured | None = None
+    ):
+        self.method, self.images, self.recipe, self.shots, self.noise = method, images, recipe, shots, noise
         self.use(method.denoiser())
 
     def use(self, denoiser: keras.Model) -> None:
@@ -34,19 +40,44 @@ class Scorer:
     @property
     def monitored(self) -> str:
         """The score that tells which denoiser is the best."""
-        known = self.recipe.noise or (self.images.paired and not self.shots)
-        return PSNR if known else RECONSTRUCTION
+        if self.recipe.noise or (self.images.paired and not self.shots):
+            return PSNR
+        return ESTIMATED if self.noise and not self.images.paired else RECONSTRUCTION
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The scores that an epoch's logs have."""
+        return (ESTIMATED, RECONSTRUCTION) if self.monitored == ESTIMATED else (self.monitored,)
+
+    def cost(self, scores: dict[str, float]) -> float:
+        """What is lowest for the best denoiser."""
+        if self.monitored == PSNR:
+            return -scores[PSNR]
+        return scores[COST if self.monitored == ESTIMATED else RECONSTRUCTION]
 
     def scores(self) -> dict[str, float]:
-        """Means over the held-out images: psnr and noisy_psnr in dB, or reconstruction where no clean is known."""
+        """Means over the held-out images: psnr and noisy_psnr in dB, or reconstruction where no clean is known.
+
+        Where the noise is: also what Stein's estimate gives, with standard errors: estimated_psnr and
+        estimated_noisy_psnr in dB, estimated_mse.
+        """
         each = [self._scores_of(index) for index in range(len(self.images))]
-        return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
+        means = {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
+        return {**means, **(self._estimated(self.noise) if self.noise and self.monitored == ESTIMATED else {})}
 
     def first(self) -> dict[str, np.ndarray]:
         """The first held-out image as noisy and denoised, and clean if that is known."""
         noisy, clean = self._pair(0)
         known = {} if clean is None or self.monitored != PSNR else {"clean": clean}
         return {"noisy": noisy, "denoised": self.denoise(noisy), **known}
+
+    def _estimated(self, noise: Measured) -> dict[str, float]:
+        noisy = (self._pair(index)[0] for index in range(len(self.images)))
+        found = sure(self.denoise, noisy, noise)
+        return {
+            ESTIMATED: found.psnr, f"{ESTIMATED}_error": found.psnr_error, "estimated_noisy_psnr": found.before,
+            "estimated_noisy_psnr_error": found.before_error, COST: found.mse, f"{COST}_error": found.mse_error,
+        }  # fmt: skip
 
     def _scores_of(self, index: int) -> dict[str, float]:
         noisy, partner = self._pair(index)

@@ -54,6 +54,10 @@ class RunSettings:
 
     epochs: int = setting(100, "number of epochs", within=at_least(1, 10**6))
     steps_per_epoch: int = setting(0, "0: one pass over the images, at least 100 steps", within=at_least(0))
+    patience: int = setting(
+        0, "epochs without a better denoiser, by the held-out images, after which the run ends; 0: never",
+        within=at_least(0),
+    )  # fmt: skip
     seed: int = setting(0, "seed of everything random", within=at_least(0))
     strategy: str = setting(
         "auto",

@@ -12,11 +12,11 @@ from n2n_tf.evaluation.pictures import developed, side_by_side
 from n2n_tf.files import write
 from n2n_tf.training.average import AverageWeights
 from n2n_tf.training.rundir import RunDirectory
-from n2n_tf.training.scorer import PSNR, Scorer
+from n2n_tf.training.scorer import Scorer
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds val_psnr (clean images known) or val_reconstruction to the epoch's logs.
+    """Adds val_psnr (clean images known), or val_estimated_psnr and val_reconstruction, to the epoch's logs.
 
     Args:
         scorer: of a copy of the network, so that training weights, strategies and image sizes do not matter.
@@ -30,15 +30,15 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.weights.copy_to(self.scorer.denoiser)
-        value = self.scorer.scores()[self.scorer.monitored]
+        scores = self.scorer.scores()
         if logs is not None:
-            logs[f"val_{self.scorer.monitored}"] = value
+            logs.update({f"val_{name}": scores[name] for name in self.scorer.shown})
         self.pictures.of_epoch(epoch, self.scorer.first())
-        self.best.offer(self.scorer, value)
+        self.best.offer(self.scorer, self.scorer.cost(scores))
 
 
 class Pictures:
-    """The first held-out image before and after, in samples/ and on TensorBoard."""
+    """The first held-out image before and after, in samples/ and on TensorBoard; and words there."""
 
     def __init__(self, directory: RunDirectory, kind: str):
         self.directory, self.kind = directory, kind
@@ -49,6 +49,12 @@ class Pictures:
         with self._board.as_default(step=epoch):
             for name, image in shown.items():
                 tf.summary.image(name, np.clip(image, 0, 1)[None])
+            self._board.flush()
+
+    def tell(self, name: str, text: str) -> None:
+        """A text of fixed width, before the first epoch."""
+        with self._board.as_default(step=0):
+            tf.summary.text(name, "\n".join(f"    {line}" for line in text.splitlines()))
             self._board.flush()
 
     def save(self, path: Path, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -63,15 +69,17 @@ class Pictures:
 
 
 class Best:
-    """denoiser.keras: the best so far."""
+    """denoiser.keras: the best so far; and since how many epochs it is."""
 
     def __init__(self, directory: RunDirectory):
         self.directory = directory
         self.cost = tf.Variable(np.inf, dtype=tf.float64, trainable=False)  # part of a run's state
+        self.since = tf.Variable(0, dtype=tf.int64, trainable=False)
 
-    def offer(self, scorer: Scorer, value: float) -> None:
+    def offer(self, scorer: Scorer, cost: float) -> None:
         """Save what is better than all before."""
-        cost = -value if scorer.monitored == PSNR else value
+        self.since.assign_add(1)
         if cost < self.cost.numpy():
             self.directory.save_denoiser(scorer.denoiser, scorer.images.value_range)
             self.cost.assign(cost)
+            self.since.assign(0)
