@@ -1,6 +1,7 @@
 """`n2n-tf train`: train a denoiser from noisy images alone."""
 
 import argparse
+import math
 import sys
 import time
 from pathlib import Path
@@ -61,12 +62,14 @@ def _print(report: dict[str, Any]) -> None:
     if "psnr" in scores:
         print(f"{images}: noisy {scores['noisy_psnr']:.2f} dB, denoised {scores['psnr']:.2f} dB (PSNR)")
     elif "estimated_psnr" in scores:
-        before, after = (
-            f"{scores[name]:.2f} ± {scores[f'{name}_error']:.2f} dB"
-            for name in ("estimated_noisy_psnr", "estimated_psnr")
-        )
+        before, after = (_with_error(scores, name) for name in ("estimated_noisy_psnr", "estimated_psnr"))
         print(f"{images}: noisy {before}, denoised {after} (PSNR, estimated without clean images)")
     else:
         print(f"{images}: reconstruction {scores['reconstruction']:.6f}")
     print(f"before and after: {report['picture']}")
     print(f"denoiser: {report['denoiser']} ({Path(report['denoiser']).stat().st_size / 1e6:.1f} MB)")
+
+
+def _with_error(scores: dict[str, float], name: str) -> str:
+    error = scores[f"{name}_error"]  # not a number for one image that is small
+    return f"{scores[name]:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "") + " dB"
