@@ -1,7 +1,7 @@
 """All meters on the images, each kind of channel alone."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ ROUNDED = 0.5  # of a step, which σ is below where noise is little more than ro
 CERTAIN = 3.0  # standard errors that a gain lies above 0 by, to be taken for photon noise
 SHARE = 0.1  # of the variance, that it has to explain besides
 MOST_PARTS = 8  # channels that are measured alone; of more, the first
+BREAKING = ("jpeg_grid", "jpeg_steps", "periodic_lines", "repeated_pixels")  # noise is then no longer independent
 OF_ALL = 0.25  # share of the images with an artefact from which it is one of the set
 
 
@@ -120,3 +121,9 @@ def _measured(name: str, images: Callable[[], Iterator[np.ndarray]], on_meter: C
         on_meter()
     level, line, correlation = (found.pop(each, None) for each in ("level", "poisson_gaussian", "correlation"))
     return Part(name, level, line, correlation, found, failures, step_of(next(images())))
+
+
+def breaking(parts: Sequence[Part]) -> list[str]:
+    """The artefacts that break the method's assumption, in words."""
+    found = (each.name for part in parts for each in part.marked() if each.name in BREAKING)
+    return [name.replace("_", " ") for name in dict.fromkeys(found)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from n2n_tf.inspection.measure import Part
+from n2n_tf.inspection.measure import Part, breaking
 from n2n_tf.meter import PoissonGaussian
 
 
@@ -48,3 +48,15 @@ def measured_from(report: Mapping[str, Any]) -> Measured:
     lines = [part["poisson_gaussian"] for part in report["parts"].values()]
     known: list[dict[str, Any]] = [{key: np.nan if v is None else v for key, v in line.items()} for line in lines]
     return Measured([PoissonGaussian(**line) for line in known])
+
+
+def obstacle(parts: Sequence[Part], channels: int) -> str:
+    """Why Stein's estimate, of any denoiser on images of so many channels, would not hold; empty if it does."""
+    if not measured_of(parts, channels).complete:
+        return "noise could not be measured in all channels"
+    if {part.model for part in parts} == {"none"}:
+        return "there is hardly any noise"
+    if any(part.correlated for part in parts):
+        return "neighbouring pixels share noise"
+    broken = breaking(parts)
+    return f"{', '.join(broken)} found" if broken else ""

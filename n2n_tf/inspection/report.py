@@ -13,7 +13,7 @@ from n2n_tf.files import write, write_json
 from n2n_tf.inspection.gains import Residual
 from n2n_tf.inspection.images import Looked
 from n2n_tf.inspection.measure import Part
-from n2n_tf.inspection.measured import measured_of
+from n2n_tf.inspection.measured import obstacle
 from n2n_tf.inspection.verdict import Verdict
 from n2n_tf.meter import Gain
 from n2n_tf.meter.projector import FAR
@@ -48,13 +48,7 @@ class Report:
     @property
     def obstacle(self) -> str:
         """Why Stein's estimate, of any denoiser on such images, would not hold; empty if it does."""
-        if not measured_of(self.parts, self.looked.settings.channels).complete:
-            return "noise could not be measured in all channels"
-        if {part.model for part in self.parts} == {"none"}:
-            return "there is hardly any noise"
-        if any(part.correlated for part in self.parts):
-            return "neighbouring pixels share noise"
-        return "" if self.verdict.fits in (True, None) else "; ".join(self.verdict.reasons)
+        return obstacle(self.parts, self.looked.settings.channels)
 
     def text(self) -> str:
         """A short report for people."""

@@ -8,10 +8,9 @@ from typing import Any
 from n2n_tf.config import flag, words
 from n2n_tf.data.settings import CropSettings
 from n2n_tf.inspection.images import Looked
-from n2n_tf.inspection.measure import Part
+from n2n_tf.inspection.measure import Part, breaking
 
-BREAKING = ("jpeg_grid", "jpeg_steps", "periodic_lines", "repeated_pixels")  # noise is then no longer independent
-JPEG = ("jpeg_grid", "jpeg_steps")
+JPEG = {"jpeg grid", "jpeg steps"}
 MULTIPLE = 32  # of a crop's side, for the networks' poolings
 
 
@@ -44,13 +43,13 @@ def judge(
         helps: whether it makes them better, as far as that is known.
         distance: between the pixels that are compared, along rows or columns.
     """
-    broken = list(dict.fromkeys(each.name for part in parts for each in part.marked() if each.name in BREAKING))
+    broken = breaking(parts)
     correlated = [part for part in parts if part.correlated and not (part.reach and part.reach <= distance)]
     models = {part.model for part in parts}
     if models == {"unknown"}:
         why = "; ".join(dict.fromkeys(text for part in parts for text in part.failures.values()))
         return Verdict(None, (f"no noise can be measured here: {why}",), "Give other images, not clipped or constant.")
-    if models <= {"none", "unknown"} and not set(broken) & set(JPEG):  # which removes noise from flat areas first
+    if models <= {"none", "unknown"} and not set(broken) & JPEG:  # which removes noise from flat areas first
         reason = "there is hardly any noise: it is smaller than the steps between values, or not there at all"
         return Verdict(None, (reason,), "There is nothing to denoise. Were the images denoised or rounded before?")
     if correlated or broken:
@@ -81,13 +80,13 @@ def _untold(reason: str, looked: Looked) -> Verdict:
 
 
 def _misfit(parts: Sequence[Part], correlated: Sequence[Part], broken: Sequence[str], looked: Looked) -> Verdict:
-    reasons = [f"{', '.join(name.replace('_', ' ') for name in broken)} found"] if broken else []
+    reasons = [f"{', '.join(broken)} found"] if broken else []
     if correlated:
         names = "" if len(parts) == 1 else f" ({', '.join(part.name for part in correlated)})"
         reasons.append(f"neighbouring pixels share noise{names}: the method would keep that as if it were image")
     far = [part.reach for part in (correlated or parts)]
     first = "Best: the data from before this, raw files or uncompressed ones. "
-    if "repeated_pixels" in broken:
+    if "repeated pixels" in broken:
         return Verdict(False, tuple(reasons), "Go back to the images before they were made larger.")
     if None in far:
         shots = "Else: a second shot of each scene as the target."
