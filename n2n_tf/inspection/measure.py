@@ -1,7 +1,7 @@
 """All meters on the images, each kind of channel alone."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,22 +97,28 @@ def measure(looked: Looked, quiet: bool) -> list[Part]:
     with ProgressLine("measuring", len(names) * len(METERS), quiet=quiet) as line:
         alone = len(looked.parts) > 1
         return [
-            _measured(name, functools.partial(looked.unit_images, number if alone else None), line.advance)
+            measure_part(name, functools.partial(looked.unit_images, number if alone else None), METERS, line.advance)
             for number, name in enumerate(names)
         ]
 
 
-def _measured(name: str, images: Callable[[], Iterator[np.ndarray]], on_meter: Callable[[], None]) -> Part:
-    """Run all meters.
+def measure_part(
+    name: str,
+    images: Callable[[], Iterator[np.ndarray]],
+    meters: Mapping[str, Callable[[Iterable[np.ndarray]], Any]],
+    on_meter: Callable[[], None] = lambda: None,
+) -> Part:
+    """Run meters on one kind of channel.
 
     Args:
         name: of the part.
         images: gives them anew, in units of the value range.
+        meters: by name; what they cannot measure becomes a failure.
         on_meter: called after each meter.
     """
     found: dict[str, Any] = {}
     failures = {}
-    for meter, measure in METERS.items():
+    for meter, measure in meters.items():
         try:
             found[meter] = measure(images())
         except ValueError as error:  # nothing to measure on; LinAlgError is one

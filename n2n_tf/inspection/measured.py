@@ -1,0 +1,50 @@
+"""The measured noise of a set of images, as an estimate of the error takes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from n2n_tf.inspection.measure import Part
+from n2n_tf.meter import PoissonGaussian
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Noise of one kind, or of unlike channels, for `sure`.
+
+    Attributes:
+        lines: variance against brightness: one for all channels, or one for each.
+        complete: whether it was measured in all channels.
+    """
+
+    lines: Sequence[PoissonGaussian]
+    complete: bool = True
+
+    def variance(self, image: np.ndarray) -> np.ndarray:
+        """Of the noise of each pixel, [H, W, C], from noisy or clean values."""
+        if len(self.lines) == 1:
+            return self.lines[0].variance(image)
+        return np.stack([line.variance(image[..., number]) for number, line in enumerate(self.lines)], -1)
+
+    @property
+    def level(self) -> float:
+        return float(np.mean([line.level for line in self.lines]))
+
+    @property
+    def level_error(self) -> float:
+        return float(np.mean([line.level_error for line in self.lines]))
+
+
+def measured_of(parts: Sequence[Part], channels: int) -> Measured:
+    """What was measured, for images of so many channels."""
+    lines = [part.line for part in parts if part.line]
+    return Measured(lines, len(lines) == len(parts) and len(parts) in (1, channels))
+
+
+def measured_from(report: Mapping[str, Any]) -> Measured:
+    """The same of a report that was saved."""
+    lines = [part["poisson_gaussian"] for part in report["parts"].values()]
+    known: list[dict[str, Any]] = [{key: np.nan if v is None else v for key, v in line.items()} for line in lines]
+    return Measured([PoissonGaussian(**line) for line in known])
