@@ -88,7 +88,7 @@ def test_what_makes_it_worse_is_said():
         (mixed(scene(texture=0.1), 0.02, 2), "more where it is brighter"),
         (
             rounded(gaussian(scene(texture=0.1) ** 2 * 1.1, 30)),
-            "cannot be measured: nothing in it is both flat and not",
+            "cannot be measured: nothing in it is both flat",
         ),
         (gaussian(scene(side=(128, 128), texture=0.9), SIGMA), "too little flat area"),
     ],
