@@ -1,11 +1,11 @@
 """What does `n2n-tf serve --inspect` cost? Two servers, one with the flag, asked in turn.
 
-Prints a Markdown table: for each image size the latency of a request to either server, medians, with pauses in which the
-inspection ends, and in a row, where it competes with the next requests; and the processor seconds that an inspection
-takes, the difference of the two servers' own. Then their resident memory at most. The paper's U-Net, random weights.
-About 5 minutes on 2 CPU cores.
+Prints a Markdown table: for each image size the latency of a request to either server, medians, with pauses in which
+the inspection ends, and in a row, where it competes with the next requests; and the processor seconds that an
+inspection takes, the difference of the two servers' own. Then their resident memory at most. The paper's U-Net, random
+weights. About 5 minutes on 2 CPU cores.
 
-    python benchmarks/inspection.py [--sides 512 1024] [--requests 7] [--row 8]
+    python -m benchmarks.inspection [--sides 512 1024] [--requests 7] [--row 8]
 """
 
 import argparse

@@ -1,7 +1,10 @@
 """One image and what a denoiser made of it, against the truth of its scene."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from n2n_tf.inspection.measured import measured_of
@@ -95,6 +98,18 @@ def test_what_makes_it_worse_is_said():
 )
 def test_other_pictures_in_words(noisy, said):
     assert said in sentence(found_of(noisy))
+
+
+def test_a_jpeg_keeps_too_little_noise_to_be_read():
+    file = io.BytesIO()
+    pixels = (rounded(gaussian(scene(texture=0.1), SIGMA)) * 255).round().astype(np.uint8)
+    Image.fromarray(pixels).save(file, "JPEG", quality=80)
+    found = found_of((np.asarray(Image.open(file)) / 255).astype(np.float32))
+    assert numbers(found.parts[0]) == {}
+    text = (
+        "Noise: not measured. What was gained cannot be estimated: the picture was saved as JPEG, which changes noise."
+    )
+    assert sentence(found) == text
 
 
 def test_planes_are_measured_alone():

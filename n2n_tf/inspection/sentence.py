@@ -3,7 +3,7 @@
 import numpy as np
 
 from n2n_tf.inspection.measure import Part
-from n2n_tf.inspection.single import Single
+from n2n_tf.inspection.single import Single, is_jpeg
 from n2n_tf.meter import Gain
 
 CERTAIN = 2.0  # standard errors that a result must be worse by, to be called so
@@ -16,6 +16,8 @@ def sentence(found: Single) -> str:
 
 
 def _noise(part: Part) -> str:
+    if is_jpeg(part):
+        return "not measured"
     if part.sigma is None:
         return "cannot be measured: nothing in it is both flat and not cut off at black or white"
     sigma = f"σ {255 * part.sigma:.3g} of 255"

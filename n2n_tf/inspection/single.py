@@ -7,7 +7,7 @@ import numpy as np
 
 from n2n_tf.inspection.measure import Part, measure_part
 from n2n_tf.inspection.measured import measured_of
-from n2n_tf.inspection.verdict import BREAKING
+from n2n_tf.inspection.verdict import BREAKING, JPEG
 from n2n_tf.meter import METERS, Gain, sure
 from n2n_tf.meter.gain import LEAST
 from n2n_tf.meter.pile import piled
@@ -91,6 +91,8 @@ def obstacle(parts: Sequence[Part], channels: int) -> str:
     """Why Stein's estimate, of any denoiser on images of so many channels, would not hold; empty if it does."""
     if not measured_of(parts, channels).complete:
         return "noise could not be measured in all channels"
+    if any(is_jpeg(part) for part in parts):
+        return "the picture was saved as JPEG, which changes noise"
     if {part.model for part in parts} == {"none"}:
         return "there is hardly any noise"
     if any(part.correlated for part in parts):
@@ -99,8 +101,15 @@ def obstacle(parts: Sequence[Part], channels: int) -> str:
     return f"{', '.join(name.replace('_', ' ') for name in broken)} found" if broken else ""
 
 
+def is_jpeg(part: Part) -> bool:
+    """Whether it was saved as JPEG, which removes noise from flat areas first: what is read there is too little."""
+    return any(each.name in JPEG for each in part.marked())
+
+
 def numbers(part: Part) -> dict[str, float]:
     """Those that hold, by name: σ of 255 of the range; a and s² in units of the range; ρ right and below."""
+    if is_jpeg(part):
+        return {}
     found = {} if part.sigma is None else {"sigma": 255 * part.sigma}
     if part.line and not part.correlated:  # high frequencies alone would show too little
         found |= {"gain": part.line.gain, "offset": part.line.offset}

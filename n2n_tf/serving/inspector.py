@@ -98,6 +98,8 @@ class Inspector:
 
     def _inspect(self, answered: Answered) -> None:
         self._wait(max(self._rested, time.monotonic() + PATIENCE))
+        if self._stopping.is_set():
+            return
         begin, self._waited = time.monotonic(), 0.0
         try:
             found = self._examined(answered)

@@ -20,13 +20,14 @@ from n2n_tf.serving.failure import CODES, Failure, invalid
 from n2n_tf.serving.gate import Gate
 from n2n_tf.serving.metrics import Metrics
 from n2n_tf.serving.models import Models
-from n2n_tf.serving.proto_tensors import from_proto
+from n2n_tf.serving.proto_tensors import check_names, from_proto
 from n2n_tf.serving.sizes import pixels_of
 
 if TYPE_CHECKING:
     from n2n_tf.serving.inspector import Inspector
 
 logger = logging.getLogger(__name__)
+Tensors = Mapping[str, np.ndarray]
 CHANNELS = 4  # at most, in an image that is sent as a tensor
 SIGNATURES = "signature_def"
 
@@ -91,7 +92,7 @@ class Service:
             if name not in model.signatures:
                 raise Failure(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
             signature = model.signatures[name]
-            _check_names(set(request.inputs), signature.inputs)
+            check_names(set(request.inputs), signature.inputs)
             for place, alias in enumerate(request.output_filter):
                 if alias not in signature.outputs:
                     raise invalid(
@@ -175,13 +176,7 @@ class Service:
             served = name if name in self.models.names else "unknown"  # requests cannot make up metrics
             self.metrics.record(served, (api, entry), code.name, time.perf_counter() - begin)
 
-    def _offer(
-        self,
-        key: tuple[str, int],
-        signature: str,
-        tensors: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
-        ticket: str = "",
-    ) -> None:
+    def _offer(self, key: tuple[str, int], signature: str, tensors: tuple[Tensors, Tensors], ticket: str = "") -> None:
         """Have an answered request inspected, if they are."""
         if self.inspector:
             self.inspector.offer(key, signature, tensors, ticket)
@@ -206,21 +201,3 @@ def _inspector(models: Models, gate: Gate) -> "Inspector":
     from n2n_tf.serving.inspector import Inspector  # and SciPy with it: a second that others need not wait for
 
     return Inspector(models, lambda: gate.quiet)
-
-
-def _check_names(sent: set[str], inputs: json_tensors.Info) -> None:
-    wanted = set(inputs)
-    if sent == wanted:
-        return
-    if len(sent) == len(wanted):
-        missing = sorted(wanted - sent)[0]
-        raise invalid(
-            f"Signature input alias: {missing}(feed name: {inputs[missing].name}) not found in request and no default "
-            f"value provided. Inputs expected to be in the request {{{','.join(sorted(sent))}}}, "
-            "or default input alias set: "
-        )
-    lists = [",".join(sorted(names)) for names in (sent, wanted, sent - wanted, wanted - sent)]
-    raise invalid(
-        f"input size does not match signature: {len(sent)}!={len(wanted)} len({{{lists[0]}}}) != len({{{lists[1]}}}). "
-        f"Sent extra: {{{lists[2]}}}. Missing but required: {{{lists[3]}}}."
-    )
