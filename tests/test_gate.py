@@ -57,3 +57,20 @@ def test_nobody_comes_into_a_server_that_stops():
         assert caught.value.code is StatusCode.UNAVAILABLE
 
     asyncio.run(run())
+
+
+def test_it_tells_how_long_nobody_was_worked_for():
+    async def run():
+        gate, hold = Gate(slots=1, queue=0, seconds=60), threading.Event()
+        await asyncio.sleep(0.05)
+        assert gate.quiet >= 0.05
+        work = asyncio.ensure_future(gate.work(hold.wait))
+        await asyncio.sleep(0.05)
+        assert gate.quiet == 0
+        hold.set()
+        await work
+        assert gate.quiet < 0.05
+        await asyncio.sleep(0.06)
+        assert gate.quiet >= 0.06
+
+    asyncio.run(run())

@@ -144,3 +144,20 @@ def test_an_image_whose_error_cannot_be_told_does_not_lift_the_mean():
     assert found.psnr == pytest.approx(-10 * np.log10(5e-4))
     assert found.psnr_error == pytest.approx(10 / np.log(10) * 1e-4 / np.sqrt(2) / 5e-4)
     assert "1 image(s) with an error not above 0: the PSNR is that of the mean error" in found.notes
+
+
+def test_only_what_counts_is_judged():
+    """Half of the scene has other noise than is told: of the other half it is the closed form of that half."""
+    clean = scene()
+    noisy, where = gaussian(clean, SIGMA), np.zeros(clean.shape, bool)
+    where[:, : clean.shape[1] // 2] = True
+    noisy[~where] += 0.2
+    found = sure(linear, [noisy], EXACT, where=[where])
+    assert found.mse == pytest.approx(np.mean((linear(noisy) - clean)[where] ** 2), rel=0.05)
+    assert found.before == pytest.approx(-20 * np.log10(EXACT.sigma))
+    all_of_it = sure(linear, [noisy], EXACT)
+    assert sure(linear, [noisy], EXACT, where=[np.ones(clean.shape, bool)]).mse == pytest.approx(all_of_it.mse)
+    half = sure(linear, [gaussian(clean, SIGMA)], EXACT, where=[where]).mse_error
+    assert half == pytest.approx(np.sqrt(2) * sure(linear, [gaussian(clean, SIGMA)], EXACT).mse_error, rel=0.3)
+    with pytest.raises(ValueError, match="no value of an image counts"):
+        sure(linear, [noisy], EXACT, where=[np.zeros(clean.shape, bool)])

@@ -12,6 +12,7 @@ import n2n_tf
 from n2n_tf.config import ServeConfig
 from n2n_tf.serving import rest
 from n2n_tf.serving.server import Server
+from tests.scenes import blurred, gaussian, rounded, scene
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver on PATH")
@@ -170,6 +171,54 @@ def test_a_server_lets_in_the_page_from_disk_only_with_cors(browser, server, ser
     finally:
         other.stop()
     assert (error, "noisy.png: 80 × 60 pixels" in status) == ("", True)
+
+
+@pytest.fixture(scope="module")
+def inspecting(served):
+    server = Server([served[1] / "n2n"], ServeConfig(rest_port=0, grpc_port=0, inspect=True, cors=True))
+    yield server
+    server.stop()
+
+
+def noise_of(page):
+    """The line about the noise, when it is there."""
+    return page.execute_async_script("""
+        const done = arguments[0], text = () => document.getElementById("noise").textContent;
+        const look = () => text() && !text().startsWith("Measuring") ? done(text()) : setTimeout(look, 20);
+        look();""")
+
+
+def test_a_line_tells_the_noise_of_the_picture_that_was_sent(browser, inspecting, tmp_path):
+    """Each page its own: the second picture's neighbours share noise, and two pages ask at once."""
+    clean = scene(texture=0.1, side=(224, 256))
+    for name, noisy in (("white", gaussian(clean, 20)), ("shared", blurred(clean, 20))):
+        Image.fromarray((rounded(noisy) * 255).round().astype(np.uint8)).save(tmp_path / f"{name}.png")
+    Image.fromarray(IMAGE).save(tmp_path / "small.png")
+    first = browser.current_window_handle
+    browser.get_log("browser")
+    browser.get(f"http://127.0.0.1:{inspecting.rest_port}/")
+    assert choose(browser, tmp_path / "white.png")[1] == ""
+    browser.switch_to.new_window("tab")
+    browser.get(f"http://127.0.0.1:{inspecting.rest_port}/")
+    assert choose(browser, tmp_path / "shared.png")[1] == ""
+    assert "shared by neighbouring pixels (correlation 0." in noise_of(browser)
+    browser.close()
+    browser.switch_to.window(first)
+    assert " not shared by neighbouring pixels. Estimated PSNR " in noise_of(browser)
+    line = browser.find_element("id", "noise")
+    assert (line.aria_role, line.is_displayed()) == ("status", True)
+    browser.get(f"{rest.PAGE.as_uri()}?server=http://127.0.0.1:{inspecting.rest_port}")  # of another origin
+    assert choose(browser, tmp_path / "small.png")[1] == ""
+    assert noise_of(browser) == "The noise was not measured: it is smaller than 128×128 pixels."
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_without_the_flag_there_is_no_such_line(page, tmp_path):
+    Image.fromarray(IMAGE).save(tmp_path / "noisy.png")
+    choose(page, tmp_path / "noisy.png")
+    time.sleep(0.3)
+    line = page.find_element("id", "noise")
+    assert (line.text, line.size["height"]) == ("", 0)
 
 
 def test_it_needs_nothing_from_outside(page):

@@ -41,7 +41,7 @@ from n2n_tf.exporting.cpp_loader import CppModel, SessionError
 from n2n_tf.files import write
 from n2n_tf.serving import Client, ServingError
 from n2n_tf.serving.server import Server
-from n2n_tf.serving.service import pixels_of
+from n2n_tf.serving.sizes import pixels_of
 from n2n_tf.serving.versions import Versions
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)

@@ -38,13 +38,17 @@ class CppModel:
     Args:
         path: directory of the SavedModel.
 
+    Attributes:
+        path: the same.
+        signatures, all_signatures: what can be called, by name; the latter with the one that initializes.
+
     Raises:
         OSError: TensorFlow's C library is not where its wheels have it.
         SessionError: what the loader says.
     """
 
     def __init__(self, path: str | Path):
-        self._c = _library()
+        self.path, self._c = Path(path), _library()
         self._graph = self._c.TF_NewGraph()
         buffer, options = self._c.TF_NewBuffer(), self._c.TF_NewSessionOptions()
         tags = (ctypes.c_char_p * 1)(b"serve")
@@ -60,7 +64,7 @@ class CppModel:
         finally:
             self._c.TF_DeleteBuffer(buffer)
             self._c.TF_DeleteSessionOptions(options)
-        self.all_signatures = dict(meta.signature_def)  # with the one that initializes
+        self.all_signatures = dict(meta.signature_def)
         self.signatures = {name: each for name, each in self.all_signatures.items() if each.inputs}
 
     def run(

@@ -1,7 +1,7 @@
 """All meters on the images, each kind of channel alone."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ ROUNDED = 0.5  # of a step, which σ is below where noise is little more than ro
 CERTAIN = 3.0  # standard errors that a gain lies above 0 by, to be taken for photon noise
 SHARE = 0.1  # of the variance, that it has to explain besides
 MOST_PARTS = 8  # channels that are measured alone; of more, the first
-BREAKING = ("jpeg_grid", "jpeg_steps", "periodic_lines", "repeated_pixels")  # noise is then no longer independent
+JPEG = ("jpeg_grid", "jpeg_steps")
+BREAKING = (*JPEG, "periodic_lines", "repeated_pixels")  # noise is then no longer independent
 OF_ALL = 0.25  # share of the images with an artefact from which it is one of the set
 
 
@@ -46,6 +47,11 @@ class Part:
     @property
     def correlated(self) -> bool | None:
         return self.correlation.correlated if self.correlation else None
+
+    @property
+    def jpeg(self) -> bool:
+        """Whether it was saved as JPEG, which removes noise from flat areas first: what is read there is too little."""
+        return any(each.name in JPEG for each in self.marked())
 
     @property
     def model(self) -> str:
@@ -98,22 +104,28 @@ def measure(looked: Looked, quiet: bool) -> list[Part]:
     with ProgressLine("measuring", len(names) * len(METERS), quiet=quiet) as line:
         alone = len(looked.parts) > 1
         return [
-            _measured(name, functools.partial(looked.unit_images, number if alone else None), line.advance)
+            measure_part(name, functools.partial(looked.unit_images, number if alone else None), METERS, line.advance)
             for number, name in enumerate(names)
         ]
 
 
-def _measured(name: str, images: Callable[[], Iterator[np.ndarray]], on_meter: Callable[[], None]) -> Part:
-    """Run all meters.
+def measure_part(
+    name: str,
+    images: Callable[[], Iterator[np.ndarray]],
+    meters: Mapping[str, Callable[[Iterable[np.ndarray]], Any]],
+    on_meter: Callable[[], None] = lambda: None,
+) -> Part:
+    """Run meters on one kind of channel.
 
     Args:
         name: of the part.
         images: gives them anew, in units of the value range.
+        meters: by name; what they cannot measure becomes a failure.
         on_meter: called after each meter.
     """
     found: dict[str, Any] = {}
     failures = {}
-    for meter, measure in METERS.items():
+    for meter, measure in meters.items():
         try:
             found[meter] = measure(images())
         except ValueError as error:  # nothing to measure on; LinAlgError is one

@@ -54,6 +54,8 @@ def obstacle(parts: Sequence[Part], channels: int) -> str:
     """Why Stein's estimate, of any denoiser on images of so many channels, would not hold; empty if it does."""
     if not measured_of(parts, channels).complete:
         return "noise could not be measured in all channels"
+    if any(part.jpeg for part in parts):
+        return "JPEG has changed the noise"
     if {part.model for part in parts} == {"none"}:
         return "there is hardly any noise"
     if any(part.correlated for part in parts):

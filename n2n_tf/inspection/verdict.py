@@ -10,7 +10,6 @@ from n2n_tf.data.settings import CropSettings
 from n2n_tf.inspection.images import Looked
 from n2n_tf.inspection.measure import Part, breaking
 
-JPEG = {"jpeg grid", "jpeg steps"}
 MULTIPLE = 32  # of a crop's side, for the networks' poolings
 
 
@@ -49,7 +48,9 @@ def judge(
     if models == {"unknown"}:
         why = "; ".join(dict.fromkeys(text for part in parts for text in part.failures.values()))
         return Verdict(None, (f"no noise can be measured here: {why}",), "Give other images, not clipped or constant.")
-    if models <= {"none", "unknown"} and not set(broken) & JPEG:  # which removes noise from flat areas first
+    if models <= {"none", "unknown"} and not any(
+        part.jpeg for part in parts
+    ):  # which removes noise from flat areas first
         reason = "there is hardly any noise: it is smaller than the steps between values, or not there at all"
         return Verdict(None, (reason,), "There is nothing to denoise. Were the images denoised or rounded before?")
     if correlated or broken:

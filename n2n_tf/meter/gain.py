@@ -65,17 +65,32 @@ def _decibels(mse: np.ndarray, error: np.ndarray) -> tuple[float, float]:
     return float(values[0]), float(10 / np.log(10) * error[0] / used[0])
 
 
-def draw_error(terms: np.ndarray) -> float:
+def draw_error(terms: np.ndarray, counts: np.ndarray | None = None) -> float:
     """Standard error of the mean of a map [H, W, C], as another draw of the noise would change it.
 
     From the differences of neighbouring tiles of 16×16 pixels: within a tile noise may be alike, and where the picture
     changes from tile to tile a bootstrap of the tiles would count that as error. The median absolute difference, so
     that edges and the borders of texture do not count; nan of an image without two tiles.
+
+    Args:
+        terms: the map.
+        counts: bool, of the same shape, which of its values count; tiles of which most do are compared.
     """
     rows, columns = terms.shape[0] // TILE, terms.shape[1] // TILE
     if rows * columns < 2:
         return float("nan")
-    whole = terms[: rows * TILE, : columns * TILE].reshape(rows, TILE, columns, TILE, -1)
-    means = whole.mean((1, 3, 4))
+    weights = _tiles(np.ones(terms.shape, bool) if counts is None else counts)
+    share = weights.mean((1, 3, 4))
+    sums = (_tiles(terms) * weights).sum((1, 3, 4)) / np.maximum(weights.sum((1, 3, 4)), 1)
+    means = np.where(share > 0.5, sums, np.nan)
     steps = np.concatenate([np.diff(means, axis=axis).ravel() for axis in (0, 1)])
-    return float(1.4826 * np.median(np.abs(steps)) / np.sqrt(2) / np.sqrt(rows * columns))
+    steps = steps[np.isfinite(steps)]
+    if not steps.size:
+        return float("nan")
+    return float(1.4826 * np.median(np.abs(steps)) / np.sqrt(2) / np.sqrt(share.sum()))
+
+
+def _tiles(terms: np.ndarray) -> np.ndarray:
+    """[rows, TILE, columns, TILE, C] of a map [H, W, C]."""
+    rows, columns = terms.shape[0] // TILE, terms.shape[1] // TILE
+    return terms[: rows * TILE, : columns * TILE].reshape(rows, TILE, columns, TILE, -1)

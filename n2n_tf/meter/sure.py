@@ -1,5 +1,6 @@
 """The mean squared error of any denoiser on noisy images, from the noise model: Stein's unbiased risk estimate."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -26,6 +27,7 @@ def sure(
     noise: NoiseModel,
     correlation: Correlation | None = None,
     seed: int = 0,
+    where: Iterable[np.ndarray] | None = None,
 ) -> Gain:
     """Estimate the error of a denoiser f on noisy images y of noise variance V(y).
 
@@ -40,14 +42,20 @@ def sure(
         noise: measured on these images, or known.
         correlation: measured on these images; where ρ is above 0.1 the result is not valid, and says so.
         seed: of b; image number i has the generator [seed, i], whatever came before.
+        where: bool [H, W, C] for each image, the values that count; all if not given. Chosen by the result, say, that
+            noise cut off at black or white does not count: V is not its variance.
 
     Raises:
-        TypeError, ValueError: as `checked`; no image; a result of another shape.
+        TypeError, ValueError: as `checked`; no image; a result of another shape; no value that counts.
 
     Source: Stein 1981; Monte Carlo: Ramani, Blu, Unser 2008; V for each pixel: Le Montagner et al. 2014, without their
     terms of second order.
     """
-    rows = [_row(denoiser, image, noise, seed, number) for number, image in enumerate(checked(images))]
+    counts = itertools.repeat(None) if where is None else iter(where)
+    rows = [
+        _row(denoiser, image, noise, np.random.default_rng([seed, number]), next(counts))
+        for number, image in enumerate(checked(images))
+    ]
     if not rows:
         raise ValueError("no image to measure; wanted one at least")
     valid, notes = _validity(correlation)
@@ -55,18 +63,31 @@ def sure(
 
 
 def _row(
-    denoiser: Callable[[np.ndarray], np.ndarray], image: np.ndarray, noise: NoiseModel, seed: int, number: int
+    denoiser: Callable[[np.ndarray], np.ndarray],
+    image: np.ndarray,
+    noise: NoiseModel,
+    random: np.random.Generator,
+    counts: np.ndarray | None,
 ) -> tuple[float, float, float, float]:
     variance = noise.variance(image)
     step = np.float32(max(STEP * np.sqrt(variance.mean()), FINEST))
-    signs = np.random.default_rng([seed, number]).integers(0, 2, image.shape, np.int8)
+    signs = random.integers(0, 2, image.shape, np.int8)
     probe = signs.astype(np.float32) * 2 - 1
     denoised = np.asarray(denoiser(image))
     if denoised.shape != image.shape:
         raise ValueError(f"the denoiser made {denoised.shape} of an image of {image.shape}; wanted the same shape")
     moved = np.asarray(denoiser(image + step * probe))
     terms = np.square(denoised - image, dtype=float) - variance + 2 * variance * probe * (moved - denoised) / step
-    return float(terms.mean()), draw_error(terms), float(variance.mean()), draw_error(variance)
+    return *_mean(terms, counts), *_mean(variance, counts)
+
+
+def _mean(terms: np.ndarray, counts: np.ndarray | None) -> tuple[float, float]:
+    """Over the values that count, and its standard error."""
+    if counts is None:
+        return float(terms.mean()), draw_error(terms)
+    if not counts.any():
+        raise ValueError("no value of an image counts; wanted some")
+    return float(terms[counts].mean()), draw_error(terms, counts)
 
 
 def _validity(correlation: Correlation | None) -> tuple[bool, tuple[str, ...]]:

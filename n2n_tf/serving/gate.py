@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -31,10 +32,15 @@ class Gate:
         self.places, self._seconds = slots + queue, seconds
         self.arriving = self.places + SPARE
         self.closed = self._is_over = False
-        self._taken = 0
+        self._taken, self._left = 0, time.monotonic()
         self._inside: set[asyncio.Task[Any] | None] = set()
         self._arriving: dict[asyncio.Task[Any], None] = {}  # the one that came first comes first
         self._executor = ThreadPoolExecutor(slots, "work")
+
+    @property
+    def quiet(self) -> float:
+        """Seconds since a request was worked on, or waited for that; for any thread."""
+        return 0.0 if self._taken else time.monotonic() - self._left
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
@@ -108,6 +114,7 @@ class Gate:
             return await job
         finally:
             job.cancel()
+            self._left = time.monotonic()
             self._taken -= 1
 
     async def drained(self, seconds: float) -> None:

@@ -43,10 +43,10 @@ class Metrics:
         with self._lock:
             lines = [f"# TYPE {COUNT} counter"]
             for (model, status), count in self._requests.items():
-                lines.append(f'{COUNT}{{model_name="{_escaped(model)}",status="{status}"}} {count}')
+                lines.append(f'{COUNT}{{model_name="{escaped(model)}",status="{status}"}} {count}')
             lines.append(f"# TYPE {LATENCY} histogram")
             for (model, api, entry), buckets in self._buckets.items():
-                labels = f'model_name="{_escaped(model)}",API="{api}",entrypoint="{entry}"'
+                labels = f'model_name="{escaped(model)}",API="{api}",entrypoint="{entry}"'
                 total = 0
                 for bound, count in zip([*map("{:g}".format, BOUNDS), "+Inf"], buckets, strict=True):
                     total += count
@@ -56,5 +56,6 @@ class Metrics:
         return "\n".join(lines) + "\n"
 
 
-def _escaped(label: str) -> str:
+def escaped(label: str) -> str:
+    """A label's value, within quotes."""
     return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,5 +1,6 @@
 """Which web pages may ask the REST API."""
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -8,8 +9,14 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-ANY = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"])
 SHOWN = 200  # characters of an origin in an error
+
+
+def any_origin(expose: Sequence[str] = ()) -> Middleware:
+    """Lets all pages in; `expose` are headers of answers that they may read."""
+    return Middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"], expose_headers=expose
+    )
 
 
 class OwnOrigin:

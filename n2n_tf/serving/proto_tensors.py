@@ -1,6 +1,8 @@
-"""Tensors in gRPC requests."""
+"""Tensors in gRPC requests, and their names."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -32,3 +34,25 @@ def from_proto(name: str, proto: TensorProto, limit: int) -> np.ndarray:
         return tf.make_ndarray(proto)
     except (TypeError, ValueError, OverflowError, KeyError) as error:  # KeyError: of a type NumPy has not
         raise invalid(f"tensor parsing error: {name}") from error
+
+
+def check_names(sent: set[str], inputs: Mapping[str, Any]) -> None:
+    """Raise Failure if a gRPC request has other inputs than a signature, TensorInfo by name.
+
+    In TensorFlow Serving's words.
+    """
+    wanted = set(inputs)
+    if sent == wanted:
+        return
+    if len(sent) == len(wanted):
+        missing = sorted(wanted - sent)[0]
+        raise invalid(
+            f"Signature input alias: {missing}(feed name: {inputs[missing].name}) not found in request and no default "
+            f"value provided. Inputs expected to be in the request {{{','.join(sorted(sent))}}}, "
+            "or default input alias set: "
+        )
+    lists = [",".join(sorted(names)) for names in (sent, wanted, sent - wanted, wanted - sent)]
+    raise invalid(
+        f"input size does not match signature: {len(sent)}!={len(wanted)} len({{{lists[0]}}}) != len({{{lists[1]}}}). "
+        f"Sent extra: {{{lists[2]}}}. Missing but required: {{{lists[3]}}}."
+    )

@@ -3,6 +3,7 @@
 import asyncio
 import html
 import re
+import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -23,7 +24,7 @@ from n2n_tf.config import ServeConfig
 from n2n_tf.serving import metrics
 from n2n_tf.serving.body import body_of
 from n2n_tf.serving.failure import Failure, invalid
-from n2n_tf.serving.origins import ANY, OwnOrigin
+from n2n_tf.serving.origins import OwnOrigin, any_origin
 from n2n_tf.serving.service import SIGNATURES, Service
 
 MODEL = "/v1/models(?:/([^/:]+))?(?:/versions/([0-9]+)|/labels/([^/:]+))?"
@@ -35,6 +36,7 @@ PAGE_POLICY = (
 )
 NO_PATH = re.compile("%(?![0-9a-fA-F]{2})|[^!-~]")
 MOST_DIGITS = 19  # of a version, which is an int64
+TICKET = "N2N-Inspection"  # header of an answer that is inspected: GET /inspections/TICKET tells what was found
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -48,14 +50,16 @@ class RestApi:
 
     def __init__(self, service: Service, config: ServeConfig):
         self._service, self._most = service, config.max_body
+        expose = [TICKET] if service.inspector else []
         self.app = Starlette(
             routes=[
                 Route("/", self._page),
                 Route("/healthz", self._health),
                 Route(metrics.PATH, self._metrics, methods=["GET", "POST"]),
+                *([Route("/inspections/{ticket}", self._inspection)] if service.inspector else []),
                 Mount("", self._other),
             ],
-            middleware=[ANY if config.cors else Middleware(OwnOrigin)],
+            middleware=[any_origin(expose) if config.cors else Middleware(OwnOrigin)],
         )
 
     async def _page(self, request: Request) -> Response:
@@ -69,7 +73,14 @@ class RestApi:
         return PlainTextResponse("ok" if ready else "not ready", 200 if ready else 503)
 
     async def _metrics(self, request: Request) -> Response:
-        return PlainTextResponse(self._service.metrics.page())
+        return PlainTextResponse(self._service.metrics_page())
+
+    async def _inspection(self, request: Request) -> Response:
+        """What was found of a request, for who has its ticket, which nobody can guess."""
+        told = self._service.inspector and self._service.inspector.told(request.path_params["ticket"])
+        if not told:
+            return JSONResponse({"error": "no inspection is known by this ticket; the oldest are forgotten"}, 404)
+        return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
     async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -117,8 +128,9 @@ class RestApi:
             raise _malformed(request)
         with self._service.recorded(spec.name, "REST", "predict"):
             body = await self._service.gate.arrived(body_of(request, self._most))
-            answer = await self._worked(request, lambda: self._service.predict_json(spec, body))
-        return Response(answer, media_type="application/json")
+            ticket = secrets.token_urlsafe(16) if self._service.inspector else ""
+            answer = await self._worked(request, lambda: self._service.predict_json(spec, body, ticket))
+        return Response(answer, media_type="application/json", headers={TICKET: ticket} if ticket else None)
 
     async def _worked(self, request: Request, call: Callable[[], bytes]) -> bytes:
         """What is not begun when the client leaves is not done."""

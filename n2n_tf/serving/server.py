@@ -55,6 +55,7 @@ class Server:
             self.models = Models(sources)
             undo.callback(self.models.close)
             self._service = Service(self.models, config)
+            undo.callback(self._service.close)
             self.pixels = self._service.max_pixels
             self._loop = asyncio.new_event_loop()  # of both APIs
             self._thread = threading.Thread(target=self._loop.run_forever, name="serving", daemon=True)
@@ -109,6 +110,7 @@ class Server:
         if not self._loop.is_closed():
             self._in_loop(self._ended())
             self._end_loop()
+        self._service.close()
         self.models.close()
 
     async def _ended(self) -> None:

@@ -2,10 +2,9 @@
 
 import contextlib
 import logging
-import math
-import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -15,16 +14,20 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from n2n_tf.config import ServeConfig
 from n2n_tf.exporting.cpp_loader import CppModel, SessionError
-from n2n_tf.exporting.signatures import JPEG, PNG
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
 from n2n_tf.serving import json_tensors, json_text
 from n2n_tf.serving.failure import CODES, Failure, invalid
 from n2n_tf.serving.gate import Gate
 from n2n_tf.serving.metrics import Metrics
 from n2n_tf.serving.models import Models
-from n2n_tf.serving.proto_tensors import from_proto
+from n2n_tf.serving.proto_tensors import check_names, from_proto
+from n2n_tf.serving.sizes import pixels_of
+
+if TYPE_CHECKING:
+    from n2n_tf.serving.inspector import Inspector
 
 logger = logging.getLogger(__name__)
+Tensors = Mapping[str, np.ndarray]
 CHANNELS = 4  # at most, in an image that is sent as a tensor
 SIGNATURES = "signature_def"
 
@@ -35,27 +38,48 @@ class Service:
     Args:
         models: that are served.
         config: limits.
+
+    Attributes:
+        inspector: of the requests, if they are inspected.
     """
 
     def __init__(self, models: Models, config: ServeConfig):
         self.models, self.gate, self.metrics = models, Gate(config.concurrency, config.queue, config.timeout), Metrics()
         self.max_pixels = config.pixels
+        self.inspector = _inspector(models, self.gate) if config.inspect else None
 
-    def predict_json(self, spec: ModelSpec, body: bytes) -> bytes:
+    def close(self) -> None:
+        """End what goes on beside the requests."""
+        if self.inspector:
+            self.inspector.close()
+
+    def metrics_page(self) -> str:
+        """What Prometheus reads."""
+        return self.metrics.page() + (self.inspector.gauges.page() if self.inspector else "")
+
+    def predict_json(self, spec: ModelSpec, body: bytes, ticket: str = "") -> bytes:
         """Answer a predict request of the REST API.
+
+        Args:
+            spec: which model.
+            body: of the request.
+            ticket: by which the client will ask for its inspection.
 
         Raises:
             Failure: it is wrong, or the model fails.
         """
         request = json_text.parsed(body)
         name = json_tensors.signature_of(request)
-        with self.models.use(spec) as (_, model):
+        with self.models.use(spec) as (number, model):
             if name not in model.signatures:
                 if name in model.all_signatures:
                     raise invalid(f"Failed to get input map for signature: {name}")
                 raise invalid(f'Serving signature name: "{json_text.shortened(name)}" not found in signature def')
             inputs = json_tensors.inputs_of(request, model.signatures[name].inputs)
-            return json_tensors.as_json(request, self._run(model, name, inputs))
+            outputs = self._run(model, name, inputs)
+        answer = json_tensors.as_json(request, outputs)
+        self._offer((spec.name, number), name, (inputs, outputs), ticket)
+        return answer
 
     def predict_proto(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         """Answer a predict request of the gRPC API.
@@ -68,7 +92,7 @@ class Service:
             if name not in model.signatures:
                 raise Failure(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
             signature = model.signatures[name]
-            _check_names(set(request.inputs), signature.inputs)
+            check_names(set(request.inputs), signature.inputs)
             for place, alias in enumerate(request.output_filter):
                 if alias not in signature.outputs:
                     raise invalid(
@@ -84,6 +108,7 @@ class Service:
         response.model_spec.version.value = number
         for key, value in outputs.items():
             response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+        self._offer((request.model_spec.name, number), name, (inputs, outputs))
         return response
 
     def status(self, spec: ModelSpec) -> get_model_status_pb2.GetModelStatusResponse:
@@ -151,6 +176,11 @@ class Service:
             served = name if name in self.models.names else "unknown"  # requests cannot make up metrics
             self.metrics.record(served, (api, entry), code.name, time.perf_counter() - begin)
 
+    def _offer(self, key: tuple[str, int], signature: str, tensors: tuple[Tensors, Tensors], ticket: str = "") -> None:
+        """Have an answered request inspected, if they are."""
+        if self.inspector:
+            self.inspector.offer(key, signature, tensors, ticket)
+
     def _run(
         self, model: CppModel, signature: str, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = ()
     ) -> dict[str, np.ndarray]:
@@ -167,40 +197,7 @@ class Service:
             raise Failure(CODES[error.code], str(error)) from error
 
 
-def pixels_of(value: np.ndarray) -> int:
-    """Pixels of a batch of images, or of the PNG and JPEG files in it, as they are padded for the network."""
-    if value.dtype == object:
-        return sum(math.prod(map(_padded, _sides(file))) for file in value.ravel())
-    return math.prod([*value.shape[:1], *map(_padded, value.shape[1:3])])
+def _inspector(models: Models, gate: Gate) -> "Inspector":
+    from n2n_tf.serving.inspector import Inspector  # and SciPy with it: a second that others need not wait for
 
-
-def _padded(side: int) -> int:
-    return -(-side // SIDE_MULTIPLE) * SIDE_MULTIPLE
-
-
-def _sides(file: bytes) -> tuple[int, ...]:
-    """By its header; 0 where the model will refuse it anyway."""
-    if file.startswith(PNG):
-        return struct.unpack(">II", file[16:24].ljust(8, b"\0")) if file[12:16] == b"IHDR" else (0,)
-    try:
-        return tuple(tf.image.extract_jpeg_shape(file).numpy()[:2].tolist()) if file.startswith(JPEG) else (0,)
-    except tf.errors.InvalidArgumentError:
-        return (0,)
-
-
-def _check_names(sent: set[str], inputs: json_tensors.Info) -> None:
-    wanted = set(inputs)
-    if sent == wanted:
-        return
-    if len(sent) == len(wanted):
-        missing = sorted(wanted - sent)[0]
-        raise invalid(
-            f"Signature input alias: {missing}(feed name: {inputs[missing].name}) not found in request and no default "
-            f"value provided. Inputs expected to be in the request {{{','.join(sorted(sent))}}}, "
-            "or default input alias set: "
-        )
-    lists = [",".join(sorted(names)) for names in (sent, wanted, sent - wanted, wanted - sent)]
-    raise invalid(
-        f"input size does not match signature: {len(sent)}!={len(wanted)} len({{{lists[0]}}}) != len({{{lists[1]}}}). "
-        f"Sent extra: {{{lists[2]}}}. Missing but required: {{{lists[3]}}}."
-    )
+    return Inspector(models, lambda: gate.quiet)
