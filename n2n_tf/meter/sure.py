@@ -47,26 +47,62 @@ def sure(
     Source: Stein 1981; Monte Carlo: Ramani, Blu, Unser 2008; V for each pixel: Le Montagner et al. 2014, without their
     terms of second order.
     """
-    rows = [_row(denoiser, image, noise, seed, number) for number, image in enumerate(checked(images))]
-    if not rows:
-        raise ValueError("no image to measure; wanted one at least")
-    valid, notes = _validity(correlation)
-    return gain(np.array(rows), _relative_error(noise), notes, valid)
+    found = Stein(correlation, seed)
+    for image in checked(images):
+        found.add(image, np.asarray(denoiser(image)), denoiser, noise)
+    return found.gain()
 
 
-def _row(
-    denoiser: Callable[[np.ndarray], np.ndarray], image: np.ndarray, noise: NoiseModel, seed: int, number: int
-) -> tuple[float, float, float, float]:
-    variance = noise.variance(image)
-    step = np.float32(max(STEP * np.sqrt(variance.mean()), FINEST))
-    signs = np.random.default_rng([seed, number]).integers(0, 2, image.shape, np.int8)
-    probe = signs.astype(np.float32) * 2 - 1
-    denoised = np.asarray(denoiser(image))
-    if denoised.shape != image.shape:
-        raise ValueError(f"the denoiser made {denoised.shape} of an image of {image.shape}; wanted the same shape")
-    moved = np.asarray(denoiser(image + step * probe))
-    terms = np.square(denoised - image, dtype=float) - variance + 2 * variance * probe * (moved - denoised) / step
-    return float(terms.mean()), draw_error(terms), float(variance.mean()), draw_error(variance)
+class Stein:
+    """The estimate of `sure`, image by image, for results that are there already.
+
+    Attributes:
+        rows: of each image the MSE, its standard error, that of the noisy image, its standard error.
+
+    Args:
+        correlation, seed: as `sure` has them.
+    """
+
+    def __init__(self, correlation: Correlation | None = None, seed: int = 0):
+        self.correlation, self.seed = correlation, seed
+        self.rows: list[tuple[float, float, float, float]] = []
+        self._level_error = 0.0
+
+    def add(
+        self, image: np.ndarray, denoised: np.ndarray, denoiser: Callable[[np.ndarray], np.ndarray], noise: NoiseModel
+    ) -> float:
+        """The MSE on one more image; calls the denoiser once.
+
+        Args:
+            image: noisy, float32 [H, W, C], in units of the value range.
+            denoised: what the denoiser makes of it.
+            denoiser, noise: as `sure` has them.
+
+        Raises:
+            ValueError: a result of another shape.
+        """
+        variance = noise.variance(image)
+        step = np.float32(max(STEP * np.sqrt(variance.mean()), FINEST))
+        signs = np.random.default_rng([self.seed, len(self.rows)]).integers(0, 2, image.shape, np.int8)
+        probe = signs.astype(np.float32) * 2 - 1
+        if denoised.shape != image.shape:
+            raise ValueError(f"the denoiser made {denoised.shape} of an image of {image.shape}; wanted the same shape")
+        moved = np.asarray(denoiser(image + step * probe))
+        terms = np.square(denoised - image, dtype=float) - variance + 2 * variance * probe * (moved - denoised) / step
+        self.rows.append((float(terms.mean()), draw_error(terms), float(variance.mean()), draw_error(variance)))
+        self._level_error = max(self._level_error, _relative_error(noise))
+        return self.rows[-1][0]
+
+    def gain(self) -> Gain:
+        """Of all images.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not self.rows:
+            raise ValueError("no image to measure; wanted one at least")
+        valid, notes = _validity(self.correlation)
+        return gain(np.array(self.rows), self._level_error, notes, valid)
 
 
 def _validity(correlation: Correlation | None) -> tuple[bool, tuple[str, ...]]:

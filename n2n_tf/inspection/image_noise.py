@@ -1,0 +1,125 @@
+"""The noise of a few images, as far as an estimate of the error has to know it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from n2n_tf.inspection.images import part_names
+from n2n_tf.inspection.measure import MOST_PARTS, Part, measured_part, worst_correlation
+from n2n_tf.inspection.measured import Measured, measured_of
+from n2n_tf.meter import Correlation
+from n2n_tf.meter.pile import piled
+from n2n_tf.value_range import ValueRange
+
+NEEDED = ("poisson_gaussian", "correlation")
+OF_JPEG = ("jpeg_grid", "jpeg_steps")  # those of artefacts that a lossy file is looked at for
+MOST_CUT = 0.01  # of noise: the error of a good denoiser, a tenth of it, is then told a fifth too low (Kodak, σ 25)
+
+
+@dataclass(frozen=True)
+class ImageNoise:
+    """What was measured.
+
+    Attributes:
+        parts: of each kind of channel.
+        channels: of the images.
+        scale: which numbers of theirs are 0 and 1 of the value range.
+        cut: share of the noise's variance that is taken to be there and is cut off at black or white.
+    """
+
+    parts: Sequence[Part]
+    channels: int
+    scale: ValueRange
+    cut: float = 0.0
+
+    @property
+    def correlation(self) -> Correlation | None:
+        """Of the part where it is strongest."""
+        return worst_correlation(self.parts)
+
+    @property
+    def measured(self) -> Measured:
+        return measured_of(self.parts, self.channels)
+
+    @property
+    def obstacle(self) -> str:
+        """Why the error of a denoiser cannot be estimated; empty if it can."""
+        if not self.measured.complete:
+            more = f"only {MOST_PARTS} of {self.channels} channels are measured"
+            told = [text for part in self.parts for text in part.failures.values()]
+            return "noise could not be measured: " + "; ".join(dict.fromkeys(told or [more]))
+        if {part.model for part in self.parts} == {"none"}:
+            return "there is hardly any noise: it is smaller than the steps between values, or not there at all"
+        if any(part.correlated for part in self.parts) and self.correlation:
+            rho, _, (down, right) = self.correlation.strongest
+            return f"neighbouring pixels share noise, ρ {rho:.2f} at {down} down and {right} right"
+        if any(part.marked() for part in self.parts):
+            return "JPEG has changed the noise"
+        if self.cut > MOST_CUT:
+            return f"noise is cut off at black or white, {100 * self.cut:.2g} % of it; save it with room on both sides"
+        return ""
+
+    def seen_at(self, scale: ValueRange) -> "Seen":
+        """The same for an image whose own numbers at 0 and 1 are others."""
+        return Seen(self.measured, self.scale, scale)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Noise that was measured in units of one value range, for images in units of another.
+
+    Attributes:
+        noise: as it was measured.
+        measured: that range.
+        scale: of the images.
+    """
+
+    noise: Measured
+    measured: ValueRange
+    scale: ValueRange
+
+    def variance(self, image: np.ndarray) -> np.ndarray:
+        """Of the noise of each pixel, [H, W, C], from noisy values."""
+        if self.scale == self.measured:
+            return self.noise.variance(image)
+        there = self.measured.to_unit(self.scale.from_unit(image))
+        return self.noise.variance(there) * (self.measured.span / self.scale.span) ** 2
+
+    @property
+    def level(self) -> float:
+        return self.noise.level
+
+    @property
+    def level_error(self) -> float:
+        return self.noise.level_error
+
+
+def image_noise(images: Sequence[np.ndarray], kind: str, scale: ValueRange, lossy: bool = False) -> ImageNoise:
+    """Measure a few images of one kind together.
+
+    Args:
+        images: float32 [H, W, C], in units of the value range.
+        kind: of them, a name of `KINDS`; unlike channels are measured alone, `MOST_PARTS` of them at most.
+        scale: which numbers of theirs are 0 and 1.
+        lossy: they come of files that may be JPEG's.
+    """
+    channels = images[0].shape[-1]
+    names = part_names(kind, channels)
+
+    def of(part: int) -> Callable[[], Iterator[np.ndarray]]:
+        return lambda: (image[..., part : part + 1] if len(names) > 1 else image for image in images)
+
+    meters = (*NEEDED, *(OF_JPEG if lossy else ()))
+    found = [measured_part(name, of(part), meters) for part, name in enumerate(names[:MOST_PARTS])]
+    measured = measured_of(found, channels)
+    cut = float(np.mean([_cut(image, measured) for image in images])) if measured.complete else 0.0
+    return ImageNoise(found, channels, scale, cut)
+
+
+def _cut(image: np.ndarray, noise: Measured) -> float:
+    """The share of values that pile up at an end, each counted by the noise that there would be: none on true black."""
+    usual = float(noise.variance(image).mean())
+    ends = [end for end in piled(image) if end is not None]
+    levels = (float(noise.variance(np.full((1, 1, image.shape[-1]), end, np.float32)).mean()) for end in ends)
+    return sum(float(np.mean(image == end)) * level / usual for end, level in zip(ends, levels, strict=True) if usual)
