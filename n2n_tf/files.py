@@ -51,15 +51,22 @@ def partial_name(name: str) -> str:
     return f"{PARTIAL}{_here()}-{os.getpid()}-{uuid.uuid4().hex}{''.join(suffixes)}"
 
 
-def write(path: Path, writer: Callable[[Path], Any]) -> None:
-    """Let `writer` write a temporary file beside `path`, then rename it: `path` is old or new, never half."""
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary file beside `path` to write; it is renamed at the end: `path` is old or new, never half."""
     sweep(path.parent)
     temporary = path.with_name(partial_name(path.name))
     try:
-        writer(temporary)
+        yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, writer: Callable[[Path], Any]) -> None:
+    """Let `writer` write a temporary file beside `path`, as `writing` has it."""
+    with writing(path) as temporary:
+        writer(temporary)
 
 
 @contextlib.contextmanager

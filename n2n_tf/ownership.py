@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ WORKER_NAME = "worker-{}.lock"
 HELD = (errno.EACCES, errno.EAGAIN)  # POSIX allows either
 WITHOUT = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)  # a file system that has no locks
 PAUSE = 0.2  # seconds in which an owner writes its name
+_turns = threading.Lock()  # of the threads of this process, which POSIX locks do not part
 _own: set[Path] = set()  # of this process, to which its own POSIX locks are no hindrance
 
 
@@ -59,6 +61,39 @@ def owned(directory: Path, worker: int = 0, doing: str = "training") -> Iterator
         with contextlib.suppress(OSError):  # not empty
             for each in made:
                 each.rmdir()
+
+
+@contextlib.contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """One at a time: while a file is read and written anew, other processes and threads wait.
+
+    Args:
+        path: of a lock file, which goes again.
+    """
+    with _turns:
+        file = _waited(path)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()  # while it is still locked: no other's
+            os.close(file)
+
+
+def _waited(path: Path) -> int:
+    """The descriptor of a lock file, locked once it is our turn."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in WITHOUT:
+                os.close(file)
+                raise
+            return file  # no locks here: two processes at the same moment may lose a row of one
+        if _is(file, path):
+            return file
+        os.close(file)  # another removed it between our opening and locking it
 
 
 def _locked(path: Path, directory: Path, doing: str) -> int:

@@ -6,6 +6,7 @@ from n2n_tf.meter import Level, PoissonGaussian, sure, umse
 from n2n_tf.meter.correlation import correlation
 from n2n_tf.meter.gain import gain
 from n2n_tf.meter.level import level
+from n2n_tf.meter.pile import uncut
 from n2n_tf.meter.poisson_gaussian import poisson_gaussian
 from tests.scenes import blurred, gaussian, mixed, scene
 
@@ -146,18 +147,18 @@ def test_an_image_whose_error_cannot_be_told_does_not_lift_the_mean():
     assert "1 image(s) with an error not above 0: the PSNR is that of the mean error" in found.notes
 
 
-def test_only_what_counts_is_judged():
-    """Half of the scene has other noise than is told: of the other half it is the closed form of that half."""
-    clean = scene()
-    noisy, where = gaussian(clean, SIGMA), np.zeros(clean.shape, bool)
-    where[:, : clean.shape[1] // 2] = True
-    noisy[~where] += 0.2
-    found = sure(linear, [noisy], EXACT, where=[where])
-    assert found.mse == pytest.approx(np.mean((linear(noisy) - clean)[where] ** 2), rel=0.05)
-    assert found.before == pytest.approx(-20 * np.log10(EXACT.sigma))
-    all_of_it = sure(linear, [noisy], EXACT)
-    assert sure(linear, [noisy], EXACT, where=[np.ones(clean.shape, bool)]).mse == pytest.approx(all_of_it.mse)
-    half = sure(linear, [gaussian(clean, SIGMA)], EXACT, where=[where]).mse_error
-    assert half == pytest.approx(np.sqrt(2) * sure(linear, [gaussian(clean, SIGMA)], EXACT).mse_error, rel=0.3)
-    with pytest.raises(ValueError, match="no value of an image counts"):
-        sure(linear, [noisy], EXACT, where=[np.zeros(clean.shape, bool)])
+def test_values_near_cut_off_noise_do_not_count():
+    """8 bits whose left half lies around black: there the noise is less than is told, and the error would be too."""
+    clean = scene() - np.where(np.arange(384) < 192, 0.3, 0)[None, :, None].astype(np.float32)
+    noisy = gaussian(clean, SIGMA).clip(0, 2)
+    counts = uncut(noisy, EXACT.variance)
+    assert counts[clean > 4 * SIGMA / 255].mean() > 0.8
+    assert counts[clean < SIGMA / 255].mean() < 0.01
+    assert 0.3 < counts.mean() < 0.7
+    found = sure(linear, [noisy], EXACT)
+    assert found.mse == pytest.approx(np.mean((linear(noisy) - clean)[counts] ** 2), rel=0.05)
+    assert "lie where noise is cut off" in found.notes[-1]
+    whole = sure(linear, [gaussian(scene(), SIGMA)], EXACT)
+    assert whole.mse_error < found.mse_error < 3 * whole.mse_error
+    with pytest.raises(ValueError, match="nearly all values are cut off"):
+        sure(linear, [np.zeros_like(noisy) + (np.arange(384) == 380)[None, :, None] * noisy], EXACT)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n2n_tf.cli.flags import Number
@@ -9,7 +10,8 @@ from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import MEMORIES, MEMORY, TILES, RunError, UsageError, limits_of, number_or_word
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.data.finding import listing
-from n2n_tf.tasks.plan import RENDERINGS, plan_files
+from n2n_tf.tasks.beside import RENDERINGS, Beside
+from n2n_tf.tasks.plan import plan_files
 
 if TYPE_CHECKING:
     from n2n_tf.inference import Denoiser
@@ -39,6 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--render", choices=sorted(RENDERINGS), help="also write LibRaw's rendering of each raw file, with 16 bits"
     )
+    parser.add_argument(
+        "--report", type=os.path.expanduser, metavar="FILE",
+        help="CSV with a row for each file: its noise, whether neighbours share it, and the PSNR before and after, "
+        "estimated without a clean image; takes one more pass of the network, and about 1 s a megapixel",
+    )  # fmt: skip
+    parser.add_argument(
+        "--uncertainty", action="store_true",
+        help="also write NAME_uncertainty.tif: the standard deviation of the error to expect at each pixel, in the "
+        "image's own units; takes 9 times as long",
+    )  # fmt: skip
     parser.add_argument(
         "--channel", nargs="+", default=[], metavar="CHANNEL",
         help="of stacks with a channel axis: denoise and write these alone, by name or number from 1; results are "
@@ -92,8 +104,10 @@ def run(args: argparse.Namespace) -> None:
         RunError: some files failed; the text lists them.
     """
     told = None if args.range is None else limits_of(args.range) or str(args.range[0])
-    plan = plan_files(args.inputs, args.output, args.suffix, args.render, args.channel)
+    beside = Beside(args.render, args.uncertainty, Path(args.report) if args.report else None)
+    plan = plan_files(args.inputs, args.output, args.suffix, beside, args.channel)
     denoiser = build_denoiser(args.model, args, any_channels=True, value_range=told)
+    plan.check(denoiser.kind)
     if args.output and plan.files:
         os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made
     from n2n_tf.tasks.denoise_files import carry_out

@@ -2,20 +2,19 @@
 
 import logging
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from n2n_tf.compat import output_shape
 from n2n_tf.config import MEMORIES, MEMORY
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.inference.footprint import Footprint, footprint_of
-from n2n_tf.inference.kinds import kind_of_network
+from n2n_tf.inference.kinds import channels_of, kind_of_network
 from n2n_tf.inference.ranged import Units, range_of
-from n2n_tf.inference.tiling import Span, kept, padded_part, spans, tile_shape
+from n2n_tf.inference.tiling import Span, Tile, kept, padded_part, spans, tile_shape
+from n2n_tf.inference.turns import over_turns
 from n2n_tf.value_range import Told, ValueRange, by_rule, filled, misfit, told_range
 
 logger = logging.getLogger(__name__)
@@ -89,28 +88,44 @@ class Denoiser:
             ValueError: a shape, channel count, dtype or values that do not fit, or too little memory.
         """
         noisy = np.asanyarray(noisy)
-        batch = {2: noisy[None, ..., None], 3: noisy[None], 4: noisy}.get(noisy.ndim)
-        if batch is None or 0 in batch.shape or not self._fits(batch.shape[-1]):
-            raise ValueError(
-                f"the image has shape {noisy.shape}; this network takes non-empty [H, W, {self.channels}], "
-                f"[B, H, W, {self.channels}]{' or [H, W]' if self.channels == 1 else ''}"
-            )
+        self.check_shape(noisy.shape)
+        batch = {2: noisy[None, ..., None], 3: noisy[None]}.get(noisy.ndim, noisy)
         denoised = np.empty_like(batch)
-        grid = self._grid(batch.shape[1], batch.shape[2], noisy.nbytes)
         for given, result in zip(batch, denoised, strict=True):
             image, missing = filled(given)
             units = self.units_of(image, limits)
             units.check(image)
-            for rows, columns in grid:
-                tile = self._on_unit(units.enter(padded_part(image, rows, columns)))
-                in_image, in_tile = kept(rows, columns)
-                place = result[in_image]  # cut where the padding begins
-                place[...] = units.leave(tile[in_tile][: place.shape[0], : place.shape[1]], place.dtype)
+            for tile in self.tiles(image, units, held=noisy.nbytes):
+                result[tile.place] = units.leave(tile.denoised, result.dtype)
                 if on_tile:
-                    on_tile(place.shape[0] * place.shape[1])
+                    on_tile(tile.denoised.shape[0] * tile.denoised.shape[1])
             if missing is not None:
                 result[missing] = given[missing]
         return denoised.reshape(noisy.shape)
+
+    def tiles(self, image: np.ndarray, units: Units, spread: bool = False, held: int = 0) -> Iterator[Tile]:
+        """Denoise one image, a tile at a time; the tiles cover it once.
+
+        Args:
+            image: [H, W, C], all of whose pixels are numbers, and which `units.check` takes.
+            units: what they mean.
+            spread: tell that too; takes 8 times as long, as an ensemble does.
+            held: bytes of the images that are in memory, if they are more than this one.
+
+        Raises:
+            ValueError: too little memory.
+        """
+        size = (held or image.nbytes) + (4 * image.size if spread else 0)
+        for rows, columns in self._grid(image.shape[0], image.shape[1], size):
+            part = units.enter(padded_part(image, rows, columns))
+            in_image, in_tile = kept(rows, columns)
+            height, width = image[in_image].shape[:2]  # cut where the padding begins
+            if not (self.ensemble or spread):
+                yield Tile(in_image, self._on_channels(part)[in_tile][:height, :width])
+                continue
+            results = over_turns(self._on_channels, part)
+            first, mean, deviation = (each[in_tile][:height, :width] for each in results)
+            yield Tile(in_image, mean if self.ensemble else first, deviation)
 
     def units_of(self, image: np.ndarray, limits: ValueRange | None = None) -> Units:
         """What an image's numbers mean.
@@ -133,27 +148,23 @@ class Denoiser:
             "them count as 0 and 1 (`range`)"
         )
 
-    def _fits(self, channels: int) -> bool:
-        return channels == self.channels or (self.any_channels and 1 in (channels, self.channels))
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raise ValueError unless this network takes images of it: [H, W], [H, W, C] or [B, H, W, C]."""
+        channels = 1 if len(shape) == 2 else shape[-1] if shape else 0
+        fits = channels == self.channels or (self.any_channels and 1 in (channels, self.channels))
+        if len(shape) not in (2, 3, 4) or 0 in shape or not fits:
+            raise ValueError(
+                f"the image has shape {shape}; this network takes non-empty [H, W, {self.channels}], "
+                f"[B, H, W, {self.channels}]{' or [H, W]' if self.channels == 1 else ''}"
+            )
 
-    def _on_unit(self, image: np.ndarray) -> np.ndarray:
+    def _on_channels(self, image: np.ndarray) -> np.ndarray:
         """float32 [H, W, any channels that fit] -> the same, through the channels of the network."""
         if image.shape[-1] == self.channels:
-            return self._on_channels(image)
+            return self._predict(image[None])[0].numpy()
         if self.channels == 1:
             return np.concatenate([self._on_channels(one[..., None]) for one in np.moveaxis(image, -1, 0)], axis=-1)
         return self._on_channels(np.repeat(image, self.channels, axis=-1)).mean(axis=-1, keepdims=True)
-
-    def _on_channels(self, image: np.ndarray) -> np.ndarray:
-        """float32 [H, W, C] -> float32 [H, W, C]: the network, or its mean over flips and rotations."""
-        if not self.ensemble:
-            return self._predict(image[None])[0].numpy()
-        total = np.zeros_like(image)
-        for quarters in range(4):
-            for mirror in (1, -1):
-                turned = np.rot90(image[:, ::mirror], quarters)
-                total += np.rot90(self._predict(turned[None])[0].numpy(), -quarters)[:, ::mirror]
-        return total / 8
 
     def _grid(self, height: int, width: int, image_bytes: int) -> list[tuple[Span, Span]]:
         """The tiles of an image of this size."""
@@ -195,23 +206,3 @@ def denoise(
     Arguments, result and errors are those of `Denoiser` and its call.
     """
     return Denoiser(network, memory, tile, ensemble, value_range=value_range)(noisy)
-
-
-def channels_of(network: keras.Model) -> int:
-    """C of a network from [B, H, W, C] to [B, H, W, C], of any H and W.
-
-    Raises:
-        ValueError: it has another form.
-    """
-    shapes: tuple[Any, Any] = getattr(network, "input_shape", None), getattr(network, "output_shape", None)
-    flat = isinstance(shapes[0], tuple) and len(shapes[0]) == 4 and not isinstance(shapes[0][-1], tuple)
-    if not flat or shapes[0] != shapes[1] or shapes[0][1:3] != (None, None) or shapes[0][-1] is None:
-        raise ValueError(
-            f"it takes {shapes[0]} and gives {shapes[1]}; wanted a network that takes and gives "
-            "(None, None, None, channels)"
-        )
-    probe = (1, 192, 192, shapes[0][-1])
-    result = output_shape(network, probe)
-    if result != probe:
-        raise ValueError(f"it makes {result[1]}×{result[2]} pixels of {probe[1]}×{probe[2]}; wanted equal sizes")
-    return shapes[0][-1]

@@ -12,7 +12,7 @@ import keras
 from n2n_tf.compat import REPAIRED, reads_files_of
 from n2n_tf.config import UsageError, gist
 from n2n_tf.inference.declared import check_declared
-from n2n_tf.inference.denoiser import channels_of
+from n2n_tf.inference.kinds import channels_of
 from n2n_tf.inference.saving import MOST_BYTES, weights_beside
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import numpy as np
 
 from n2n_tf import compat
 from n2n_tf.intensities import check_intensities
-from n2n_tf.value_range import UNIT, ValueRange
+from n2n_tf.value_range import UNIT, ValueRange, range_of_type
 
 RESCALING = TO_UNIT, FROM_UNIT = "to_unit", "from_unit"  # layers
 WHOLE = ("uint8", "uint16")  # integers that a network without a range takes, their largest value as 1
@@ -69,6 +69,14 @@ class Units:
                 "stand for 0 and 1 (its value range)"
             )
         check_intensities(image)
+
+    def scale(self, dtype: np.dtype) -> ValueRange:
+        """Which numbers of arrays of a type are 0 and 1 of the value range."""
+        return self.told or self.own or range_of_type(dtype)
+
+    def to_unit(self, numbers: np.ndarray) -> np.ndarray:
+        """The network's float32, the value range at 0 to 1."""
+        return self.own.to_unit(numbers) if self.own else numbers
 
     def enter(self, image: np.ndarray) -> np.ndarray:
         """Of any type -> float32, for the network."""

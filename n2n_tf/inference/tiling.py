@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Place = tuple[slice, slice]  # rows and columns
+
 
 @dataclass(frozen=True)
 class Span:
@@ -13,6 +15,21 @@ class Span:
     stop: int
     first: int
     last: int
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a denoised image.
+
+    Attributes:
+        place: rows and columns of the image.
+        denoised: float32 [h, w, C], in the network's numbers, see `Units`.
+        spread: standard deviation over the 8 flips and rotations, likewise; None if these were not made.
+    """
+
+    place: Place
+    denoised: np.ndarray
+    spread: np.ndarray | None = None
 
 
 def spans(length: int, side: int, halo: int) -> list[Span]:
@@ -85,3 +102,18 @@ def padded_part(image: np.ndarray, rows: Span, columns: Span) -> np.ndarray:
     part = image[rows.start : rows.stop, columns.start : columns.stop]
     missing = (rows.stop - rows.start - part.shape[0], columns.stop - columns.start - part.shape[1])
     return np.pad(part, ((0, missing[0]), (0, missing[1]), (0, 0)), "reflect")
+
+
+def overlap(tile: Place, place: Place) -> tuple[Place, Place]:
+    """What a tile and another place of the image have in common: where it lies in the tile, and in the place."""
+    rows, columns = (
+        (max(one.start, other.start), max(one.start, other.start, min(one.stop, other.stop)))
+        for one, other in zip(tile, place, strict=True)
+    )
+
+    def within(whole: Place) -> Place:
+        (top, bottom), (left, right) = rows, columns
+        down, across = whole[0].start, whole[1].start
+        return slice(top - down, bottom - down), slice(left - across, right - across)
+
+    return within(tile), within(place)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from n2n_tf.inspection.images import Looked, middle
-from n2n_tf.inspection.measure import Part
+from n2n_tf.inspection.measure import Part, worst_correlation
 from n2n_tf.inspection.measured import measured_of
-from n2n_tf.meter import Correlation, Gain, sure, umse
+from n2n_tf.meter import Gain, sure, umse
 
 MOST = 8  # images that a denoiser is tried on
 LARGEST = 2**20  # pixels of each
@@ -53,7 +53,7 @@ def gained(
     noise = measured_of(parts, looked.settings.channels)
     if not noise.complete:
         return None, residual
-    return sure(counted, some(looked), noise, _worst(parts)), residual
+    return sure(counted, some(looked), noise, worst_correlation(parts)), residual
 
 
 def some(looked: Looked) -> Iterator[np.ndarray]:
@@ -65,12 +65,6 @@ def some(looked: Looked) -> Iterator[np.ndarray]:
 def gained_on_shots(denoiser: Callable[[np.ndarray], np.ndarray], scenes: Sequence[Sequence[np.ndarray]]) -> Gain:
     """The error by repeated shots."""
     return umse(denoiser, scenes)
-
-
-def _worst(parts: Sequence[Part]) -> Correlation | None:
-    """The correlation of the part where it is strongest."""
-    known = [part.correlation for part in parts if part.correlation]
-    return max(known, key=lambda each: (bool(each.correlated), each.correlated is None), default=None)
 
 
 def _residual(denoiser: Callable[[np.ndarray], np.ndarray], images: Iterator[np.ndarray]) -> Residual:

@@ -1,6 +1,6 @@
 """The images that are inspected: some of a source, as stored, and what their numbers mean."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,16 +55,21 @@ class Looked:
     @property
     def parts(self) -> tuple[str, ...]:
         """Names of what is measured alone: planes of a mosaic, channels of unlike things; else all together."""
-        if self.settings.image_kind == MOSAIC:
-            return ("R", "G1", "G2", "B")
-        if self.settings.image_kind == CHANNELS:
-            return tuple(f"channel {number + 1}" for number in range(self.settings.channels))
-        return ("all",)
+        return part_names(self.settings.image_kind, self.settings.channels)
 
     def unit_images(self, part: int | None = None) -> Iterator[np.ndarray]:
         """float32 [H, W, C] in units of the value range, one after the other; or one channel of each."""
         for image in self.stored:
             yield in_unit_range(image if part is None else image[..., part : part + 1], self.value_range)
+
+
+def part_names(kind: str, channels: int) -> tuple[str, ...]:
+    """What is measured alone, as `Looked.parts` has it."""
+    if kind == MOSAIC:
+        return ("R", "G1", "G2", "B")
+    if kind == CHANNELS:
+        return tuple(f"channel {number + 1}" for number in range(channels))
+    return ("all",)
 
 
 def look(source: Source, settings: ImageSettings, images: int, most: int = HELD) -> Looked:
@@ -95,13 +100,19 @@ def look(source: Source, settings: ImageSettings, images: int, most: int = HELD)
 
 def middle(image: np.ndarray, most: int) -> np.ndarray:
     """A copy of the middle of an image, of about `most` pixels; all of a smaller one."""
-    height, width = image.shape[:2]
+    place = middle_place(image.shape, most)
+    return image if image[place].shape == image.shape else image[place].copy()
+
+
+def middle_place(shape: Sequence[int], most: int) -> tuple[slice, slice]:
+    """Where the middle of an image [H, W, C] lies, of about `most` pixels."""
+    height, width = shape[:2]
     if height * width <= most:
-        return image
+        return slice(0, height), slice(0, width)
     share = (most / (height * width)) ** 0.5
-    tall, wide = max(SIDE, int(height * share)), max(SIDE, int(width * share))
+    tall, wide = min(height, max(SIDE, int(height * share))), min(width, max(SIDE, int(width * share)))
     top, left = (height - tall) // 2 // ALIGNED * ALIGNED, (width - wide) // 2 // ALIGNED * ALIGNED
-    return image[top : top + tall, left : left + wide].copy()
+    return slice(top, top + tall), slice(left, left + wide)
 
 
 def _check(looked: Looked) -> None:

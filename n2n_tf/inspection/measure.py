@@ -93,6 +93,12 @@ class Part:
         return [each for each in self.artefacts.values() if each.present >= max(1, OF_ALL * each.images)]
 
 
+def worst_correlation(parts: Sequence[Part]) -> Correlation | None:
+    """That of the part where it is strongest."""
+    known = [part.correlation for part in parts if part.correlation]
+    return max(known, key=lambda each: (bool(each.correlated), each.correlated is None), default=None)
+
+
 def measure(looked: Looked, quiet: bool) -> list[Part]:
     """Run all meters on each part of the images.
 
@@ -104,30 +110,30 @@ def measure(looked: Looked, quiet: bool) -> list[Part]:
     with ProgressLine("measuring", len(names) * len(METERS), quiet=quiet) as line:
         alone = len(looked.parts) > 1
         return [
-            measure_part(name, functools.partial(looked.unit_images, number if alone else None), METERS, line.advance)
+            measured_part(name, functools.partial(looked.unit_images, number if alone else None), METERS, line.advance)
             for number, name in enumerate(names)
         ]
 
 
-def measure_part(
+def measured_part(
     name: str,
     images: Callable[[], Iterator[np.ndarray]],
-    meters: Mapping[str, Callable[[Iterable[np.ndarray]], Any]],
+    meters: Iterable[str],
     on_meter: Callable[[], None] = lambda: None,
 ) -> Part:
-    """Run meters on one kind of channel.
+    """Run meters.
 
     Args:
         name: of the part.
         images: gives them anew, in units of the value range.
-        meters: by name; what they cannot measure becomes a failure.
+        meters: names in `METERS`.
         on_meter: called after each meter.
     """
     found: dict[str, Any] = {}
     failures = {}
-    for meter, measure in meters.items():
+    for meter in meters:
         try:
-            found[meter] = measure(images())
+            found[meter] = METERS[meter](images())
         except ValueError as error:  # nothing to measure on; LinAlgError is one
             failures[meter] = str(error)
         on_meter()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from n2n_tf.inspection.measure import Part, breaking
+from n2n_tf.inspection.measure import Part, breaking, worst_correlation
 from n2n_tf.meter import PoissonGaussian
 
 
@@ -53,12 +53,16 @@ def measured_from(report: Mapping[str, Any]) -> Measured:
 def obstacle(parts: Sequence[Part], channels: int) -> str:
     """Why Stein's estimate, of any denoiser on images of so many channels, would not hold; empty if it does."""
     if not measured_of(parts, channels).complete:
-        return "noise could not be measured in all channels"
+        told = [text for part in parts for text in part.failures.values()]
+        why = "; ".join(dict.fromkeys(told)) or f"only {len(parts)} of {channels} channels are measured"
+        return f"noise could not be measured: {why}"
     if any(part.jpeg for part in parts):
         return "JPEG has changed the noise"
     if {part.model for part in parts} == {"none"}:
         return "there is hardly any noise"
-    if any(part.correlated for part in parts):
-        return "neighbouring pixels share noise"
+    correlation = worst_correlation(parts)
+    if correlation and correlation.correlated:
+        rho, _, (down, right) = correlation.strongest
+        return f"neighbouring pixels share noise, ρ {rho:.2f} at {down} down and {right} right"
     broken = breaking(parts)
     return f"{', '.join(broken)} found" if broken else ""

@@ -5,17 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from n2n_tf.inspection.measure import BREAKING, Part, measure_part
+from n2n_tf.inspection.measure import BREAKING, Part, measured_part
 from n2n_tf.inspection.measured import measured_of, obstacle
-from n2n_tf.meter import METERS, Gain, sure
+from n2n_tf.meter import Correlation, Gain
 from n2n_tf.meter.gain import LEAST
-from n2n_tf.meter.pile import piled
 from n2n_tf.meter.projector import FAR
+from n2n_tf.meter.sure import Stein
 
-USED = {name: METERS[name] for name in ("poisson_gaussian", "correlation", *BREAKING)}
-FAR_FROM_ENDS = 2.0  # σ: of noise around there 2 % is cut off
-FEW = 0.1  # share of the values that must not be cut off
-CUT_OFF = "nearly all of it is cut off at black or white"
+USED = ("poisson_gaussian", "correlation", *BREAKING)
 NOT_ABOVE_0 = "the estimated error is not above 0"
 
 
@@ -54,36 +51,24 @@ def inspect_single(
         ValueError: pixels that are not finite, or sides under 16.
     """
     each = np.split(noisy, len(names), axis=2) if len(names) > 1 else [noisy]
-    parts = [measure_part(name, _one(channels), USED) for name, channels in zip(names, each, strict=True)]
+    parts = [measured_part(name, _one(channels), USED) for name, channels in zip(names, each, strict=True)]
     if problem := obstacle(parts, noisy.shape[2]):
         return Single(parts, None, problem)
-    noise = measured_of(parts, noisy.shape[2])
-    counts = inside(denoised, noise.variance(denoised), piled(noisy))
-    if counts.mean() < FEW:
-        return Single(parts, None, CUT_OFF)
+    stein = Stein(_least_sure(parts))
+    try:
+        mse = stein.add(tried, denoised, denoiser, measured_of(parts, noisy.shape[2]))
+    except ValueError as error:
+        return Single(parts, None, str(error))
+    return Single(parts, stein.gain(), NOT_ABOVE_0 if mse < LEAST else "")
+
+
+def _least_sure(parts: Sequence[Part]) -> Correlation | None:
     known = [part.correlation for part in parts if part.correlation]
-    least_sure = next((each for each in known if each.correlated is None), known[0] if known else None)
-    gain = sure(
-        lambda image: denoised if image is tried else denoiser(image), [tried], noise, least_sure, where=[counts]
-    )
-    return Single(parts, gain, NOT_ABOVE_0) if gain.mse < LEAST else Single(parts, gain, "")
+    return next((each for each in known if each.correlated is None), known[0] if known else None)
 
 
 def _one(image: np.ndarray) -> Callable[[], Iterator[np.ndarray]]:
     return lambda: iter([image])
-
-
-def inside(denoised: np.ndarray, variance: np.ndarray, ends: tuple[float | None, float | None]) -> np.ndarray:
-    """Which values lie so far from the ends that clip that their noise was not cut off there.
-
-    Args:
-        denoised: [H, W, C]: by the noisy values themselves those with low noise would be chosen.
-        variance: of the noise, for each.
-        ends: as `piled` gives them.
-    """
-    far, (low, high) = FAR_FROM_ENDS * np.sqrt(variance), ends
-    counts = np.ones(denoised.shape, bool) if low is None else denoised > low + far
-    return counts if high is None else counts & (denoised < high - far)
 
 
 def numbers(part: Part) -> dict[str, float]:

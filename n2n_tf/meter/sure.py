@@ -1,6 +1,5 @@
 """The mean squared error of any denoiser on noisy images, from the noise model: Stein's unbiased risk estimate."""
 
-import itertools
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -9,8 +8,11 @@ import numpy as np
 from n2n_tf.meter.correlation import THRESHOLD, Correlation
 from n2n_tf.meter.gain import Gain, draw_error, gain
 from n2n_tf.meter.images import checked
+from n2n_tf.meter.pile import uncut
 
 STEP = 0.03  # of the probe, in σ: at 0.1 a denoiser with kinks is read 2 % wrong, at 0.01 as at 0.03
+FEW = 0.1  # share of the values that must not be cut off
+SAID = 0.01  # share of those that are, from which it is said
 FINEST = 3e-4  # of the value range: large against the rounding of float32
 
 
@@ -27,7 +29,6 @@ def sure(
     noise: NoiseModel,
     correlation: Correlation | None = None,
     seed: int = 0,
-    where: Iterable[np.ndarray] | None = None,
 ) -> Gain:
     """Estimate the error of a denoiser f on noisy images y of noise variance V(y).
 
@@ -36,57 +37,87 @@ def sure(
     Holds for noise that is independent between pixels and channels, Gaussian, or of variance a·x + s² to first order in
     a; and for a denoiser that does not learn from y itself. Two calls of f for each image.
 
+    Values near those at black or white do not count: what is cut off there is no longer noise of variance V.
+
     Args:
         denoiser: float32 [H, W, C] -> the same shape; deterministic.
         images: noisy, float [H, W] or [H, W, C], in units of the value range; one at a time is held.
         noise: measured on these images, or known.
         correlation: measured on these images; where ρ is above 0.1 the result is not valid, and says so.
         seed: of b; image number i has the generator [seed, i], whatever came before.
-        where: bool [H, W, C] for each image, the values that count; all if not given. Chosen by the result, say, that
-            noise cut off at black or white does not count: V is not its variance.
 
     Raises:
-        TypeError, ValueError: as `checked`; no image; a result of another shape; no value that counts.
+        TypeError, ValueError: as `checked`; no image; a result of another shape; nearly all values are cut off.
 
     Source: Stein 1981; Monte Carlo: Ramani, Blu, Unser 2008; V for each pixel: Le Montagner et al. 2014, without their
     terms of second order.
     """
-    counts = itertools.repeat(None) if where is None else iter(where)
-    rows = [
-        _row(denoiser, image, noise, np.random.default_rng([seed, number]), next(counts))
-        for number, image in enumerate(checked(images))
-    ]
-    if not rows:
-        raise ValueError("no image to measure; wanted one at least")
-    valid, notes = _validity(correlation)
-    return gain(np.array(rows), _relative_error(noise), notes, valid)
+    found = Stein(correlation, seed)
+    for image in checked(images):
+        found.add(image, np.asarray(denoiser(image)), denoiser, noise)
+    return found.gain()
 
 
-def _row(
-    denoiser: Callable[[np.ndarray], np.ndarray],
-    image: np.ndarray,
-    noise: NoiseModel,
-    random: np.random.Generator,
-    counts: np.ndarray | None,
-) -> tuple[float, float, float, float]:
-    variance = noise.variance(image)
-    step = np.float32(max(STEP * np.sqrt(variance.mean()), FINEST))
-    signs = random.integers(0, 2, image.shape, np.int8)
-    probe = signs.astype(np.float32) * 2 - 1
-    denoised = np.asarray(denoiser(image))
-    if denoised.shape != image.shape:
-        raise ValueError(f"the denoiser made {denoised.shape} of an image of {image.shape}; wanted the same shape")
-    moved = np.asarray(denoiser(image + step * probe))
-    terms = np.square(denoised - image, dtype=float) - variance + 2 * variance * probe * (moved - denoised) / step
-    return *_mean(terms, counts), *_mean(variance, counts)
+class Stein:
+    """The estimate of `sure`, image by image, for results that are there already.
+
+    Attributes:
+        rows: of each image the MSE, its standard error, that of the noisy image, its standard error.
+
+    Args:
+        correlation, seed: as `sure` has them.
+    """
+
+    def __init__(self, correlation: Correlation | None = None, seed: int = 0):
+        self.correlation, self.seed = correlation, seed
+        self.rows: list[tuple[float, float, float, float]] = []
+        self._level_error, self._left_out = 0.0, list[float]()
+
+    def add(
+        self, image: np.ndarray, denoised: np.ndarray, denoiser: Callable[[np.ndarray], np.ndarray], noise: NoiseModel
+    ) -> float:
+        """The MSE on one more image; calls the denoiser once.
+
+        Args:
+            image: noisy, float32 [H, W, C], in units of the value range.
+            denoised: what the denoiser makes of it.
+            denoiser, noise: as `sure` has them.
+
+        Raises:
+            ValueError: a result of another shape; nearly all values are cut off.
+        """
+        counts = uncut(image, noise.variance)
+        if counts.mean() < FEW:
+            raise ValueError("nearly all values are cut off at black or white; wanted an image with room on both sides")
+        variance = noise.variance(image)
+        step = np.float32(max(STEP * np.sqrt(variance.mean()), FINEST))
+        signs = np.random.default_rng([self.seed, len(self.rows)]).integers(0, 2, image.shape, np.int8)
+        probe = signs.astype(np.float32) * 2 - 1
+        if denoised.shape != image.shape:
+            raise ValueError(f"the denoiser made {denoised.shape} of an image of {image.shape}; wanted the same shape")
+        moved = np.asarray(denoiser(image + step * probe))
+        terms = np.square(denoised - image, dtype=float) - variance + 2 * variance * probe * (moved - denoised) / step
+        self.rows.append((*_mean(terms, counts), *_mean(variance, counts)))
+        self._left_out.append(1 - float(counts.mean()))
+        self._level_error = max(self._level_error, _relative_error(noise))
+        return self.rows[-1][0]
+
+    def gain(self) -> Gain:
+        """Of all images.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not self.rows:
+            raise ValueError("no image to measure; wanted one at least")
+        valid, notes = _validity(self.correlation)
+        if (share := float(np.mean(self._left_out))) > SAID:
+            notes += (f"without the {share:.1%} of the values that lie where noise is cut off at black or white",)
+        return gain(np.array(self.rows), self._level_error, notes, valid)
 
 
-def _mean(terms: np.ndarray, counts: np.ndarray | None) -> tuple[float, float]:
+def _mean(terms: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
     """Over the values that count, and its standard error."""
-    if counts is None:
-        return float(terms.mean()), draw_error(terms)
-    if not counts.any():
-        raise ValueError("no value of an image counts; wanted some")
     return float(terms[counts].mean()), draw_error(terms, counts)
 
 

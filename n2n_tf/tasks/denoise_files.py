@@ -21,10 +21,14 @@ from n2n_tf.formats.zarr_channels import lacking
 from n2n_tf.inference import Denoiser, load_denoiser
 from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import zarr_files
+from n2n_tf.tasks.beside import RENDERINGS, Beside, map_path, rendering_path
 from n2n_tf.tasks.denoise_pages import denoise_file
-from n2n_tf.tasks.plan import RENDERINGS, Plan, plan_files, rendered_from, rendering_path
+from n2n_tf.tasks.plan import Plan, plan_files
+from n2n_tf.tasks.report_file import ReportFile
 
 logger = logging.getLogger(__name__)
+
+ZARR = "OME-Zarr is denoised in blocks and not measured: n2n-tf inspect looks at its planes"
 
 
 @dataclass
@@ -52,6 +56,8 @@ def denoise_files(
     overwrite: bool = False,
     render: str | None = None,
     channel: str | int | Sequence[str | int] = (),
+    report: str | Path | None = None,
+    uncertainty: bool = False,
     **settings: Any,
 ) -> Outcome:
     """Denoise image files into files of the same format, type and metadata; the rest goes on where one fails.
@@ -65,11 +71,17 @@ def denoise_files(
         render: also write LibRaw's rendering of each raw file, "png" or "tiff", with 16 bits.
         channel: of stacks with a channel axis: the planes of these alone, by name or number from 1, are denoised and
             written, into OME-TIFFs of their axes, names and sizes.
+        report: a CSV file with a row for each: its noise, and the PSNR before and after by Stein's estimate, see
+            `ReportFile`. Rows that are there stay, unless their file is denoised anew.
+        uncertainty: also write NAME_uncertainty.tif beside each result, float32, in the image's own units: the standard
+            deviation to expect of denoised - noise-free at each pixel, see `inference.uncertainty`. Takes 8 times as
+            long. There is none, and a warning, where neighbours share noise or the error cannot be estimated.
         settings: of `Denoiser`, unless the model is one.
 
     Raises:
-        UsageError: no image, an input that does not exist, no denoiser, no file with the channels, or results that
-            would replace their input or each other. Nothing was done.
+        UsageError: no image, an input that does not exist, no denoiser, no file with the channels, results that would
+            replace their input or each other, a report that would replace another file, or `uncertainty` of raw files
+            or OME-Zarr. Nothing was done.
         TypeError, ValueError: settings that a `Denoiser` does not take, or settings for one that has its own.
     """
     if isinstance(model, Denoiser) and settings:
@@ -77,7 +89,8 @@ def denoise_files(
     several = [inputs] if isinstance(inputs, str | Path) else inputs
     folder = None if output is None else os.path.expanduser(output)
     channels = [channel] if isinstance(channel, str | int) else channel
-    plan = plan_files([str(each) for each in several], folder, suffix, render, channels)
+    beside = Beside(render, uncertainty, None if report is None else Path(report).expanduser())
+    plan = plan_files([str(each) for each in several], folder, suffix, beside, channels)
     if not isinstance(model, Denoiser):
         network = model if isinstance(model, keras.Model) else load_denoiser(model)
         model = Denoiser(network, **{"any_channels": True, **settings})
@@ -93,22 +106,26 @@ def carry_out(plan: Plan, denoiser: Denoiser, overwrite: bool, quiet: bool = Fal
         overwrite: as for `denoise_files`.
         quiet: show no progress.
     """
+    plan.check(denoiser.kind)
     outcome, picked = Outcome(earlier=plan.earlier), Picked(plan.channel)
     pages = _headers(plan, overwrite, outcome, picked)
     groups = _groups(plan, outcome, picked)
     picked.check(len(pages) + len(groups))
     _say_what_results_are(pages, picked)
     _denoise_pages(denoiser, plan, pages, outcome, picked, quiet)
-    for target in rendered_from(plan.files.values(), plan.render):
+    for target in plan.beside.rendered(list(plan.files.values())):
         try:
-            replaced = overwrite and str(rendering_path(target, plan.render)) not in plan.earlier
-            _render(target, str(plan.render), replaced)
+            replaced = overwrite and str(rendering_path(target, plan.beside.render)) not in plan.earlier
+            _render(target, str(plan.beside.render), replaced)
         except (ValueError, OSError) as error:
             outcome.failed[str(target)] = reason(error)
     done, kept, failed = zarr_files.denoise(denoiser, groups, overwrite, quiet, picked.wanted)
     outcome.written.update(done)
     outcome.kept += kept
     outcome.failed.update(failed)
+    if plan.beside.report and done:
+        ReportFile(plan.beside.report).put({"file": source, "valid": "no", "notes": ZARR} for source in done)
+    _say_what_is_lacking(plan, set(outcome.kept))
     return outcome
 
 
@@ -137,6 +154,19 @@ def _groups(plan: Plan, outcome: Outcome, picked: Picked) -> dict[str, str]:
     return {source: target for source, target in plan.groups.items() if source not in without}
 
 
+def _say_what_is_lacking(plan: Plan, kept: set[str]) -> None:
+    """Of results that were there already, what is wanted beside them and is not there."""
+    sources = {source: target for source, target in plan.files.items() if str(target) in kept}
+    lacking = {}
+    if plan.beside.report:
+        lacking["row in the `report`"] = len(sources.keys() - ReportFile(plan.beside.report).rows().keys())
+    if plan.beside.uncertainty:
+        lacking["`uncertainty` map"] = sum(not map_path(target).exists() for target in sources.values())
+    for what, count in lacking.items():
+        if count:
+            logger.warning("%d results that were there already have no %s: `overwrite` makes them anew", count, what)
+
+
 def _say_what_results_are(pages: dict[str, list[Page]], picked: Picked) -> None:
     """Where they are not of the formats that their sources are."""
     if picked.wanted and pages:
@@ -156,7 +186,7 @@ def _denoise_pages(
         for number, (source, images) in enumerate(pages.items(), 1):
             try:
                 sets = picked.sets(source, readers.axes) if picked.wanted else []
-                denoise_file(denoiser, images, plan.files[source], line.advance, sets)
+                denoise_file(denoiser, images, plan.files[source], line.advance, sets, plan.beside)
                 outcome.written[source] = str(plan.files[source])
                 line.say(f"{number}/{len(pages)} {plan.files[source]}")
             except (ValueError, OSError, MemoryError) as error:
