@@ -9,6 +9,8 @@ import numpy as np
 import tifffile
 
 from n2n_tf.config import lookup
+from n2n_tf.files import write
+from n2n_tf.formats import raw
 from n2n_tf.formats.tiff.ome_writer import SUFFIX
 from n2n_tf.tasks.report_file import ReportFile
 
@@ -58,3 +60,15 @@ def map_path(target: Path) -> Path:
     """Where the map of the error of a result goes."""
     name = target.name.removesuffix(SUFFIX) if target.name.endswith(SUFFIX) else target.stem
     return target.with_name(f"{name}_uncertainty.tif")
+
+
+def render_raw(path: Path, kind: str, overwrite: bool) -> None:
+    """Write LibRaw's rendering of a raw file beside it, unless it is there or the file is not.
+
+    Raises:
+        UnusableImageError, OSError: it cannot be read, or the picture not written.
+    """
+    target = rendering_path(path, kind)
+    if path.exists() and (overwrite or not target.exists()):
+        picture = raw.rendered(path)
+        write(target, lambda temporary: RENDERINGS[kind][1](temporary, picture))

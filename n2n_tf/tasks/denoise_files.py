@@ -11,8 +11,7 @@ import keras
 
 from n2n_tf.data.finding import reason
 from n2n_tf.data.picking import Picked
-from n2n_tf.files import write
-from n2n_tf.formats import raw, readers
+from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
 from n2n_tf.formats.table import becoming
@@ -21,7 +20,7 @@ from n2n_tf.formats.zarr_channels import lacking
 from n2n_tf.inference import Denoiser, load_denoiser
 from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import zarr_files
-from n2n_tf.tasks.beside import RENDERINGS, Beside, map_path, rendering_path
+from n2n_tf.tasks.beside import Beside, map_path, render_raw, rendering_path
 from n2n_tf.tasks.denoise_pages import denoise_file
 from n2n_tf.tasks.plan import Plan, plan_files
 from n2n_tf.tasks.report_file import ReportFile
@@ -116,7 +115,7 @@ def carry_out(plan: Plan, denoiser: Denoiser, overwrite: bool, quiet: bool = Fal
     for target in plan.beside.rendered(list(plan.files.values())):
         try:
             replaced = overwrite and str(rendering_path(target, plan.beside.render)) not in plan.earlier
-            _render(target, str(plan.beside.render), replaced)
+            render_raw(target, str(plan.beside.render), replaced)
         except (ValueError, OSError) as error:
             outcome.failed[str(target)] = reason(error)
     done, kept, failed = zarr_files.denoise(denoiser, groups, overwrite, quiet, picked.wanted)
@@ -191,15 +190,3 @@ def _denoise_pages(
                 line.say(f"{number}/{len(pages)} {plan.files[source]}")
             except (ValueError, OSError, MemoryError) as error:
                 outcome.failed[source] = reason(error)
-
-
-def _render(path: Path, kind: str, overwrite: bool) -> None:
-    """Write LibRaw's rendering of a raw file beside it, unless it is there or the file is not.
-
-    Raises:
-        UnusableImageError, OSError: it cannot be read, or the picture not written.
-    """
-    target = rendering_path(path, kind)
-    if path.exists() and (overwrite or not target.exists()):
-        picture = raw.rendered(path)
-        write(target, lambda temporary: RENDERINGS[kind][1](temporary, picture))
