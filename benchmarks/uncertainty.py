@@ -5,8 +5,8 @@
 Gaussian noise of σ 25 and Poisson noise of λ 30, in float32, not clipped; the noise is measured on each image, as
 `denoise --uncertainty` does. Of Gaussian errors 0.683 would lie within 1 and 0.954 within 2. The thirds are of the
 pixels of the map: the lowest and the highest values; rank is Spearman's correlation of |denoised - clean| with it.
-Beside the map that is written stand the same without its smoothing, and one number for all pixels. Ten seconds an image
-on two idle CPU cores with the paper's U-Net.
+Beside the map that is written stand the same without its smoothing, and one number for all pixels. Nine passes of the
+network for each image.
 """
 
 import argparse
