@@ -255,3 +255,15 @@ def test_gamma_auto_where_nothing_can_judge_it(shared, tmp_path, caplog):
 def test_gamma_is_a_number_or_auto(value, capsys):
     assert main(["train", "--gamma", value]) == 2
     assert "wanted at least 0 and at most 1000000.0, or auto" in capsys.readouterr().err
+
+
+def test_black_images_are_told_by_reconstruction(tmp_path, caplog):
+    """As a microscope's background, cut off at 0: little noise is left to judge by."""
+    folder = tmp_path / "noisy"
+    folder.mkdir()
+    for number in range(3):
+        pixels = gaussian(np.where(np.arange(384) < 30, 0.5, -0.1)[None, :, None] + np.zeros((320, 384, 3)), SIGMA, number)
+        Image.fromarray(np.uint8(np.round(pixels.clip(0, 1) * 255))).save(folder / f"{number}.png")
+    report = n2n_tf.train(small(folder, noise="none", epochs=1), tmp_path / "run")
+    assert set(report["scores"]) == {"reconstruction"}
+    assert "told by `reconstruction`" in caplog.text

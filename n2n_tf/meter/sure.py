@@ -1,6 +1,7 @@
 """The mean squared error of any denoiser on noisy images, from the noise model: Stein's unbiased risk estimate."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,10 @@ STEP = 0.03  # of the probe, in σ: at 0.1 a denoiser with kinks is read 2 % wro
 FEW = 0.1  # share of the values that must not be cut off
 SAID = 0.01  # share of those that are, from which it is said
 FINEST = 3e-4  # of the value range: large against the rounding of float32
+
+
+class CutOffError(ValueError):
+    """There is no noise to judge by."""
 
 
 class NoiseModel(Protocol):
@@ -47,15 +52,21 @@ def sure(
         seed: of b; image number i has the generator [seed, i], whatever came before.
 
     Raises:
-        TypeError, ValueError: as `checked`; no image; a result of another shape; nearly all values are cut off.
+        TypeError, ValueError: as `checked`; no image; a result of another shape; nearly all values of all images are cut off.
 
     Source: Stein 1981; Monte Carlo: Ramani, Blu, Unser 2008; V for each pixel: Le Montagner et al. 2014, without their
     terms of second order.
     """
-    found = Stein(correlation, seed)
+    found, cut_off = Stein(correlation, seed), []
     for image in checked(images):
-        found.add(image, np.asarray(denoiser(image)), denoiser, noise)
-    return found.gain()
+        try:
+            found.add(image, np.asarray(denoiser(image)), denoiser, noise)
+        except CutOffError as error:
+            cut_off.append(error)
+    if cut_off and not found.rows:
+        raise cut_off[0]
+    notes = (f"without {len(cut_off)} image(s) that are nearly all cut off at black or white",) if cut_off else ()
+    return replace(found.gain(), notes=found.gain().notes + notes)
 
 
 class Stein:
@@ -88,7 +99,7 @@ class Stein:
         """
         counts = uncut(image, noise.variance)
         if counts.mean() < FEW:
-            raise ValueError("nearly all values are cut off at black or white; wanted an image with room on both sides")
+            raise CutOffError("nearly all values are cut off at black or white; wanted images with room on both sides")
         variance = noise.variance(image)
         step = np.float32(max(STEP * np.sqrt(variance.mean()), FINEST))
         signs = np.random.default_rng([self.seed, len(self.rows)]).integers(0, 2, image.shape, np.int8)

@@ -1,5 +1,7 @@
 """How good is a denoiser on the held-out images?"""
 
+import logging
+
 import keras
 import numpy as np
 
@@ -10,8 +12,11 @@ from n2n_tf.evaluation.metrics import psnr
 from n2n_tf.inference import Denoiser
 from n2n_tf.inspection.measured import Measured
 from n2n_tf.meter import sure
+from n2n_tf.meter.sure import CutOffError
 from n2n_tf.methods.base import Method
 from n2n_tf.value_range import UNIT
+
+logger = logging.getLogger(__name__)
 
 PSNR, ESTIMATED, RECONSTRUCTION = "psnr", "estimated_psnr", "reconstruction"
 COST = "estimated_mse"  # what is lowest where `ESTIMATED` is best; its mean does not jump where an error is near 0
@@ -32,6 +37,8 @@ class Scorer:
     ):
         self.method, self.images, self.recipe, self.shots, self.noise = method, images, recipe, shots, noise
         self.use(method.denoiser())
+        if noise and not images.paired:
+            self._check(noise)
 
     def use(self, denoiser: keras.Model) -> None:
         """Score this one from now on."""
@@ -70,6 +77,14 @@ class Scorer:
         noisy, clean = self._pair(0)
         known = {} if clean is None or self.monitored != PSNR else {"clean": clean}
         return {"noisy": noisy, "denoised": self.denoise(noisy), **known}
+
+    def _check(self, noise: Measured) -> None:
+        """Whether the estimate can be made on these images; it is the same values that count for all denoisers."""
+        try:
+            sure(lambda image: image, (self._pair(index)[0] for index in range(len(self.images))), noise)
+        except CutOffError as error:
+            logger.warning("the best denoiser is told by `reconstruction`, not by estimated PSNR: %s", error)
+            self.noise = None
 
     def _estimated(self, noise: Measured) -> dict[str, float]:
         noisy = (self._pair(index)[0] for index in range(len(self.images)))
