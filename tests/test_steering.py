@@ -262,8 +262,9 @@ def test_black_images_are_told_by_reconstruction(tmp_path, caplog):
     folder = tmp_path / "noisy"
     folder.mkdir()
     for number in range(3):
-        pixels = gaussian(np.where(np.arange(384) < 30, 0.5, -0.1)[None, :, None] + np.zeros((320, 384, 3)), SIGMA, number)
-        Image.fromarray(np.uint8(np.round(pixels.clip(0, 1) * 255))).save(folder / f"{number}.png")
+        clean = np.where(np.arange(384) < 30, 0.5, -0.1)[None, :, None] + np.zeros((320, 384, 3))
+        pixels = gaussian(clean, SIGMA, number).clip(0, 1)
+        Image.fromarray(np.uint8(np.round(pixels * 255))).save(folder / f"{number}.png")
     report = n2n_tf.train(small(folder, noise="none", epochs=1), tmp_path / "run")
     assert set(report["scores"]) == {"reconstruction"}
     assert "told by `reconstruction`" in caplog.text

@@ -52,7 +52,8 @@ def sure(
         seed: of b; image number i has the generator [seed, i], whatever came before.
 
     Raises:
-        TypeError, ValueError: as `checked`; no image; a result of another shape; nearly all values of all images are cut off.
+        TypeError, ValueError: as `checked`; no image; a result of another shape; `CutOffError`: nearly all values of
+            all images are cut off.
 
     Source: Stein 1981; Monte Carlo: Ramani, Blu, Unser 2008; V for each pixel: Le Montagner et al. 2014, without their
     terms of second order.
