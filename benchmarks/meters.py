@@ -16,7 +16,7 @@ import tifffile
 from PIL import Image
 from scipy.ndimage import convolve1d, gaussian_filter
 
-from n2n_tf.data import raw
+from n2n_tf.formats import raw
 from n2n_tf.meter import ARTEFACTS, METERS, Correlation, sure
 from n2n_tf.meter.projector import FAR
 

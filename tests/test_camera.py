@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data
+from skimage.metrics import peak_signal_noise_ratio
 
 from benchmarks import camera
 from n2n_tf.meter.correlation import correlation
@@ -36,3 +38,31 @@ def test_the_cameras_pictures_are_seen_through():
     assert noisy.shape == clean.shape
     assert correlation([noisy]).correlated
     assert jpeg_steps([noisy])
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    for name, image in (("a", data.astronaut()), ("b", data.coffee())):
+        Image.fromarray(image[64:192, 96:256]).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def test_pictures_are_written_as_they_are_scored(photographs):
+    camera.write(photographs, 0.004, 0.004, 2, photographs / "out")
+    written = {path.relative_to(photographs / "out").as_posix() for path in photographs.glob("out/*/*.png")}
+    assert written == {f"{kind}/{name}.png" for kind in ("demosaiced", "jpeg", "clean") for name in "ab"}
+    for kind, jpeg in camera.PICTURES.items():
+        for name, (noisy, clean) in zip("ab", camera.camera_pairs(photographs, 0.004, 0.004, 2, jpeg), strict=True):
+            read = [np.float32(Image.open(photographs / f"out/{each}/{name}.png")) / 255 for each in (kind, "clean")]
+            np.testing.assert_allclose(read[0], noisy, atol=1e-6)
+            np.testing.assert_allclose(read[1], clean, atol=0.5001 / 255)
+
+
+def test_a_score_is_of_the_denoised_against_the_clean(photographs):
+    pairs = list(camera.camera_pairs(photographs, 0.004, 0.004, 2, jpeg=False))
+    means = np.mean([peak_signal_noise_ratio(x, 0.5 * y, data_range=1) for y, x in pairs])
+    before = np.mean([peak_signal_noise_ratio(x, y, data_range=1) for y, x in pairs])
+    row = [cell.strip() for cell in camera.score(lambda image: 0.5 * image, pairs).split("|")]
+    assert (row[0], row[2]) == (f"{before:.2f}", f"{means:.2f}")
+    assert row[4] == f"{means - before:+.2f}"
+    assert row[6] in ("yes", "no")

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from benchmarks.camera import camera_pair
 from n2n_tf.meter import ARTEFACTS
 from tests.conftest import SHARED
 from tests.scenes import gaussian, mixed, rounded, scene
@@ -90,6 +91,31 @@ def test_a_gray_hot_pixel_is_one_that_returns():
     found = ARTEFACTS["hot_pixels"](spotted(image, 1) for image in scenes)
     assert found.present == 3
     assert found.value == pytest.approx(50 / 256**2, rel=0.2)  # some stand beside an edge
+
+
+@pytest.mark.parametrize("picture", PHOTOGRAPHS)
+def test_noise_that_a_camera_stretched_is_not_hot(picture):
+    """It is shared by neighbours and skewed: its σ at high frequencies is a quarter of what it is."""
+    random = np.random.default_rng(0)
+    noisy, _ = camera_pair(np.float32(picture()) / 255, 0.004, 0.004, random, jpeg=False)
+    assert not ARTEFACTS["hot_pixels"]([noisy])
+    places = tuple(random.integers(1, side - 1, 200) for side in noisy.shape[:2])
+    noisy[(*places, random.integers(0, 3, 200))] = random.uniform(0.9, 1, 200)
+    found = ARTEFACTS["hot_pixels"]([noisy])
+    assert found
+    assert 0.3 < found.value * noisy.size / 200 < 1.05  # some stand in bright surroundings, or beside an edge
+
+
+@pytest.mark.parametrize("sigma", [5, 15])
+def test_hot_pixels_of_white_noise_are_found(sigma):
+    """One value in 10⁴, near white."""
+    random = np.random.default_rng(1)
+    noisy = gaussian(np.float32(data.coffee()) / 255, sigma)
+    hot = random.random(noisy.shape) < 1e-4
+    noisy[hot] = random.uniform(0.9, 1, hot.sum())
+    found = ARTEFACTS["hot_pixels"]([noisy])
+    assert found
+    assert found.value < 1.05 * hot.mean()
 
 
 def test_clipping_counts_values_at_the_ends():
