@@ -145,7 +145,7 @@ def test_from_the_command_line(tmp_path, capsys):
     said = capsys.readouterr()
     assert "channel GFP: 10 of 30 planes" in said.err
     assert "9 training planes" in said.err
-    assert "held-out images: reconstruction" in said.out
+    assert "held-out images: noisy" in said.out
     assert main(["denoise", str(run), str(data), "--output", str(tmp_path / "out")]) == 0
     denoised = zarr.open_array(tmp_path / "out" / "a.ome.zarr" / "0")
     assert (denoised.shape, denoised.dtype) == ((2, 3, 5, 80, 90), np.uint16)

@@ -16,7 +16,7 @@ from n2n_tf.training.records import read_report
 from n2n_tf.training.release import released
 from n2n_tf.training.run import Run
 from n2n_tf.training.rundir import RunDirectory
-from n2n_tf.training.trials import choose
+from n2n_tf.training.trials import Trials
 from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -85,8 +85,9 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
         if begin:
             training, held_out = find_data(config)
             training.check_workers(workers.count)
-            found = inspected(config, training)
-            choose(config, workers, directory, training, held_out, found)
+            alone = config.noise.name == "none" and not config.wants
+            found = inspected(training, config.images, config.method.distance) if alone else None
+            Trials(config, workers, training, held_out, found).choose(directory)
             directory.create(config, training, held_out, here, found)
             logger.info("run directory: %s", directory.path)
         begun = workers.gather(begin)[0]
@@ -98,4 +99,6 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
                 )
             check_same(directory.settings(), config.flat)
             training, held_out = directory.open(config.images.channels, {} if begun else here)
-        return Run(directory.decided(config), workers, directory, training, held_out).go()
+        if len(config.candidates()) > 1:
+            config = config.having(directory.chosen())
+        return Run(config, workers, directory, training, held_out).go()

@@ -47,6 +47,10 @@ class Config:
         """What trials choose from where a setting is left to them; itself alone if none is."""
         return tuple(dataclasses.replace(self, method=method) for method in self.method.candidates())
 
+    def having(self, settings: Mapping[str, Any]) -> Config:
+        """The same with some other settings, by name."""
+        return config_from({**self.flat, **settings})
+
     def to_json(self) -> str:
         return json.dumps(self.flat, indent=2)
 

@@ -2,13 +2,13 @@
 
 import logging
 
+from n2n_tf.data.settings import ImageSettings
 from n2n_tf.data.source import Source
 from n2n_tf.inspection.images import look
 from n2n_tf.inspection.measure import measure
 from n2n_tf.inspection.report import Report
 from n2n_tf.inspection.verdict import judge
 from n2n_tf.inspection.words import brief
-from n2n_tf.training.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -16,21 +16,17 @@ IMAGES = 32
 NUMBERS = 2**24  # of all images together: 5.6 megapixels of three channels, 7 seconds of a processor
 
 
-def inspected(config: Config, images: Source) -> Report | None:
+def inspected(images: Source, settings: ImageSettings, distance: int) -> Report:
     """Measure the noise of training images that are noisy alone, say what it is, and warn where the method fails.
 
     Args:
-        config: of the run.
         images: to train on, their value range chosen.
-
-    Returns:
-        None if noise is added to the images, or targets come with them.
+        settings: how they are taken.
+        distance: between the pixels that the method compares.
     """
-    if config.noise.name != "none" or config.wants:
-        return None
-    looked = look(images, config.images, IMAGES, NUMBERS)
+    looked = look(images, settings, IMAGES, NUMBERS)
     parts = measure(looked, quiet=True)
-    report = Report(looked, parts, judge(parts, looked, distance=config.method.distance))
+    report = Report(looked, parts, judge(parts, looked, distance=distance))
     verdict = report.verdict
     logger.info(brief(report))
     if verdict.fits is False:

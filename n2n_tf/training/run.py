@@ -32,13 +32,6 @@ from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-LEAST_STEPS = 100  # of an epoch, when --steps-per-epoch is left to us: small sets are passed over several times
-
-
-def steps_per_epoch(config: Config, training: Source) -> int:
-    """As said, or one pass over the images."""
-    return config.run.steps_per_epoch or max(LEAST_STEPS, len(training) // config.crops.batch_size)
-
 
 class Run:
     """One run in its directory, from its first step or its last checkpoint to its report.
@@ -53,8 +46,8 @@ class Run:
     ):
         self.config, self.workers, self.directory = config, workers, directory
         self.training, self.held_out = training, held_out
-        self.per_epoch = steps_per_epoch(config, training)
-        self.steps = config.run.epochs * self.per_epoch
+        self.steps = config.run.steps(len(training), config.crops.batch_size)
+        self.per_epoch = self.steps // config.run.epochs
         self.recipe = build_recipe(config)
         self.model = build_model(config, self.steps, workers.strategy)
         self.weights = AverageWeights(self.model.network, config.optimizer.ema)

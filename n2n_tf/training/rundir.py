@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from n2n_tf.compat import reads_files_of
-from n2n_tf.config import UsageError
+from n2n_tf.config import UsageError, coerced
 from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.data.sources import source_from_json
 from n2n_tf.files import write, write_json
@@ -143,17 +143,14 @@ class RunDirectory:
         """
         return read_json(self.trials) if self.trials.exists() else None
 
-    def decided(self, config: Config) -> Config:
-        """The settings with what trials chose.
+    def chosen(self) -> dict[str, Any]:
+        """The settings that trials chose.
 
         Raises:
             RunError: their file is damaged or gone.
         """
-        if len(config.candidates()) == 1:
-            return config
         with undamaged(self.trials):
-            found = self.tried() or {}
-            return config_from({**config.flat, **found["chosen"]})
+            return coerced(Config, (self.tried() or {})["chosen"])
 
     def _saved(self, part: str) -> dict[str, Any]:
         saved = read_json(self.config)[part]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from n2n_tf.config import Range, above, at_least, checked, part, setting
 from n2n_tf.training.schedules import SCHEDULES, Cosine, Halve
 
+LEAST_STEPS = 100  # of an epoch whose length is left to us: small sets are passed over several times
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -73,3 +75,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         checked(self)
+
+    def steps(self, images: int, batch: int) -> int:
+        """Of the whole run on so many images; an epoch is what was said, or one pass over them."""
+        return self.epochs * (self.steps_per_epoch or max(LEAST_STEPS, images // batch))
