@@ -80,6 +80,12 @@ def test_the_papers_own_row_is_that_of_evaluate():
         assert own == sets
 
 
+def test_the_table_of_methods_trained_alike():
+    cells = read_comparison(CONFIGS / "table_alike.toml", {"data": ("x",)}, {}).cells
+    assert len(cells) == 22
+    assert sum(not cell.missing for cell in cells) == 20  # two methods know gaussian noise alone
+
+
 def test_one_run_a_cell_and_scores_beside_the_paper(table, tmp_path, capsys):
     out = tmp_path / "out"
     command = ["compare", str(table), "--output", str(out)]
