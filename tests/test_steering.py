@@ -20,6 +20,7 @@ from n2n_tf.meter import PoissonGaussian
 from n2n_tf.methods import settings
 from n2n_tf.training import begin, trials
 from n2n_tf.training.build import build_method
+from n2n_tf.training.divergence import DivergedError
 from n2n_tf.training.run import Run
 from n2n_tf.training.scorer import COST, ESTIMATED, Scorer
 from n2n_tf.training.validation import Validation
@@ -254,7 +255,22 @@ def test_interrupted_trials_go_on(photos, tmp_path, short_trials, monkeypatch):
 def test_gamma_auto_where_nothing_can_judge_it(shared, tmp_path, caplog):
     report = n2n_tf.train(small(shared, noise="none", gamma="auto", epochs=1), tmp_path / "run")
     assert report["trials"] == {"chosen": {"gamma": 2.0}, "trials": []}
-    assert "gamma 2: neighbouring pixels share noise" in caplog.text
+    assert "gamma 2, as nothing can judge: neighbouring pixels share noise" in caplog.text
+
+
+def test_a_trial_that_diverges_is_not_chosen_and_ends_nothing(photos, tmp_path, short_trials, monkeypatch, caplog):
+    go = Run.go
+
+    def diverging(run):
+        if run.config.method.gamma == 0 and "trials" in str(run.directory.path):
+            raise DivergedError("training diverged at step 3")
+        return go(run)
+
+    monkeypatch.setattr(Run, "go", diverging)
+    report = n2n_tf.train(small(photos, gamma="auto", epochs=1), tmp_path / "run")
+    assert report["trials"]["chosen"] == {"gamma": 4.0}
+    assert report["trials"]["trials"][0] == {"gamma": 0.0}
+    assert "gamma 0: training diverged" in caplog.text
 
 
 @pytest.mark.parametrize("value", ["hello", "-3", "nan"])
@@ -263,7 +279,7 @@ def test_gamma_is_a_number_or_auto(value, capsys):
     assert "wanted at least 0 and at most 1000000.0, or auto" in capsys.readouterr().err
 
 
-def test_black_images_are_told_by_reconstruction(tmp_path, caplog):
+def test_black_images_are_told_by_reconstruction(tmp_path, short_trials, caplog):
     """As a microscope's background, cut off at 0: little noise is left to judge by."""
     folder = tmp_path / "noisy"
     folder.mkdir()
@@ -271,6 +287,8 @@ def test_black_images_are_told_by_reconstruction(tmp_path, caplog):
         clean = np.where(np.arange(384) < 30, 0.5, -0.1)[None, :, None] + np.zeros((320, 384, 3))
         pixels = gaussian(clean, SIGMA, number).clip(0, 1)
         Image.fromarray(np.uint8(np.round(pixels * 255))).save(folder / f"{number}.png")
-    report = n2n_tf.train(small(folder, noise="none", epochs=1), tmp_path / "run")
+    report = n2n_tf.train(small(folder, noise="none", epochs=1, gamma="auto"), tmp_path / "run")
     assert set(report["scores"]) == {"reconstruction"}
     assert "told by `reconstruction`" in caplog.text
+    assert report["trials"]["chosen"] == {"gamma": 2.0}
+    assert "as nothing can judge" in caplog.text

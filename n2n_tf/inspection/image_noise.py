@@ -1,17 +1,15 @@
 """The noise of a few images, as far as an estimate of the error has to know it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from n2n_tf.inspection.images import part_names
-from n2n_tf.inspection.measure import JPEG, MOST_PARTS, Part, measured_part, worst_correlation
+from n2n_tf.inspection.measure import Part, measured_parts, worst_correlation
 from n2n_tf.inspection.measured import Measured, measured_of, obstacle
 from n2n_tf.meter import Correlation
 from n2n_tf.value_range import ValueRange
-
-NEEDED = ("poisson_gaussian", "correlation")
 
 
 @dataclass(frozen=True)
@@ -77,21 +75,13 @@ class Seen:
         return self.noise.level_error
 
 
-def image_noise(images: Sequence[np.ndarray], kind: str, scale: ValueRange, lossy: bool = False) -> ImageNoise:
+def image_noise(images: Sequence[np.ndarray], kind: str, scale: ValueRange) -> ImageNoise:
     """Measure a few images of one kind together.
 
     Args:
         images: float32 [H, W, C], in units of the value range.
         kind: of them, a name of `KINDS`; unlike channels are measured alone, `MOST_PARTS` of them at most.
         scale: which numbers of theirs are 0 and 1.
-        lossy: they come of files that may be JPEG's.
     """
     channels = images[0].shape[-1]
-    names = part_names(kind, channels)
-
-    def of(part: int) -> Callable[[], Iterator[np.ndarray]]:
-        return lambda: (image[..., part : part + 1] if len(names) > 1 else image for image in images)
-
-    meters = (*NEEDED, *(JPEG if lossy else ()))
-    found = [measured_part(name, of(part), meters) for part, name in enumerate(names[:MOST_PARTS])]
-    return ImageNoise(found, channels, scale)
+    return ImageNoise(measured_parts(images, part_names(kind, channels)), channels, scale)

@@ -21,6 +21,7 @@ SHARE = 0.1  # of the variance, that it has to explain besides
 MOST_PARTS = 8  # channels that are measured alone; of more, the first
 JPEG = ("jpeg_grid", "jpeg_steps")
 BREAKING = (*JPEG, "periodic_lines", "repeated_pixels")  # noise is then no longer independent
+NEEDED = ("poisson_gaussian", "correlation", *BREAKING)  # meters, for an estimate of the error
 OF_ALL = 0.25  # share of the images with an artefact from which it is one of the set
 
 
@@ -113,6 +114,20 @@ def measure(looked: Looked, quiet: bool) -> list[Part]:
             measured_part(name, functools.partial(looked.unit_images, number if alone else None), METERS, line.advance)
             for number, name in enumerate(names)
         ]
+
+
+def measured_parts(images: Sequence[np.ndarray], names: Sequence[str]) -> list[Part]:
+    """What an estimate of the error has to know of a few images.
+
+    Args:
+        images: float32 [H, W, C], in units of the value range.
+        names: of their kinds of channels: one for all together, or one for each channel.
+    """
+
+    def of(part: int) -> Iterator[np.ndarray]:
+        return (image[..., part : part + 1] if len(names) > 1 else image for image in images)
+
+    return [measured_part(name, functools.partial(of, part), NEEDED) for part, name in enumerate(names[:MOST_PARTS])]
 
 
 def measured_part(

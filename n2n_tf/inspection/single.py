@@ -1,18 +1,17 @@
 """One noisy image, and what a denoiser gains on it: as `inspect` tells it of a folder."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from n2n_tf.inspection.measure import BREAKING, Part, measured_part
+from n2n_tf.inspection.measure import Part, measured_parts, worst_correlation
 from n2n_tf.inspection.measured import measured_of, obstacle
-from n2n_tf.meter import Correlation, Gain
+from n2n_tf.meter import Gain
 from n2n_tf.meter.gain import LEAST
 from n2n_tf.meter.projector import FAR
 from n2n_tf.meter.sure import Stein
 
-USED = ("poisson_gaussian", "correlation", *BREAKING)
 NOT_ABOVE_0 = "the estimated error is not above 0"
 
 
@@ -50,25 +49,15 @@ def inspect_single(
     Raises:
         ValueError: pixels that are not finite, or sides under 16.
     """
-    each = np.split(noisy, len(names), axis=2) if len(names) > 1 else [noisy]
-    parts = [measured_part(name, _one(channels), USED) for name, channels in zip(names, each, strict=True)]
+    parts = measured_parts([noisy], names)
     if problem := obstacle(parts, noisy.shape[2]):
         return Single(parts, None, problem)
-    stein = Stein(_least_sure(parts))
+    stein = Stein(worst_correlation(parts))
     try:
         mse = stein.add(tried, denoised, denoiser, measured_of(parts, noisy.shape[2]))
     except ValueError as error:
         return Single(parts, None, str(error))
     return Single(parts, stein.gain(), NOT_ABOVE_0 if mse < LEAST else "")
-
-
-def _least_sure(parts: Sequence[Part]) -> Correlation | None:
-    known = [part.correlation for part in parts if part.correlation]
-    return next((each for each in known if each.correlated is None), known[0] if known else None)
-
-
-def _one(image: np.ndarray) -> Callable[[], Iterator[np.ndarray]]:
-    return lambda: iter([image])
 
 
 def numbers(part: Part) -> dict[str, float]:

@@ -67,7 +67,8 @@ def sure(
     if cut_off and not found.rows:
         raise cut_off[0]
     notes = (f"without {len(cut_off)} image(s) that are nearly all cut off at black or white",) if cut_off else ()
-    return replace(found.gain(), notes=found.gain().notes + notes)
+    gained = found.gain()
+    return replace(gained, notes=gained.notes + notes)
 
 
 class Stein:

@@ -8,7 +8,6 @@ from n2n_tf.data.finding import reason
 from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
-from n2n_tf.formats.table import format_of
 from n2n_tf.inference import Denoiser
 from n2n_tf.inspection.image_noise import ImageNoise, image_noise
 from n2n_tf.inspection.images import middle_place
@@ -17,7 +16,6 @@ from n2n_tf.value_range import ValueRange, filled
 
 MOST = 8  # images of a file that its noise is measured on
 MISSING = 1e-3  # share of pixels without data, filled by their neighbours', from which noise is not measured
-LOSSY = ("JPEG", "WebP")
 
 
 class FileNoise:
@@ -63,8 +61,7 @@ class FileNoise:
                 continue
             scale = scale or its
             images.append(scale.to_unit(image))
-        lossy = bool(images) and format_of(pages[0].path).name in LOSSY
-        return image_noise(images, pages[0].kind, scale, lossy) if images and scale else None
+        return image_noise(images, pages[0].kind, scale) if images and scale else None
 
     def _middle(self, page: Page) -> tuple[np.ndarray, ValueRange]:
         """Of an image, and which of its numbers are 0 and 1."""

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from n2n_tf.config import RunError, gist
+from n2n_tf.training.divergence import DivergedError
 from n2n_tf.training.records import undamaged
 
 logger = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ class Checkpoints(keras.callbacks.Callback):
             RunError: it is not finite, or cannot be written.
         """
         if not all(tf.reduce_all(tf.math.is_finite(weight)) for weight in self.model.network.trainable_variables):
-            raise RunError(
+            raise DivergedError(
                 f"training diverged at step {int(self.step)}: weights that are not finite, which are not saved. "
                 "Start a new run with a lower `learning_rate`, or check the images' values"
             )

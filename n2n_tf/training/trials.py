@@ -2,15 +2,19 @@
 
 import dataclasses
 import logging
+import math
 import shutil
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from n2n_tf.config import UsageError
 from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.files import write_json
 from n2n_tf.inspection.report import Report
 from n2n_tf.training.config import Config
+from n2n_tf.training.divergence import DivergedError
 from n2n_tf.training.environment import environment
 from n2n_tf.training.records import read_report
 from n2n_tf.training.run import Run
@@ -21,7 +25,7 @@ from n2n_tf.training.workers import Workers
 logger = logging.getLogger(__name__)
 
 EPOCHS, SHARE, FEWEST, MOST = 5, 0.1, 100, 500  # of a trial: steps are a share of the run's
-DEFAULT = "it is not judged by `reconstruction`, which is lowest without a regularizer"
+OF_NO_USE = "`reconstruction` is lowest without a regularizer"
 
 
 class Trials:
@@ -44,7 +48,7 @@ class Trials:
     def choose(self, directory: RunDirectory) -> None:
         """Try the candidates, and write down the best in the run directory; nothing where there is one alone.
 
-        An interrupted choice goes on with the trial that it was in. Of trials only their scores are kept.
+        An interrupted choice keeps the trials that have ended. Of trials only their scores are kept at the end.
 
         Raises:
             UsageError: with several workers.
@@ -55,24 +59,29 @@ class Trials:
             raise UsageError(
                 "`gamma` auto with several workers: is for one; let it choose in a short run, and say `gamma`"
             )
-        best, scores = self._usual(), list[dict[str, Any]]()
-        if self.found and self.found.obstacle:
-            logger.warning("%s: %s, and %s", _words(best), self.found.obstacle, DEFAULT)
-        else:
-            best, scores = self._best(directory.path / "trials")
+        scores = [] if self.found and self.found.obstacle else self._scores(directory.path / "trials")
+        costs = [_cost(each) for each in scores]
+        if any(map(math.isfinite, costs)):
+            best = self.told[int(np.nanargmin(costs))]
             logger.info("%s: the best of the trials", _words(best))
-        write_json(directory.trials, {"chosen": best, "trials": scores})
+        else:
+            best = self._usual()
+            logger.warning("%s, as nothing can judge: %s", _words(best), self._why())
+        rows = [{**told, **each} for told, each in zip(self.told, scores, strict=bool(scores))]
+        write_json(directory.trials, {"chosen": best, "trials": rows})
         shutil.rmtree(directory.path / "trials", ignore_errors=True)
 
-    def _best(self, folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """What to choose, and the scores of all."""
+    def _scores(self, folder: Path) -> list[dict[str, Any]]:
+        """Of all candidates; nothing of one that diverges."""
         scores = []
         for number, candidate in enumerate(self.config.candidates()):
             logger.info("trial %d of %d: %s", number + 1, len(self.told), _words(self.told[number]))
-            scores.append(self._trial(candidate, RunDirectory(folder / str(number))))
-        costs = [-each[PSNR] if PSNR in each else each[COST] for each in scores]
-        rows = [{**told, **each} for told, each in zip(self.told, scores, strict=True)]
-        return self.told[costs.index(min(costs))], rows
+            try:
+                scores.append(self._trial(candidate, RunDirectory(folder / str(number))))
+            except DivergedError as error:
+                logger.warning("%s: %s", _words(self.told[number]), error)
+                scores.append({})
+        return scores
 
     def _trial(self, candidate: Config, place: RunDirectory) -> dict[str, Any]:
         """The scores of a short run."""
@@ -90,6 +99,17 @@ class Trials:
         """What the open settings are by default."""
         usual = dataclasses.replace(self.config, method=type(self.config.method)()).flat
         return {name: usual[name] for name in self.told[0]}
+
+    def _why(self) -> str:
+        """Why no trial could be judged."""
+        if self.found and self.found.obstacle:
+            return f"{self.found.obstacle}, and {OF_NO_USE}"
+        return f"no trial has an error that can be estimated, and {OF_NO_USE}"
+
+
+def _cost(scores: dict[str, Any]) -> float:
+    """What is lowest for the best; not a number where nothing tells."""
+    return -scores[PSNR] if PSNR in scores else scores.get(COST, math.nan)
 
 
 def _differing(flat: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
