@@ -1,6 +1,7 @@
 """What `denoise` writes beside its results: a row for each file, and a map of the error to expect."""
 
 import csv
+import io
 import multiprocessing
 from pathlib import Path
 
@@ -343,3 +344,16 @@ def test_signal_dependent_noise_in_a_range_of_each_image(smoothers, tmp_path):
     for light, result, found in zip((1, 0.6), results, maps, strict=True):
         true = np.mean((result - 1000 * light * clean[..., 0]) ** 2)
         assert np.mean(found**2) == pytest.approx(true, rel=0.25)
+
+
+def test_a_png_that_was_a_jpeg_has_no_estimate(models, tmp_path):
+    """JPEG removes noise from flat areas first: what is measured there is too little, whatever the file is now."""
+    pixels = np.uint8(np.round(gaussian(0.1 + 0.7 * scene(side=(480, 512)), 15).clip(0, 1) * 255))
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", quality=75)
+    Image.open(stream).save(tmp_path / "was.png")
+    Image.fromarray(pixels).save(tmp_path / "never.png")
+    n2n_tf.denoise_files(models("identity 3"), tmp_path, tmp_path / "out", report=tmp_path / "r.csv")
+    found = rows(tmp_path / "r.csv")
+    assert (found["was.png"]["valid"], found["never.png"]["valid"]) == ("no", "yes")
+    assert "JPEG has changed the noise" in found["was.png"]["notes"]
