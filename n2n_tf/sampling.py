@@ -7,6 +7,7 @@ the noise is independent between pixels: a noisy pair for Noise2Noise, from one 
 
 import functools
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -81,6 +82,11 @@ class Sampler:
         neighbor_pairs(self.k)  # for its error
 
     @property
+    def apart(self) -> tuple[int, int]:
+        """The distance of neighbors, (down, right)."""
+        return 1, 1
+
+    @property
     def divides(self) -> int:
         """What the sides of images are divided by."""
         return self.k
@@ -108,39 +114,46 @@ class Neighbors(Sampler):
 
     Args:
         k: side of a cell in pixels.
-        distance: pixels between neighbors. Where noise is shared over `distance - 1` pixels: the image is first taken
-            apart into distance² images of every `distance`-th pixel, which follow each other in the batch.
+        distance: pixels between neighbors, one number or (down, right). Where noise is shared over fewer: the image is
+            first taken apart into images of every `distance`-th pixel, which follow each other in the batch.
         targets: 2 gives the other neighbor of g1's pixel too, g3: with k = 2 every pixel has two.
     """
 
-    distance: int = 1
+    distance: int | tuple[int, int] = 1
     targets: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.distance < 1 or self.targets not in ((1, 2) if self.k == 2 else (1,)):
+        if not isinstance(self.distance, int):  # a list, of a saved model
+            object.__setattr__(self, "distance", tuple(self.distance))
+        if min(self.apart) < 1 or self.targets not in ((1, 2) if self.k == 2 else (1,)):
             raise ValueError(
                 f"distance {self.distance}, targets {self.targets}, k {self.k}: wanted a distance of at least 1, and "
                 "one target, or two with k = 2"
             )
 
     @property
+    def apart(self) -> tuple[int, int]:
+        """The distance of neighbors, (down, right)."""
+        down, right = (self.distance, self.distance) if isinstance(self.distance, int) else self.distance
+        return down, right
+
+    @property
     def divides(self) -> int:
         """What the sides of images are divided by."""
-        return self.k * self.distance
+        return self.k * math.lcm(*self.apart)
 
     def draw(self, shape: Sequence[int | tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
         """As `draw_choice`, for images of this shape."""
-        batch, height, width = shape[:3]
-        apart = self.distance
-        return draw_choice((batch * apart**2, height // apart, width // apart), seed, self.k)
+        (batch, height, width), (down, right) = shape[:3], self.apart
+        return draw_choice((batch * down * right, height // down, width // right), seed, self.k)
 
     def __call__(self, image: tf.Tensor, choice: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """g1(image), g2(image) and, with two targets, g3(image)."""
         pairs = neighbor_pairs(self.k)
         if self.targets == 2:  # of the pixels 0-3 the neighbors of p are the two that are neither p nor 3 - p
             pairs = np.column_stack([pairs, 3 - pairs[:, 1]]).astype(np.int32)
-        return _gathered(_taken_apart(image, self.distance), tf.gather(pairs, choice), self.k)
+        return _gathered(taken_apart(image, self.apart), tf.gather(pairs, choice), self.k)
 
 
 @keras.saving.register_keras_serializable("n2n_tf")
@@ -183,11 +196,21 @@ def _gathered(image: tf.Tensor, pixels: tf.Tensor, k: int) -> tuple[tf.Tensor, .
     return tuple(tf.gather_nd(flat, each[..., None]) for each in tf.unstack(index, axis=-1))
 
 
-def _taken_apart(image: tf.Tensor, apart: int) -> tf.Tensor:
-    """[B, H, W, C] -> [B·apart², H//apart, W//apart, C]: one image of each offset, those of an image together."""
-    if apart == 1:
+def taken_apart(image: tf.Tensor, distance: tuple[int, int]) -> tf.Tensor:
+    """[B, H, W, C] -> [B·down·right, H//down, W//right, C]: one image of each offset, those of an image together."""
+    if distance == (1, 1):
         return image
-    batch, height, width, channels = shape_of(image)
-    rows, columns = height // apart, width // apart
-    image = tf.reshape(image[:, : rows * apart, : columns * apart], [batch, rows, apart, columns, apart, channels])
-    return tf.reshape(tf.transpose(image, [0, 2, 4, 1, 3, 5]), [batch * apart**2, rows, columns, channels])
+    (batch, height, width, channels), (down, right) = shape_of(image), distance
+    rows, columns = height // down, width // right
+    image = tf.reshape(image[:, : rows * down, : columns * right], [batch, rows, down, columns, right, channels])
+    return tf.reshape(tf.transpose(image, [0, 2, 4, 1, 3, 5]), [batch * down * right, rows, columns, channels])
+
+
+def put_together(images: tf.Tensor, distance: tuple[int, int]) -> tf.Tensor:
+    """The inverse of `taken_apart`."""
+    if distance == (1, 1):
+        return images
+    (number, rows, columns, channels), (down, right) = shape_of(images), distance
+    batch = number // (down * right)
+    images = tf.reshape(images, [batch, down, right, rows, columns, channels])
+    return tf.reshape(tf.transpose(images, [0, 3, 1, 4, 2, 5]), [batch, rows * down, columns * right, channels])

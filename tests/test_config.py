@@ -227,5 +227,13 @@ def test_settings_of_earlier_runs_load():
     assert {name: kept[name] for name in EARLIER if name not in without} == {
         name: value for name, value in EARLIER.items() if name not in without
     }
-    new = {"target": "", "sampler": "neighbors", "cell": 2, "distance": 1, "targets": 1, "patience": 0}  # as ever
+    new = {
+        "target": "",
+        "sampler": "neighbors",
+        "cell": 2,
+        "distance": (1,),
+        "targets": 1,
+        "patience": 0,
+        "correlated": ("auto",),
+    }
     assert {name: flat[name] for name in flat if name not in EARLIER} == new

@@ -92,11 +92,13 @@ def test_shared_noise_does_not_fit_and_the_way_out_is_named(tmp_path):
     assert part["noise"]["sigma_in_units"] == pytest.approx(15, rel=0.05)
     assert part["correlation"]["below"] == pytest.approx(RHO[1], abs=0.04)
     assert found["verdict"]["fits"] is False
-    assert can_train(found["verdict"]["command"])["distance"] == 2
+    assert part["correlation"]["distance"] == [2, 2]
+    assert "pixels 2 apart" in found["verdict"]["advice"]
+    assert can_train(found["verdict"]["command"])["noise"] == "none"
     assert "share noise" in report.text()
 
 
-def test_noise_that_reaches_farther_asks_for_a_larger_distance(tmp_path):
+def test_noise_that_reaches_farther_wants_a_larger_distance(tmp_path):
     kernel = np.array([0.25, 0.7, 1, 0.7, 0.25])
     kernel /= np.linalg.norm(kernel)
     noise = np.random.default_rng(0).normal(size=(2, 320, 384, 3)) * 15 / 255
@@ -104,9 +106,9 @@ def test_noise_that_reaches_farther_asks_for_a_larger_distance(tmp_path):
         noise = convolve1d(noise, kernel, axis=axis, mode="wrap")
     truth = np.correlate(kernel, kernel, "full")[4:]
     wanted = int(np.flatnonzero(truth > 0.1).max()) + 1  # 4
-    flags = can_train(n2n_tf.inspect(save(tmp_path / "a", scene() + noise)).verdict.command)
-    assert flags["distance"] == wanted
-    assert flags.get("patch_size", 256) % (2 * wanted * 32) == 0
+    report = n2n_tf.inspect(save(tmp_path / "a", scene() + noise))
+    assert f"pixels {wanted} apart" in report.verdict.advice
+    assert can_train(report.verdict.command)
 
 
 def test_counts_of_photons_in_16_bits(tmp_path):

@@ -23,6 +23,7 @@ from n2n_tf.data.settings import CropSettings, ImageSettings
 from n2n_tf.methods import METHODS, Neighbor2Neighbor, Noise2Void, Noisier2Noise, Recorrupted2Recorrupted, Supervised
 from n2n_tf.methods.samplers import FixedSettings, NeighborsSettings
 from n2n_tf.methods.settings import Setup
+from n2n_tf.noise.measured import MeasuredNoise
 from n2n_tf.noise.settings import GaussianSettings
 from n2n_tf.sampling import Fixed, Neighbors
 from n2n_tf.training.presets import build_config
@@ -41,7 +42,16 @@ def scale_network(factor=0.5, channels=1):
 
 
 def built(name, network, **settings):
-    return METHODS[name](**settings).build(network, Setup(10, 2, 3, GaussianSettings(sigma=(25.5,))))
+    taught = {"teacher": "run"} if name == "renoised" else {}
+    setup = Setup(10, 2, 3, GaussianSettings(sigma=(25.5,)), white(0.1), scale_network(0.9))
+    return METHODS[name](**taught, **settings).build(network, setup)
+
+
+def white(sigma):
+    """Noise of one channel."""
+    rho = np.zeros((1, 9, 17))
+    rho[0, 0, 8] = 1
+    return MeasuredNoise(np.full((1, 16), sigma**2), rho, np.eye(1))
 
 
 def logs_of(method, *batch):
@@ -180,13 +190,13 @@ def test_neighbor2neighbor_with_other_samplers_by_hand(sampler):
     assert float(regularizer) == pytest.approx(np.mean(np.square(corrected)), rel=1e-5)
 
 
-ADD_NOISE = ("noisier2noise", "recorrupted2recorrupted")
+ADD_NOISE = ("noisier2noise", "recorrupted2recorrupted", "renoised")
 WAYS = [
     *((name, {}) for name in METHODS),
     ("noise2void", {"replacement": "others"}),
     ("noise2void", {"replacement": "median", "masked": 0.2}),
     *(("neighbor2neighbor", {"sampler": sampler}) for sampler in (
-        FixedSettings(), NeighborsSettings(3), NeighborsSettings(distance=2), NeighborsSettings(targets=2)
+        FixedSettings(), NeighborsSettings(3), NeighborsSettings(distance=(2,)), NeighborsSettings(targets=2)
     )),
 ]  # fmt: skip
 

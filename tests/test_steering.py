@@ -17,7 +17,7 @@ from n2n_tf.config import RunError, StoppedError, UsageError
 from n2n_tf.data.pipeline import Recipe
 from n2n_tf.inspection.measured import Measured
 from n2n_tf.meter import PoissonGaussian
-from n2n_tf.methods import settings
+from n2n_tf.methods import neighbor_settings
 from n2n_tf.training import begin, trials
 from n2n_tf.training.build import build_method
 from n2n_tf.training.divergence import DivergedError
@@ -137,9 +137,9 @@ def warnings(caplog):
 
 def test_shared_noise_is_warned_of_and_not_scored(shared, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
-        report = n2n_tf.train(small(shared, noise="none", epochs=1), tmp_path / "plain")
+        report = n2n_tf.train(small(shared, noise="none", epochs=1, correlated="off"), tmp_path / "plain")
     (warning,) = warnings(caplog)
-    assert "--distance 2" in warning
+    assert "compares pixels 2 apart" in warning
     assert "n2n-tf train" in warning
     assert "told by `reconstruction`" in caplog.text
     assert set(report["scores"]) == {"reconstruction"}
@@ -153,7 +153,7 @@ def test_shared_noise_is_warned_of_and_not_scored(shared, tmp_path, caplog):
 
 
 def test_a_run_of_an_earlier_version_goes_on_by_reconstruction(white, tmp_path, monkeypatch):
-    monkeypatch.setattr(begin, "inspected", lambda *_: None)
+    monkeypatch.setattr(begin, "inspected", lambda *_: (None, {}))
     config = small(white[0], noise="none")
     first = n2n_tf.train(config, tmp_path / "run")
     assert set(first["scores"]) == {"reconstruction"}
@@ -209,7 +209,7 @@ def stop_after(epochs):
 @pytest.fixture
 def short_trials(monkeypatch):
     monkeypatch.setattr(trials, "FEWEST", 10)
-    monkeypatch.setattr(settings, "GAMMAS", (0.0, 4.0))
+    monkeypatch.setattr(neighbor_settings, "GAMMAS", (0.0, 4.0))
 
 
 def test_gamma_auto_takes_the_best_trial(white, tmp_path, short_trials, caplog):

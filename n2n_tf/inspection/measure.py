@@ -9,7 +9,6 @@ import numpy as np
 
 from n2n_tf.inspection.images import Looked
 from n2n_tf.meter import METERS, Artefact, Correlation, Level, PoissonGaussian
-from n2n_tf.meter.correlation import THRESHOLD
 from n2n_tf.meter.projector import FAR
 from n2n_tf.meter.quantisation import step_of
 from n2n_tf.progress import ProgressLine
@@ -79,19 +78,15 @@ class Part:
         """Its standard error; None where it is not known."""
         return self.line.level_error if self.line and not self.correlated else None
 
-    @property
-    def reach(self) -> int | None:
-        """From which distance on, along rows and columns, ρ is at most 0.1; None if that is beyond 8 or not known."""
-        if self.correlation is None or not np.isfinite(self.correlation.rho).all():
-            return None
-        rho, error = np.abs(self.correlation.rho), self.correlation.error
-        above = rho - error > THRESHOLD
-        far = [d for d in range(1, FAR + 1) if above[0, FAR + d] or above[d, FAR]]
-        return max([0, *far]) + 1 if FAR not in far else None
-
     def marked(self) -> list[Artefact]:
         """The artefacts that enough of the images have."""
         return [each for each in self.artefacts.values() if each.present >= max(1, OF_ALL * each.images)]
+
+
+def shared_by(parts: Sequence[Part]) -> np.ndarray:
+    """[9, 17], at which distances (down, right - 8) a part whose neighbours share noise has some in common."""
+    found = [part.correlation.shared for part in parts if part.correlation and part.correlated]
+    return np.any([np.zeros((FAR + 1, 2 * FAR + 1), bool), *found], axis=0)
 
 
 def worst_correlation(parts: Sequence[Part]) -> Correlation | None:

@@ -1,13 +1,18 @@
 """The measured noise of a set of images, as an estimate of the error takes it."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from n2n_tf.inspection.measure import Part, breaking, worst_correlation
 from n2n_tf.meter import PoissonGaussian
+
+if TYPE_CHECKING:
+    from n2n_tf.noise.measured import MeasuredNoise
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,20 @@ def measured_from(report: Mapping[str, Any]) -> Measured:
     lines = [part["poisson_gaussian"] for part in report["parts"].values()]
     known: list[dict[str, Any]] = [{key: np.nan if v is None else v for key, v in line.items()} for line in lines]
     return Measured([PoissonGaussian(**line) for line in known])
+
+
+def noise_from(report: Mapping[str, Any], channels: int) -> MeasuredNoise | None:
+    """Noise as a saved report has it, correlated or not, for images of so many channels; None where it is not known."""
+    from n2n_tf.noise.measured import MeasuredNoise  # loads TensorFlow
+
+    found = [part["correlation"] for part in report["parts"].values()]
+    if not all(found) or not all("levels" in each for each in found):  # those of an earlier version have none
+        return None
+    levels, rho = (np.concatenate([np.array(each[name], float) for each in found]) for name in ("levels", "each"))
+    between = np.array(found[0]["channels"], float) if len(found) == 1 else np.eye(len(found))  # measured alone
+    if len(levels) != channels or not all(np.isfinite(each).all() for each in (levels, rho, between)):
+        return None
+    return MeasuredNoise(levels, rho, between)
 
 
 def obstacle(parts: Sequence[Part], channels: int) -> str:

@@ -12,10 +12,11 @@ import numpy as np
 from n2n_tf.files import write, write_json
 from n2n_tf.inspection.gains import Residual
 from n2n_tf.inspection.images import Looked
-from n2n_tf.inspection.measure import Part
+from n2n_tf.inspection.measure import Part, shared_by
 from n2n_tf.inspection.measured import obstacle
 from n2n_tf.inspection.verdict import Verdict
 from n2n_tf.meter import Gain
+from n2n_tf.meter.correlation import distance_of
 from n2n_tf.meter.projector import FAR
 
 VERSION = 1  # of the JSON's keys
@@ -96,7 +97,7 @@ class Report:
 
 
 def _part(part: Part, span: float) -> dict[str, Any]:
-    correlation, sigma = part.correlation, part.sigma
+    correlation, sigma, distance = part.correlation, part.sigma, distance_of(shared_by([part]))
     return {
         "noise": {
             "model": part.model, "sigma": _number(sigma), "sigma_error": _number(part.sigma_error),
@@ -108,7 +109,8 @@ def _part(part: Part, span: float) -> dict[str, Any]:
         "correlation": correlation and {
             **_plain(correlation), "right": _number(correlation.rho[0, FAR + 1]),
             "right_error": _number(correlation.error[0, FAR + 1]), "below": _number(correlation.rho[1, FAR]),
-            "below_error": _number(correlation.error[1, FAR]), "reach": part.reach, "correlated": part.correlated,
+            "below_error": _number(correlation.error[1, FAR]), "reach": distance and max(distance),
+            "distance": distance, "correlated": part.correlated,
         },
         "artefacts": {name: _plain(found) for name, found in part.artefacts.items()},
         "failures": dict(part.failures),

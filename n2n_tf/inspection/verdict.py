@@ -1,5 +1,6 @@
 """Whether the method's assumption holds on these images, and what to do next."""
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from typing import Any
 from n2n_tf.config import flag, words
 from n2n_tf.data.settings import CropSettings
 from n2n_tf.inspection.images import Looked
-from n2n_tf.inspection.measure import Part, breaking
+from n2n_tf.inspection.measure import JPEG, Part, breaking, shared_by
+from n2n_tf.meter.correlation import distance_of, independent_at
 
+BLOCKS = tuple(name.replace("_", " ") for name in JPEG)
 MULTIPLE = 32  # of a crop's side, for the networks' poolings
 
 
@@ -31,8 +34,9 @@ class Verdict:
 
 
 def judge(
-    parts: Sequence[Part], looked: Looked, model: str | None = None, helps: bool = True, distance: int = 1
-) -> Verdict:
+    parts: Sequence[Part], looked: Looked, model: str | None = None, helps: bool = True,
+    distance: tuple[int, int] = (1, 1),
+) -> Verdict:  # fmt: skip
     """The verdict over all parts: the worst of them counts.
 
     Args:
@@ -40,10 +44,12 @@ def judge(
         looked: the images.
         model: path of a denoiser that was tried.
         helps: whether it makes them better, as far as that is known.
-        distance: between the pixels that are compared, along rows or columns.
+        distance: between the pixels that are compared, (down, right).
     """
     broken = breaking(parts)
-    correlated = [part for part in parts if part.correlated and not (part.reach and part.reach <= distance)]
+    correlated = [part for part in parts if not independent_at(distance, shared_by([part]))]
+    if distance != (1, 1) and not correlated:  # what JPEG did is dealt with
+        broken = [each for each in broken if each not in BLOCKS]
     models = {part.model for part in parts}
     if models == {"unknown"}:
         why = "; ".join(dict.fromkeys(text for part in parts for text in part.failures.values()))
@@ -58,18 +64,24 @@ def judge(
     if any(part.correlated is None for part in parts):
         reason = "too little flat area to tell whether neighbours share noise; nothing else speaks against the method"
         return _untold(reason, looked)
-    return _fit(looked, model, helps, distance if any(part.correlated for part in parts) else 1)
+    return _fit(looked, model, helps, distance if any(part.correlated for part in parts) else (1, 1))
 
 
-def _fit(looked: Looked, model: str | None, helps: bool, distance: int) -> Verdict:
+def spelled(distance: tuple[int, int]) -> str:
+    """A distance in words."""
+    down, right = distance
+    return f"{down} apart" if down == right else f"{down} apart down and {right} right"
+
+
+def _fit(looked: Looked, model: str | None, helps: bool, distance: tuple[int, int]) -> Verdict:
     reason = "neighbouring pixels have independent noise, as the method assumes"
-    if distance > 1:
-        reason = f"neighbouring pixels share noise; those {distance} apart, which are compared, do not"
+    if distance != (1, 1):
+        reason = f"neighbouring pixels share noise; those {spelled(distance)}, which are compared, do not"
     if model and helps:
         paths = " ".join(map(shlex.quote, looked.settings.data))
         return Verdict(True, (reason,), "Denoise.", f"n2n-tf denoise {shlex.quote(model)} {paths} --output denoised")
     advice = "Train." if helps else "This denoiser makes these images worse: train one on them."
-    return _trained(True, reason, advice, looked, 1)
+    return _trained(True, reason, advice, looked, (1, 1))
 
 
 def _untold(reason: str, looked: Looked) -> Verdict:
@@ -77,7 +89,9 @@ def _untold(reason: str, looked: Looked) -> Verdict:
         paths = " ".join(map(shlex.quote, looked.settings.data))
         more = f"n2n-tf inspect {paths} {_flags({'images': min(looked.found, 8 * len(looked.stored))})}"
         return Verdict(None, (reason,), "Look at more of the images.", more)
-    return _trained(None, reason, "Train, and look at the result with care: blotches mean shared noise.", looked, 1)
+    return _trained(
+        None, reason, "Train, and look at the result with care: blotches mean shared noise.", looked, (1, 1)
+    )
 
 
 def _misfit(parts: Sequence[Part], correlated: Sequence[Part], broken: Sequence[str], looked: Looked) -> Verdict:
@@ -85,23 +99,25 @@ def _misfit(parts: Sequence[Part], correlated: Sequence[Part], broken: Sequence[
     if correlated:
         names = "" if len(parts) == 1 else f" ({', '.join(part.name for part in correlated)})"
         reasons.append(f"neighbouring pixels share noise{names}: the method would keep that as if it were image")
-    far = [part.reach for part in (correlated or parts)]
+    distance = distance_of(shared_by(correlated))
     first = "Best: the data from before this, raw files or uncompressed ones. "
     if "repeated pixels" in broken:
         return Verdict(False, tuple(reasons), "Go back to the images before they were made larger.")
-    if None in far:
+    if distance == (1, 1) or not distance:
         shots = "Else: a second shot of each scene as the target."
         command = "n2n-tf train --method noise2noise --data FIRST_SHOTS --target SECOND_SHOTS --noise none"
         return Verdict(False, tuple(reasons), first + shots, command)
-    distance = max([2, *(each for each in far if each)])
-    advice = first + f"Else: compare pixels that are {distance} apart, where the noise is independent."
-    verdict = _trained(False, "; ".join(reasons), advice, looked, distance)
+    advice = f"{first}Else train, which then compares pixels {spelled(distance)}, where the noise is independent."
+    verdict = _trained(False, "; ".join(reasons), advice, looked, distance, told=not correlated)
     return Verdict(False, tuple(reasons), verdict.advice, verdict.command)
 
 
-def _trained(fits: bool | None, reason: str, advice: str, looked: Looked, distance: int) -> Verdict:
-    """With the command that trains on these images."""
-    settings, patch = looked.settings, patch_size(looked, distance)
+def _trained(
+    fits: bool | None, reason: str, advice: str, looked: Looked, distance: tuple[int, int], told: bool = False
+) -> Verdict:
+    """With the command that trains on these images; if the distance has to be told, with that."""
+    settings, usual = looked.settings, 128 if looked.settings.is_mosaic else CropSettings().patch_size  # 128: `raw`'s
+    patch = patch_size(looked, distance, usual)
     if not patch:
         small = f"{looked.sides[1]}×{looked.sides[0]}"
         return Verdict(fits, (reason,), f"{advice} These images are too small to train on, {small} pixels: join some.")
@@ -109,17 +125,20 @@ def _trained(fits: bool | None, reason: str, advice: str, looked: Looked, distan
     chosen |= {"kind": settings.kind} if settings.kind != "auto" else {}
     chosen |= {"channel": settings.channel} if settings.channel else {}
     chosen |= {"range": [words([each]) for each in settings.range]} if settings.range != ("auto",) else {}
-    chosen |= {"distance": distance} if distance > 1 else {}
-    usual = CropSettings().patch_size if not settings.is_mosaic else 128  # of the raw preset
-    chosen |= {"patch_size": patch} if patch != usual else {}
+    chosen |= {"correlated": distance} if told else {}
+    chosen |= {"patch_size": patch} if patch < usual else {}  # a larger one that a distance wants is taken anyway
     return Verdict(fits, (reason,), advice, f"n2n-tf train {_flags(chosen)}")
 
 
-def patch_size(looked: Looked, distance: int) -> int:
+def side_of(distance: tuple[int, int]) -> int:
+    """What the side of a crop is a multiple of, where pixels so far apart are compared."""
+    return 2 * math.lcm(*distance) * MULTIPLE
+
+
+def patch_size(looked: Looked, distance: tuple[int, int], usual: int) -> int:
     """The side of crops that these images have room for, near what is usual; 0 if there is none."""
-    mosaic = looked.settings.is_mosaic
-    usual, multiple = 128 if mosaic else CropSettings().patch_size, 2 * distance * MULTIPLE
-    room = min(looked.sides) - mosaic  # flips cost a mosaic a row
+    multiple = side_of(distance)
+    room = min(looked.sides) - looked.settings.is_mosaic  # flips cost a mosaic a row
     return min(max(multiple, usual // multiple * multiple), room // multiple * multiple)
 
 

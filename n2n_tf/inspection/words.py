@@ -6,9 +6,11 @@ import numpy as np
 
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.inspection.gains import LEFT
-from n2n_tf.inspection.measure import Part
+from n2n_tf.inspection.measure import Part, shared_by
 from n2n_tf.inspection.report import Report
+from n2n_tf.inspection.verdict import spelled
 from n2n_tf.meter import Artefact, Gain
+from n2n_tf.meter.correlation import distance_of
 from n2n_tf.meter.projector import FAR
 
 WIDTH, INDENT = 100, 13
@@ -80,7 +82,8 @@ def neighbours(part: Part) -> str:
         return "too little flat area to tell whether they share noise"
     right, below = ((found.rho[at], found.error[at]) for at in ((0, FAR + 1), (1, FAR)))
     rho = f"{right[0]:.3f} ± {right[1]:.3f} right and {below[0]:.3f} ± {below[1]:.3f} below"
-    reach = "beyond 8 pixels" if part.reach is None else f"below 0.1 from distance {part.reach} on"
+    distance = distance_of(shared_by([part]))
+    reach = f"at most 0.1 between pixels {spelled(distance)}" if distance else "reaching beyond 5 pixels"
     what = f"independent, correlation {rho}"
     if found.correlated:
         what = f"share noise, correlation {rho}, {reach}"

@@ -27,13 +27,16 @@ class Flat:
         residuals: float32 [n, C, 256], divided by the expected standard deviation of the noise.
         looser: [n], which of them lie above the usual variance, by one standard deviation at the most.
         place: [n], where each lies, its row as a share of the height.
-        variance: the mean over those below the usual, in units of the value range.
+        brightness: [m, C], of those below the usual.
+        variance: [m, C], of these, in units of the value range; choosing the lower half made it too small, which is
+            undone.
     """
 
     residuals: np.ndarray
     looser: np.ndarray
     place: np.ndarray
-    variance: float
+    brightness: np.ndarray
+    variance: np.ndarray
 
 
 def flat(image: np.ndarray) -> Flat:
@@ -55,8 +58,9 @@ def flat(image: np.ndarray) -> Flat:
         expected, ratio, spread = _agreed(residuals, mean, variance)
     chosen = ratio < 1 + spread
     scaled = residuals[chosen] / np.sqrt(expected[chosen])[..., None]
-    usual = variance[ratio < 1].mean() / (1 - spread * 2 * norm.pdf(0)) if (ratio < 1).any() else np.nan
-    return Flat(scaled, ratio[chosen] >= 1, place[chosen], float(usual))
+    lower = ratio < 1
+    usual = variance[lower] / (1 - spread * 2 * norm.pdf(0))
+    return Flat(scaled, ratio[chosen] >= 1, place[chosen], mean[lower], usual)
 
 
 def products(residuals: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ _HOMES = {
     "Noise2Void": "noise2void",
     "Noisier2Noise": "noisier2noise",
     "Recorrupted2Recorrupted": "recorrupted2recorrupted",
+    "Renoised": "renoised",
     "Supervised": "supervised",
 }
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from n2n_tf.methods.base import Method, squared
 from n2n_tf.methods.gamma import GammaRamp
-from n2n_tf.sampling import Neighbors, Sampler
+from n2n_tf.sampling import Neighbors, Sampler, put_together, taken_apart
 
 
 @keras.saving.register_keras_serializable("n2n_tf")
@@ -60,7 +60,9 @@ class Neighbor2Neighbor(Method):
         Returns:
             reconstruction and regularizer, float32 scalars; denoised f(y), float32 [B, H, W, C].
         """
-        denoised = tf.stop_gradient(tf.cast(self.network(noisy, training=False), tf.float32))
+        parts = taken_apart(noisy, self.sampler.apart)  # the network sees what it is trained on: all of y, as a rule
+        denoised = tf.stop_gradient(tf.cast(self.network(parts, training=False), tf.float32))
+        denoised = put_together(denoised, self.sampler.apart)
         with tf.control_dependencies([denoised]):  # one pass after the other: their memory does not add up
             noisy1, *targets = self.sampler(noisy, choice)
         denoised1, *others = self.sampler(denoised, choice)

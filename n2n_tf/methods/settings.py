@@ -5,11 +5,12 @@ A new method is a file beside this one, its settings here, and their place in th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from n2n_tf.config import Range, UsageError, at_least, checked, part, parts, setting
-from n2n_tf.methods.samplers import SAMPLERS, FixedSettings, NeighborsSettings
+from n2n_tf.config import Range, UsageError, at_least, parts, setting
+from n2n_tf.methods.base_settings import CLEAN, SHOT, MethodSettings, Setup
+from n2n_tf.methods.neighbor_settings import Neighbor2NeighborSettings, RenoisedSettings
 from n2n_tf.noise.settings import GaussianSettings
 
 if TYPE_CHECKING:
@@ -19,94 +20,6 @@ if TYPE_CHECKING:
     from n2n_tf.noise.settings import NoiseSettings
 
 DEFAULT_METHOD = "neighbor2neighbor"
-GAMMAS, AUTO = (0.0, 0.5, 2.0, 8.0), "auto"  # trials of γ
-CLEAN, SHOT = "clean images", "second noisy shots"  # what a method may have as targets
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a method is told of the run around it: its length, its seed, and what the noise is known to be."""
-
-    steps: int
-    epochs: int
-    seed: int
-    noise: NoiseSettings
-
-
-@dataclass(frozen=True)
-class MethodSettings:
-    """Of any method.
-
-    Attributes:
-        name: how flags and files call it.
-        about: what it is, in help.
-        network: the one it takes if none is named.
-        target: what it learns from besides noisy images: None, `CLEAN` or `SHOT`.
-        divides: crops must have sides that the network takes after they are divided by it.
-        distance: in pixels, from which on it takes noise for independent.
-    """
-
-    name: ClassVar[str]
-    about: ClassVar[str]
-    network: ClassVar[str] = "residual_unet"
-    target: ClassVar[str | None] = None
-    divides: ClassVar[int] = 1
-    distance: ClassVar[int] = 1
-    known_sigma: ClassVar[float] = 0.0
-
-    @property
-    def smallest(self) -> int:
-        """Side of the smallest image that it can score."""
-        return max(2, self.divides)
-
-    def __post_init__(self) -> None:
-        checked(self)
-
-    def check_noise(self, noise: NoiseSettings) -> None:
-        """Raise UsageError if the method cannot work with this noise."""
-
-    def candidates(self) -> tuple[MethodSettings, ...]:
-        """What trials choose from where a setting is left to them; itself alone if none is."""
-        return (self,)
-
-    def build(self, network: keras.Model, setup: Setup) -> Method:
-        """The method around its network."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Neighbor2NeighborSettings(MethodSettings):
-    """Of `Neighbor2Neighbor`."""
-
-    name: ClassVar[str] = "neighbor2neighbor"
-    about: ClassVar[str] = "noisy images alone"
-    gamma: str | float = setting(
-        2.0, "weight of the regularizer; the paper: 2 synthetic noise, 1 raw; auto: the best of "
-        f"{', '.join(map(str, GAMMAS))} in short trials", within=at_least(0, 1e6), word=AUTO,
-    )  # fmt: skip
-    gamma_schedule: str = setting("ramp", "ramp (gamma grows with the epoch) or constant", ("ramp", "constant"))
-    sampler: NeighborsSettings | FixedSettings = part(SAMPLERS, "neighbors", "sub-sampler")
-
-    @property
-    def divides(self) -> int:  # type: ignore[override]
-        return self.sampler.divides
-
-    @property
-    def distance(self) -> int:  # type: ignore[override]
-        return self.sampler.distance
-
-    def candidates(self) -> tuple[MethodSettings, ...]:
-        return tuple(replace(self, gamma=gamma) for gamma in GAMMAS) if self.gamma == AUTO else (self,)
-
-    def build(self, network: keras.Model, setup: Setup) -> Method:
-        from n2n_tf.methods.gamma import GammaRamp
-        from n2n_tf.methods.neighbor2neighbor import Neighbor2Neighbor
-
-        if isinstance(self.gamma, str):
-            raise ValueError("gamma auto: build one of the candidates")
-        ramp = self.gamma_schedule == "ramp"
-        gamma = GammaRamp(self.gamma, setup.epochs, setup.steps // setup.epochs) if ramp else self.gamma
-        return Neighbor2Neighbor(network, gamma, setup.seed, self.sampler.build())
 
 
 @dataclass(frozen=True)
@@ -164,7 +77,7 @@ class KnownNoise(MethodSettings):
         "gaussian", within=at_least(0, 2550),
     )  # fmt: skip
 
-    def check_noise(self, noise: NoiseSettings) -> None:
+    def check(self, noise: NoiseSettings) -> None:
         self.level(noise)
 
     def level(self, noise: NoiseSettings) -> float:
@@ -219,5 +132,5 @@ def box_side(masked: float) -> int:
 
 METHODS = parts(
     Neighbor2NeighborSettings, Noise2CleanSettings, Noise2NoiseSettings, Noise2VoidSettings, Noisier2NoiseSettings,
-    Recorrupted2RecorruptedSettings,
+    Recorrupted2RecorruptedSettings, RenoisedSettings,
 )  # fmt: skip

@@ -129,7 +129,7 @@ def _unfit(settings: Mapping[str, Any]) -> str:
     noise = composed(lookup(NOISES, str(flat.get("noise")), "`noise`"), flat)
     method = composed(lookup(METHODS, flat.get("method", DEFAULT_METHOD), "`method`"), flat)
     try:
-        method.check_noise(noise)
+        method.check(noise)
     except UsageError:
         if method.known_sigma:  # of his own making, not of the noise's
             raise

@@ -7,6 +7,7 @@ from typing import Any
 
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.ownership import owned
+from n2n_tf.training import stages
 from n2n_tf.training.build import build_method, check_names
 from n2n_tf.training.config import Config
 from n2n_tf.training.data import find_data
@@ -14,7 +15,6 @@ from n2n_tf.training.environment import environment
 from n2n_tf.training.inspecting import inspected
 from n2n_tf.training.records import read_report
 from n2n_tf.training.release import released
-from n2n_tf.training.run import Run
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.trials import Trials
 from n2n_tf.training.workers import Workers
@@ -86,9 +86,12 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
             training, held_out = find_data(config)
             training.check_workers(workers.count)
             alone = config.noise.name == "none" and not config.wants
-            found = inspected(training, config.images, config.method.distance) if alone else None
+            usual = config.crops.patch_size
+            found, chosen = inspected(training, config.images, config.method, usual) if alone else (None, {})
+            if chosen.get("patch_size", 0) > usual:
+                training, held_out = find_data(config.having(chosen))
             Trials(config, workers, training, held_out, found).choose(directory)
-            directory.create(config, training, held_out, here, found)
+            directory.create(config, training, held_out, here, found.to_json() if found else None, chosen)
             logger.info("run directory: %s", directory.path)
         begun = workers.gather(begin)[0]
         if not begin:
@@ -99,6 +102,7 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
                 )
             check_same(directory.settings(), config.flat)
             training, held_out = directory.open(config.images.channels, {} if begun else here)
+        config = config.having(directory.found())
         if len(config.candidates()) > 1:
             config = config.having(directory.chosen())
-        return Run(config, workers, directory, training, held_out).go()
+        return stages.go(config, workers, directory, training, held_out)

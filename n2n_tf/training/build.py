@@ -8,11 +8,13 @@ import keras
 import tensorflow as tf
 
 from n2n_tf import compat
-from n2n_tf.config import lookup
+from n2n_tf.config import UsageError, lookup
 from n2n_tf.data.pipeline import Recipe
+from n2n_tf.inference import load_denoiser
 from n2n_tf.methods.base import Method
 from n2n_tf.methods.settings import SHOT, Setup
 from n2n_tf.networks import NETWORKS
+from n2n_tf.noise.measured import MeasuredNoise
 from n2n_tf.training.config import Config
 from n2n_tf.training.optimization import build_optimizer, find_optimizer
 
@@ -32,15 +34,34 @@ def build_network(config: Config) -> keras.Model:
     return NETWORKS[wanted.network](config.images.channels, **width, init=wanted.init, seed=config.run.seed)
 
 
-def build_method(config: Config, steps: int) -> Method:
-    """The method around its network, for a run of `steps` iterations."""
-    return config.method.build(build_network(config), Setup(steps, config.run.epochs, config.run.seed, config.noise))
+def build_method(config: Config, steps: int, measured: MeasuredNoise | None = None) -> Method:
+    """The method around its network, for a run of `steps` iterations; one that has a teacher starts from its weights.
+
+    Args:
+        config: the settings.
+        steps: of the run.
+        measured: what noise its images have, if it is known.
+
+    Raises:
+        UsageError: the teacher is of another network.
+    """
+    network, teacher = build_network(config), None
+    if path := config.method.teacher:
+        weights, teacher = load_denoiser(path).get_weights(), build_network(config)
+        if [each.shape for each in weights] != [each.shape for each in network.get_weights()]:
+            raise UsageError(f"`teacher` {path}: of another network; wanted `network` {config.network.network} as here")
+        for each in (network, teacher):
+            each.set_weights(weights)
+    setup = Setup(steps, config.run.epochs, config.run.seed, config.noise, measured, teacher)
+    return config.method.build(network, setup)
 
 
-def build_model(config: Config, steps: int, strategy: tf.distribute.Strategy) -> Method:
+def build_model(
+    config: Config, steps: int, strategy: tf.distribute.Strategy, measured: MeasuredNoise | None = None
+) -> Method:
     """As `build_method`, compiled, with all variables built."""
     with strategy.scope(), _precision(config.run.mixed_precision):
-        model = build_method(config, steps)
+        model = build_method(config, steps, measured)
         jit_compile = {"auto": compat.AUTO_JIT, "on": True, "off": False}[config.run.jit_compile]
         model.compile(optimizer=build_optimizer(config.optimizer, steps), jit_compile=jit_compile)
         compat.build(model.optimizer, model.network.trainable_variables)

@@ -82,7 +82,7 @@ def _problems(c: Config) -> Iterable[str]:
             f"of a crop by {c.method.divides} and the network by {DEEPEST}; "
             f"try {max(1, round(side / multiple)) * multiple}"
         )
-    c.method.check_noise(c.noise)
+    c.method.check(c.noise)
     if c.images.target and not c.wants:
         yield (
             f"`target` with `method` {c.method.name} and `noise` {c.noise.name}: has no effect; it is for n2c and "

@@ -1,14 +1,18 @@
 """What noise the images of a run have, before it begins: whether the method fits, and what it can be judged by."""
 
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 from n2n_tf.data.settings import ImageSettings
 from n2n_tf.data.source import Source
-from n2n_tf.inspection.images import look
-from n2n_tf.inspection.measure import measure
+from n2n_tf.inspection.images import Looked, look
+from n2n_tf.inspection.measure import Part, measure, shared_by
 from n2n_tf.inspection.report import Report
-from n2n_tf.inspection.verdict import judge
+from n2n_tf.inspection.verdict import judge, patch_size, side_of, spelled
 from n2n_tf.inspection.words import brief
+from n2n_tf.meter.correlation import distance_of
+from n2n_tf.methods.base_settings import MethodSettings
 
 logger = logging.getLogger(__name__)
 
@@ -16,21 +20,45 @@ IMAGES = 32
 NUMBERS = 2**24  # of all images together: 5.6 megapixels of three channels, 7 seconds of a processor
 
 
-def inspected(images: Source, settings: ImageSettings, distance: int) -> Report:
+def inspected(
+    images: Source, settings: ImageSettings, method: MethodSettings, usual: int
+) -> tuple[Report, dict[str, Any]]:
     """Measure the noise of training images that are noisy alone, say what it is, and warn where the method fails.
 
     Args:
         images: to train on, their value range chosen.
         settings: how they are taken.
-        distance: between the pixels that the method compares.
+        method: of the run.
+        usual: side of its crops.
+
+    Returns:
+        What was found; and the settings, by name, that it chooses where they were left to it.
     """
     looked = look(images, settings, IMAGES, NUMBERS)
     parts = measure(looked, quiet=True)
-    report = Report(looked, parts, judge(parts, looked, distance=distance))
+    distance = _distance(parts, looked, usual) if method.open else None
+    report = Report(looked, parts, judge(parts, looked, distance=distance or method.stages or method.apart))
     verdict = report.verdict
     logger.info(brief(report))
     if verdict.fits is False:
         logger.warning("%s%s", verdict.advice, f"\n  {verdict.command}" if verdict.command else "")
     if report.obstacle:
         logger.info("the best denoiser is told by `reconstruction`, not by estimated PSNR: %s", report.obstacle)
-    return report
+    if not distance:
+        return report, {}
+    logger.info("a plain network is then taught what these learned; `correlated` off leaves both")
+    return report, {"correlated": tuple(map(float, distance)), "patch_size": patch_size(looked, distance, usual)}
+
+
+def _distance(parts: Sequence[Part], looked: Looked, usual: int) -> tuple[int, int] | None:
+    """From which on noise is independent; None where it is so between neighbours, and where that is not known."""
+    distance = distance_of(shared_by(parts))
+    if distance in (None, (1, 1)):
+        return None
+    if not patch_size(looked, distance, usual):
+        logger.warning(
+            "pixels %s would have to be compared, which wants images of %d×%d pixels at least: join some",
+            spelled(distance), side_of(distance), side_of(distance),
+        )  # fmt: skip
+        return None
+    return distance

@@ -49,9 +49,10 @@ class Run:
         self.steps = config.run.steps(len(training), config.crops.batch_size)
         self.per_epoch = self.steps // config.run.epochs
         self.recipe = build_recipe(config)
-        self.model = build_model(config, self.steps, workers.strategy)
+        measured = directory.noise(config.images.channels)
+        self.model = build_model(config, self.steps, workers.strategy, measured)
         self.weights = AverageWeights(self.model.network, config.optimizer.ema)
-        scored = build_method(config, self.steps)  # on a network of its own
+        scored = build_method(config, self.steps, measured)  # on a network of its own
         self.inspection, noise = directory.inspected()
         self.scorer = Scorer(scored, held_out, self.recipe, config.method.target == SHOT, noise)
         self.pictures, self.best = Pictures(directory, config.images.image_kind), Best(directory)

@@ -15,8 +15,8 @@ from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.data.sources import source_from_json
 from n2n_tf.files import write, write_json
 from n2n_tf.inference import in_range, save_denoiser
-from n2n_tf.inspection.measured import Measured, measured_from
-from n2n_tf.inspection.report import Report
+from n2n_tf.inspection.measured import Measured, measured_from, noise_from
+from n2n_tf.noise.measured import MeasuredNoise
 from n2n_tf.training.build import check_names
 from n2n_tf.training.config import Config, config_from
 from n2n_tf.training.records import read_json, read_rows, undamaged
@@ -53,9 +53,14 @@ class RunDirectory:
 
     def create(
         self, config: Config, training: Source, held_out: HeldOutSource, environment: Mapping[str, Any],
-        found: Report | None = None,
+        found: Mapping[str, Any] | None = None, chosen: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         """Begin a run.
+
+        Args:
+            config, training, held_out, environment: of the run.
+            found: what noise its images have, as `Report.to_json` gives it, if they come noisy.
+            chosen: the settings that were left to that.
 
         Raises:
             UsageError: the directory holds a run already, or is a file.
@@ -66,9 +71,10 @@ class RunDirectory:
         lists = {"training": training.to_json(), "held_out": held_out.to_json()}
         write_json(self.images, lists, indent=None)
         if found:
-            found.write_json(self.inspection)
+            write_json(self.inspection, found)
         limits = training.value_range and list(training.value_range)
-        saved = {"config": json.loads(config.to_json()), "value_range": limits, "environment": environment}
+        saved = {"config": json.loads(config.to_json()), "chosen": chosen or {}, "value_range": limits}
+        saved["environment"] = environment
         write_json(self.config, saved)  # last: config.json is what makes a directory a run
 
     def check_free(self) -> None:
@@ -142,6 +148,26 @@ class RunDirectory:
             RunError: the file is damaged.
         """
         return read_json(self.trials) if self.trials.exists() else None
+
+    def noise(self, channels: int) -> MeasuredNoise | None:
+        """What noise the images have, correlated or not; None if it is not known.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        if not self.inspection.exists():
+            return None
+        with undamaged(self.inspection):
+            return noise_from(read_json(self.inspection), channels)
+
+    def found(self) -> dict[str, Any]:
+        """The settings that what was found of the images chose; runs of earlier versions have none.
+
+        Raises:
+            RunError: they are damaged.
+        """
+        with undamaged(self.config):
+            return coerced(Config, read_json(self.config).get("chosen", {}))
 
     def chosen(self) -> dict[str, Any]:
         """The settings that trials chose.

@@ -91,7 +91,8 @@ class Trials:
         config = dataclasses.replace(candidate, run=short)
         if not (place.begun and place.report.exists() and place.settings() == config):
             shutil.rmtree(place.path, ignore_errors=True)
-            place.create(config, self.training, self.held_out, environment(config, self.workers), self.found)
+            found = self.found.to_json() if self.found else None
+            place.create(config, self.training, self.held_out, environment(config, self.workers), found)
             Run(config, self.workers, place, self.training, self.held_out).go()
         return read_report(place.report)["scores"]
 

@@ -1,0 +1,115 @@
+"""What a run is told of Neighbor2Neighbor, and of what may follow it. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from n2n_tf.config import UsageError, at_least, part, setting, words
+from n2n_tf.methods.base_settings import MethodSettings, Setup
+from n2n_tf.methods.samplers import SAMPLERS, FixedSettings, NeighborsSettings
+
+if TYPE_CHECKING:
+    import keras
+
+    from n2n_tf.methods.base import Method
+    from n2n_tf.noise.settings import NoiseSettings
+
+GAMMAS = (0.0, 0.5, 2.0, 8.0)  # trials of γ
+FARTHEST = 8  # pixels apart
+AUTO, OFF = "auto", "off"  # in the place of a number
+
+
+@dataclass(frozen=True)
+class Neighbor2NeighborSettings(MethodSettings):
+    """Of `Neighbor2Neighbor`."""
+
+    name: ClassVar[str] = "neighbor2neighbor"
+    about: ClassVar[str] = "noisy images alone"
+    gamma: str | float = setting(
+        2.0, "weight of the regularizer; the paper: 2 synthetic noise, 1 raw; auto: the best of "
+        f"{', '.join(map(str, GAMMAS))} in short trials", within=at_least(0, 1e6), word=AUTO,
+    )  # fmt: skip
+    gamma_schedule: str = setting("ramp", "ramp (gamma grows with the epoch) or constant", ("ramp", "constant"))
+    sampler: NeighborsSettings | FixedSettings = part(SAMPLERS, "neighbors", "sub-sampler")
+    correlated: tuple[str | float, ...] = setting(
+        (AUTO,), "pixels from which on neighbours share no noise, one number or DOWN RIGHT: these are compared, and a "
+        "plain network is taught what was learned so; auto: as it is measured, where images come noisy; off",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        numbers = [each for each in self.correlated if each in range(1, FARTHEST + 1)]
+        if self.correlated not in ((AUTO,), (OFF,)) and not 0 < len(numbers) == len(self.correlated) < 3:
+            raise UsageError(
+                f"`correlated` {words(self.correlated)}: wanted auto, off, or one or two whole numbers, DOWN RIGHT, "
+                f"from 1 to {FARTHEST}"
+            )
+        if numbers and self.apart != (1, 1):
+            raise UsageError(f"`correlated` {words(self.correlated)} with `distance`: say one of them")
+        if self.stages:
+            self.sampler.at(self.stages)  # for its error
+
+    def check(self, noise: NoiseSettings) -> None:
+        if self.stages and noise and noise.name != "none":
+            raise UsageError(f"`correlated` with `noise` {noise.name}: is for images that are noisy already")
+
+    @property
+    def stages(self) -> tuple[int, int] | None:  # type: ignore[override]
+        if self.correlated[0] in (AUTO, OFF):
+            return None
+        down, right = int(self.correlated[0]), int(self.correlated[-1])
+        return (down, right) if (down, right) != (1, 1) else None
+
+    @property
+    def open(self) -> bool:  # type: ignore[override]
+        return self.correlated == (AUTO,) and self.sampler.name == "neighbors" and self.apart == (1, 1)
+
+    @property
+    def divides(self) -> int:  # type: ignore[override]
+        return self.sampler.cell * math.lcm(*self.stages) if self.stages else self.sampler.divides
+
+    @property
+    def apart(self) -> tuple[int, int]:  # type: ignore[override]
+        return self.sampler.apart
+
+    def candidates(self) -> tuple[MethodSettings, ...]:
+        return tuple(replace(self, gamma=gamma) for gamma in GAMMAS) if self.gamma == AUTO else (self,)
+
+    def in_stages(self, teacher: str) -> tuple[MethodSettings, MethodSettings]:
+        distance = self.stages or (1, 1)
+        first = replace(self, correlated=(OFF,), sampler=self.sampler.at(distance))
+        return first, RenoisedSettings(teacher)
+
+    def build(self, network: keras.Model, setup: Setup) -> Method:
+        from n2n_tf.methods.gamma import GammaRamp
+        from n2n_tf.methods.neighbor2neighbor import Neighbor2Neighbor
+
+        if isinstance(self.gamma, str):
+            raise ValueError("gamma auto: build one of the candidates")
+        ramp = self.gamma_schedule == "ramp"
+        gamma = GammaRamp(self.gamma, setup.epochs, setup.steps // setup.epochs) if ramp else self.gamma
+        return Neighbor2Neighbor(network, gamma, setup.seed, self.sampler.build())
+
+
+@dataclass(frozen=True)
+class RenoisedSettings(MethodSettings):
+    """Of `Renoised`."""
+
+    name: ClassVar[str] = "renoised"
+    about: ClassVar[str] = "another denoiser's results, made noisy again"
+    teacher: str = setting(  # type: ignore[misc]
+        "", "whose results are learned: a run, or its denoiser, of the same network", metavar="RUN"
+    )
+
+    def check(self, noise: NoiseSettings) -> None:
+        if not self.teacher:
+            raise UsageError("`method` renoised: learns from another denoiser; say which, `teacher` RUN")
+        if noise and noise.name != "none":
+            raise UsageError(f"`method` renoised with `noise` {noise.name}: is for images that are noisy already")
+
+    def build(self, network: keras.Model, setup: Setup) -> Method:
+        from n2n_tf.methods.renoised import Renoised
+
+        return Renoised(network, setup.teacher, setup.measured, setup.seed)

@@ -1,0 +1,57 @@
+"""A run on images whose neighbours share noise has two stages: what pixels apart teach, a plain network learns."""
+
+import dataclasses
+import logging
+from typing import Any
+
+from n2n_tf.data.source import HeldOutSource, Source
+from n2n_tf.training.config import Config
+from n2n_tf.training.environment import environment
+from n2n_tf.training.run import Run
+from n2n_tf.training.rundir import RunDirectory
+from n2n_tf.training.settings import RunSettings
+from n2n_tf.training.workers import Workers
+
+logger = logging.getLogger(__name__)
+
+TEACHER = "teacher"  # directory of the first stage, in that of the run
+SHARE = 0.75  # of the steps, that the first stage has; one of the second costs twice as much
+
+
+def go(
+    config: Config, workers: Workers, directory: RunDirectory, training: Source, held_out: HeldOutSource
+) -> dict[str, Any]:
+    """Train what is left of a run, all its stages; most runs have one.
+
+    Args:
+        config: the settings, nothing left open.
+        workers, directory: of the run, which is begun.
+        training, held_out: its images.
+
+    Returns:
+        As `Run.go`.
+    """
+    if config.method.stages:
+        place = RunDirectory(directory.path / TEACHER)
+        methods = config.method.in_stages(str(place.denoiser))
+        runs = shared(config.run, config.run.steps(len(training), config.crops.batch_size) // config.run.epochs)
+        first, config = (dataclasses.replace(config, method=m, run=r) for m, r in zip(methods, runs, strict=True))
+        if not workers.gather(place.report.exists())[0]:  # the chief's word
+            if workers.chief and not place.begun:
+                place.create(first, training, held_out, environment(first, workers), directory.inspected()[0])
+            workers.gather(0)  # it is there
+            logger.info("first of two stages, in %s", place.path)
+            Run(first, workers, place, training, held_out).go()
+        logger.info("second stage: a plain network, taught by the first")
+    return Run(config, workers, directory, training, held_out).go()
+
+
+def shared(run: RunSettings, steps: int) -> tuple[RunSettings, RunSettings]:
+    """A run as two: the epochs are shared, or the steps of the only one."""
+    whole = run.epochs if run.epochs > 1 else steps
+    first = max(1, min(round(SHARE * whole), whole - 1))
+    one, other = (
+        dataclasses.replace(run, epochs=part) if run.epochs > 1 else dataclasses.replace(run, steps_per_epoch=part)
+        for part in (first, max(1, whole - first))
+    )
+    return one, other
