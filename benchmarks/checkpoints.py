@@ -45,8 +45,10 @@ def main() -> None:
         "steps_per_epoch": args.steps // EPOCHS, "mixed_precision": "bfloat16",
     })  # fmt: skip
     report = n2n_tf.train(config, args.output / "run")
-    for row in report["trials"]["trials"]:
-        print(f"trial of gamma {row['gamma']:g}: estimated {row[ESTIMATED]:.2f} dB")
+    trials = report["trials"]["trials"]
+    for row, scored in zip(trials, np.array(truth[:-EPOCHS]).reshape(len(trials), -1, 2), strict=True):
+        estimated, true = max(map(tuple, scored))
+        print(f"trial of gamma {row['gamma']:g}: estimated {estimated:.2f} dB, true {true:.2f} dB")
     show(truth[-EPOCHS:])
 
 

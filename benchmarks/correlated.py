@@ -1,16 +1,19 @@
 """Noise that neighbours share: which way of training on noisy images alone gets furthest in the same time?
 
-Camera pictures of known truth (benchmarks/camera.py: demosaiced, gamma, JPEG) are trained on, and denoised. A teacher
-may need something at test time; a plain student then learns its result from the noisy images, for a third of the time.
+Camera pictures of known truth (benchmarks/camera.py: demosaiced, gamma, JPEG), or blurred noise, are trained on, and
+denoised. A teacher may need something at test time; plain students learn its results from the noisy images, for a third
+of the time: as they are, or made noisy again with the noise that was measured. Time is that of the processor, so that
+other work beside it costs nothing.
 
     python benchmarks/correlated.py --photographs KODAK --output DIR [--gain A] [--read S] [--seconds N] [CANDIDATE ...]
 """
 
 import argparse
 import csv
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from n2n_tf.cli.quiet import quiet_import
@@ -21,6 +24,7 @@ with quiet_import():
     import tensorflow as tf
     from camera import camera_pairs
     from PIL import Image
+    from scipy.ndimage import gaussian_filter
 
     from n2n_tf.data.images import find_images
     from n2n_tf.data.pipeline import Recipe, training_batches
@@ -28,40 +32,16 @@ with quiet_import():
     from n2n_tf.evaluation.metrics import psnr, ssim
     from n2n_tf.inference import Denoiser
     from n2n_tf.meter import METERS
+    from n2n_tf.meter.correlation import distance_of
+    from n2n_tf.methods import Neighbor2Neighbor, Renoised
     from n2n_tf.methods.base import Method, squared
-    from n2n_tf.methods.neighbor2neighbor import Neighbor2Neighbor
     from n2n_tf.networks import NETWORKS
-    from n2n_tf.sampling import Neighbors
+    from n2n_tf.noise.measured import MeasuredNoise
+    from n2n_tf.sampling import Neighbors, put_together, taken_apart
 
 Denoise = Callable[[np.ndarray], np.ndarray]
 STUDENT = 1 / 3  # of the time
 BATCH, SIDE = 4, 128
-
-
-def apart(image: tf.Tensor, factor: int) -> tf.Tensor:
-    """[B, H, W, C] -> [B·factor², H/factor, W/factor, C]: an image of each offset."""
-    _, height, width, channels = image.shape
-    cut = tf.reshape(image, [-1, height // factor, factor, width // factor, factor, channels])
-    return tf.reshape(tf.transpose(cut, [0, 2, 4, 1, 3, 5]), [-1, height // factor, width // factor, channels])
-
-
-def together(images: np.ndarray, factor: int) -> np.ndarray:
-    """The inverse, of one image."""
-    _, height, width, channels = images.shape
-    split = images.reshape(factor, factor, height, width, channels)
-    return split.transpose(2, 0, 3, 1, 4).reshape(height * factor, width * factor, channels)
-
-
-class Apart(Neighbor2Neighbor):
-    """Neighbor2Neighbor on the images of every factor-th pixel, the regularizer's f(y) too."""
-
-    def __init__(self, network: keras.Model, factor: int, gamma: float):
-        super().__init__(network, gamma)
-        self.factor = factor
-        self.divides = 2 * factor
-
-    def losses(self, noisy: tf.Tensor, second: tf.Tensor | None) -> tuple:
-        return super().losses(apart(noisy, self.factor), None)
 
 
 class Masked(Method):
@@ -70,20 +50,22 @@ class Masked(Method):
     factor = divides = 5
 
     def losses(self, noisy: tf.Tensor, second: tf.Tensor | None) -> tuple:
-        image = apart(noisy, self.factor)
+        image = taken_apart(noisy, (self.factor, self.factor))
         seed = tf.stack([self.seed, tf.cast(self.optimizer.iterations, tf.int32)])
         hidden = tf.cast(tf.random.stateless_uniform([*image.shape[:3], 1], seed) < 0.5, tf.float32)
         off = tf.abs(tf.cast(self.network(image * (1 - hidden), training=True), tf.float32) - image) * hidden
         return {"loss": tf.reduce_sum(off) / (3 * tf.reduce_sum(hidden))}, None
 
 
-class Student(Method):
-    """A plain network learns what a teacher makes of the noisy images."""
+class Student(Renoised):
+    """Of results that came some other way, beside the noisy images."""
 
     wants_second = True
     second = "target"
 
     def losses(self, noisy: tf.Tensor, second: tf.Tensor | None) -> tuple:
+        if self.noise:
+            noisy = self.noise.added(second, self.drawn(noisy, self._normal))
         return {"loss": squared(tf.cast(self.network(noisy, training=True), tf.float32) - second)}, None
 
 
@@ -101,8 +83,8 @@ def in_parts(factor: int) -> Callable[[keras.Model], Denoise]:
         def denoise(image: np.ndarray) -> np.ndarray:
             sides = [-(-side // factor) * factor - side for side in image.shape[:2]]
             padded = np.pad(image, [(0, sides[0]), (0, sides[1]), (0, 0)], "reflect")
-            parts = one(apart(tf.constant(padded[None]), factor).numpy())
-            return together(parts, factor)[: image.shape[0], : image.shape[1]]
+            parts = one(taken_apart(tf.constant(padded[None]), (factor, factor)).numpy())
+            return put_together(tf.constant(parts), (factor, factor))[0].numpy()[: image.shape[0], : image.shape[1]]
 
         return denoise
 
@@ -116,10 +98,10 @@ def with_masks(factor: int) -> Callable[[keras.Model], Denoise]:
         one, random = Denoiser(network), np.random.default_rng(0)
 
         def denoise(image: np.ndarray) -> np.ndarray:
-            parts = apart(tf.constant(image[None]), factor).numpy()
+            parts = taken_apart(tf.constant(image[None]), (factor, factor)).numpy()
             hidden = (random.random((*parts.shape[:3], 1)) < 0.5).astype(np.float32)
             both = one(parts * (1 - hidden)) * hidden + one(parts * hidden) * (1 - hidden)
-            return together(both, factor)
+            return put_together(tf.constant(both), (factor, factor))[0].numpy()
 
         return denoise
 
@@ -127,20 +109,17 @@ def with_masks(factor: int) -> Callable[[keras.Model], Denoise]:
 
 
 # how it is trained, how it denoises, and the side of its crops: what leaves the network multiples of 32
-CANDIDATES: dict[str, tuple[Callable[[keras.Model], Method], Callable[[keras.Model], Denoise], int]] = {
+Candidate = tuple[Callable[[keras.Model], Method], Callable[[keras.Model], Denoise], int]
+CANDIDATES: dict[str, Candidate] = {
     "plain": (lambda network: Neighbor2Neighbor(network, 2.0), whole, 128),
     **{
-        f"distance {factor}, gamma {gamma:g}": (
-            lambda network, f=factor, g=gamma: Neighbor2Neighbor(network, g, sampler=Neighbors(distance=f)), whole, 128,
+        f"{way} {factor}, gamma {gamma:g}": (
+            lambda network, f=factor, g=gamma: Neighbor2Neighbor(network, g, sampler=Neighbors(distance=f)),
+            tested(factor), max(2, factor) * 64,
         )
-        for factor, gamma in ((2, 0.0), (2, 2.0))
-    },
-    **{
-        f"in parts of {factor}, gamma {gamma:g}": (
-            lambda network, f=factor, g=gamma: Apart(network, f, g), in_parts(factor), 64 * factor,
-        )
-        for factor in (2, 3, 5)
-        for gamma in (0.0, 2.0)
+        for factor in (2, 3, 4, 5)
+        for gamma in (0.0, 0.5, 2.0)
+        for way, tested in (("apart", lambda _: whole), ("in parts of", in_parts))
     },
     "masked, 5 and 2": (Masked, with_masks(2), 160),
 }  # fmt: skip
@@ -154,31 +133,50 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--gain", type=float, default=0.004)
     parser.add_argument("--read", type=float, default=0.004)
+    parser.add_argument("--jpeg", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--blur", type=float, default=0.0, help="of Gaussian noise instead, pixels; of --sigma")
+    parser.add_argument("--sigma", type=float, default=25.0)
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=600, help="for each, student included")
     args = parser.parse_args()
-    pairs = list(camera_pairs(args.photographs, args.gain, args.read, args.images))
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    pairs = list(made(args))
     folder = args.output / "noisy"
     folder.mkdir(parents=True, exist_ok=True)
     for number, (noisy, _) in enumerate(pairs):
         Image.fromarray(np.uint8(noisy * 255 + 0.5)).save(folder / f"{number:02}.png")
     add(args.output, "noisy", 0, [scored(lambda image: image, pairs)])
-    rho = METERS["correlation"](noisy for noisy, _ in pairs).rho
-    print("ρ along rows:", " ".join(f"{value:.2f}" for value in rho[0, 9:]), flush=True)
+    found = METERS["correlation"](noisy for noisy, _ in pairs)
+    print("ρ along rows:", found.each[:, 0, 9:14].round(2).tolist(), "apart:", distance_of(found.shared), flush=True)
+    noise = MeasuredNoise(found.levels, found.each, found.channels)
     for name in args.candidates:
         build, tested, side = CANDIDATES[name]
         network = NETWORKS["residual_unet"](3)
-        steps = trained(build(network), batches(folder, side), args.seconds * (1 - STUDENT))
+        alone = name == "plain"
+        steps = trained(build(network), batches(folder, side), args.seconds * (1 if alone else 1 - STUDENT))
         teacher = tested(network)
-        rows = [scored(teacher, pairs)]
-        targets = [(noisy, teacher(noisy)) for noisy, _ in pairs]
-        student = NETWORKS["residual_unet"](3)
-        student.set_weights(network.get_weights())
-        trained(Student(student), crops(targets), args.seconds * STUDENT)
-        rows.append(scored(Denoiser(student), pairs))
-        student.save(args.output / f"{name}.keras")
-        picture(args.output / f"{name}.png", pairs[4 % len(pairs)], teacher, Denoiser(student))
+        rows, shown = [scored(teacher, pairs)], [teacher]
+        targets = [] if alone else [(noisy, teacher(noisy)) for noisy, _ in pairs]
+        for known in () if alone else (None, noise):
+            student = NETWORKS["residual_unet"](3)
+            student.set_weights(network.get_weights())
+            trained(Student(student, network, known), crops(targets), args.seconds * STUDENT)
+            shown.append(Denoiser(student))
+            rows.append(scored(shown[-1], pairs))
+            student.save(args.output / f"{name}, {'renoised' if known else 'taught'}.keras")
+        picture(args.output / f"{name}.png", pairs[4 % len(pairs)], *shown)
         add(args.output, name, steps, rows)
+
+
+def made(args: argparse.Namespace) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(noisy, clean)."""
+    if not args.blur:
+        yield from camera_pairs(args.photographs, args.gain, args.read, args.images, args.jpeg)
+        return
+    for seed, path in enumerate(sorted(args.photographs.glob("*.png"))[: args.images]):
+        clean = np.asarray(Image.open(path).convert("RGB"), np.float32) / 255
+        noise = gaussian_filter(np.random.default_rng(seed).normal(size=clean.shape), (args.blur, args.blur, 0))
+        yield (clean + noise / noise.std() * args.sigma / 255).clip(0, 1).astype(np.float32), clean
 
 
 def batches(folder: Path, side: int) -> tf.data.Dataset:
@@ -207,13 +205,13 @@ def crops(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tf.data.Dataset:
 
 
 def trained(model: Method, data: tf.data.Dataset, seconds: float) -> int:
-    """Train for so many seconds of this machine, cosine from 1.5e-3; returns the steps."""
+    """Train for so many seconds of all cores, cosine from 1.5e-3; returns the steps."""
     model.compile(optimizer=keras.optimizers.Adam(1e-3, beta_2=0.99))
     step = tf.function(model.train_step)
     iterator = iter(data)
     step(next(iterator))
-    begun, done = time.perf_counter(), 0
-    while (spent := time.perf_counter() - begun) < seconds:
+    begun, done = time.process_time(), 0
+    while (spent := (time.process_time() - begun) / (os.cpu_count() or 1)) < seconds:
         warm = min(1.0, (done + 1) / 100)
         model.optimizer.learning_rate = 1.5e-3 * warm * 0.5 * (1 + np.cos(np.pi * spent / seconds))
         step(next(iterator))

@@ -92,7 +92,7 @@ def test_shared_noise_does_not_fit_and_the_way_out_is_named(tmp_path):
     assert part["noise"]["sigma_in_units"] == pytest.approx(15, rel=0.05)
     assert part["correlation"]["below"] == pytest.approx(RHO[1], abs=0.04)
     assert found["verdict"]["fits"] is False
-    assert part["correlation"]["distance"] == [2, 2]
+    assert list(part["correlation"]["distance"]) == [2, 2]
     assert "pixels 2 apart" in found["verdict"]["advice"]
     assert can_train(found["verdict"]["command"])["noise"] == "none"
     assert "share noise" in report.text()

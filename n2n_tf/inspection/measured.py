@@ -60,7 +60,7 @@ def noise_from(report: Mapping[str, Any], channels: int) -> MeasuredNoise | None
     from n2n_tf.noise.measured import MeasuredNoise  # loads TensorFlow
 
     found = [part["correlation"] for part in report["parts"].values()]
-    if not all(found) or not all("levels" in each for each in found):  # those of an earlier version have none
+    if not all(each and each["enough"] and "levels" in each for each in found):  # earlier versions have no levels
         return None
     levels, rho = (np.concatenate([np.array(each[name], float) for each in found]) for name in ("levels", "each"))
     between = np.array(found[0]["channels"], float) if len(found) == 1 else np.eye(len(found))  # measured alone

@@ -99,11 +99,11 @@ def _misfit(parts: Sequence[Part], correlated: Sequence[Part], broken: Sequence[
     if correlated:
         names = "" if len(parts) == 1 else f" ({', '.join(part.name for part in correlated)})"
         reasons.append(f"neighbouring pixels share noise{names}: the method would keep that as if it were image")
-    distance = distance_of(shared_by(correlated))
+    distance = distance_of(shared_by(correlated)) if correlated else (2, 2)
     first = "Best: the data from before this, raw files or uncompressed ones. "
     if "repeated pixels" in broken:
         return Verdict(False, tuple(reasons), "Go back to the images before they were made larger.")
-    if distance == (1, 1) or not distance:
+    if not distance:
         shots = "Else: a second shot of each scene as the target."
         command = "n2n-tf train --method noise2noise --data FIRST_SHOTS --target SECOND_SHOTS --noise none"
         return Verdict(False, tuple(reasons), first + shots, command)

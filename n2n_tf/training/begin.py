@@ -81,7 +81,7 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
     with workers.together():
         workers.join()
         build_method(config.candidates()[0], 1)  # for its errors
-        here = environment(config, workers)
+        here = environment(config.run, workers)
         if begin:
             training, held_out = find_data(config)
             training.check_workers(workers.count)

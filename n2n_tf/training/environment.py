@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf import __version__
-from n2n_tf.training.config import Config
+from n2n_tf.training.settings import RunSettings
 from n2n_tf.training.workers import Workers
 
 NUMERIC_VARIABLES = {  # of the environment: they change how TensorFlow rounds
@@ -19,7 +19,7 @@ NUMERIC_VARIABLES = {  # of the environment: they change how TensorFlow rounds
 }  # fmt: skip
 
 
-def environment(config: Config, workers: Workers) -> dict[str, Any]:
+def environment(run: RunSettings, workers: Workers) -> dict[str, Any]:
     """What the weights of a run depend on besides its settings."""
     return {
         "n2n_tf": __version__,
@@ -31,7 +31,7 @@ def environment(config: Config, workers: Workers) -> dict[str, Any]:
         "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "gpus": [str(tf.config.experimental.get_device_details(gpu)) for gpu in tf.config.list_physical_devices("GPU")],
         "variables": {name: value for name, value in sorted(os.environ.items()) if name in NUMERIC_VARIABLES},
-        "jit_compile": config.run.jit_compile,
+        "jit_compile": run.jit_compile,
         "replicas": workers.strategy.num_replicas_in_sync,
         "workers": workers.count,
     }

@@ -145,7 +145,7 @@ class Run:
             "skipped": skipped,
             "seconds": round(seconds, 1),
             "seed": self.config.run.seed,
-            "environment": environment(self.config, self.workers),
+            "environment": environment(self.config.run, self.workers),
         }
         write_json(self.directory.report, report)
         return report

@@ -38,7 +38,7 @@ def go(
         first, config = (dataclasses.replace(config, method=m, run=r) for m, r in zip(methods, runs, strict=True))
         if not workers.gather(place.report.exists())[0]:  # the chief's word
             if workers.chief and not place.begun:
-                place.create(first, training, held_out, environment(first, workers), directory.inspected()[0])
+                place.create(first, training, held_out, environment(first.run, workers), directory.inspected()[0])
             workers.gather(0)  # it is there
             logger.info("first of two stages, in %s", place.path)
             Run(first, workers, place, training, held_out).go()

@@ -92,7 +92,7 @@ class Trials:
         if not (place.begun and place.report.exists() and place.settings() == config):
             shutil.rmtree(place.path, ignore_errors=True)
             found = self.found.to_json() if self.found else None
-            place.create(config, self.training, self.held_out, environment(config, self.workers), found)
+            place.create(config, self.training, self.held_out, environment(config.run, self.workers), found)
             Run(config, self.workers, place, self.training, self.held_out).go()
         return read_report(place.report)["scores"]
 
