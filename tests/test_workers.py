@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
+from PIL import Image
 
 from n2n_tf.cli import train
 from n2n_tf.cli.main import main
@@ -33,6 +34,7 @@ from n2n_tf.training.settings import RunSettings
 from n2n_tf.training.workers import Workers
 from tests.conftest import make_photos
 from tests.runs import ROOT, trained
+from tests.scenes import blurred, rounded, scene
 
 pytestmark = pytest.mark.usefixtures("two_layers")
 
@@ -327,6 +329,22 @@ def test_two_processes_end_with_the_weights_of_one(whole, tools):
             assert float(two[name]) == pytest.approx(float(value), rel=1e-4), name
     reports = [json.loads((path / "report.json").read_text()) for path in (whole, tools / "one")]
     assert reports[0]["scores"] == pytest.approx(reports[1]["scores"], abs=1e-3)
+
+
+def test_two_processes_have_both_stages(tools):
+    """Of a run on images whose neighbours share noise."""
+    noisy, run = tools / "noisy", tools / "stages" / "run"
+    noisy.mkdir()
+    for number in range(2):
+        image = rounded(blurred(0.1 + 0.7 * scene(), 20, number))
+        Image.fromarray(np.uint8(image * 255)).save(noisy / f"{number}.png")
+    more = ["--data", str(noisy), "--noise", "none", "--patch-size", "128", "--epochs", "1"]
+    assert submit(tools, run, *more) == 0, logs(run)
+    assert json.loads((run / "config.json").read_text())["chosen"]["correlated"] == [2, 2]
+    assert (run / "teacher" / "report.json").exists()
+    assert (run / "report.json").exists()
+    for name, value in weights(run, 0).items():
+        np.testing.assert_array_equal(value, weights(run, 1)[name], err_msg=name)
 
 
 def test_only_the_chief_writes(whole, tools):
