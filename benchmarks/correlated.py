@@ -133,6 +133,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--gain", type=float, default=0.004)
     parser.add_argument("--read", type=float, default=0.004)
+    parser.add_argument("--taught", action="store_true", help="a student without the measured noise, too")
     parser.add_argument("--jpeg", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--blur", type=float, default=0.0, help="of Gaussian noise instead, pixels; of --sigma")
     parser.add_argument("--sigma", type=float, default=25.0)
@@ -157,7 +158,7 @@ def main() -> None:
         teacher = tested(network)
         rows, shown = [scored(teacher, pairs)], [teacher]
         targets = [] if alone else [(noisy, teacher(noisy)) for noisy, _ in pairs]
-        for known in () if alone else (None, noise):
+        for known in () if alone else ((None, noise) if args.taught else (noise,)):
             student = NETWORKS["residual_unet"](3)
             student.set_weights(network.get_weights())
             trained(Student(student, network, known), crops(targets), args.seconds * STUDENT)

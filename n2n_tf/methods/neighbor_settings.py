@@ -64,7 +64,8 @@ class Neighbor2NeighborSettings(MethodSettings):
 
     @property
     def open(self) -> bool:  # type: ignore[override]
-        return self.correlated == (AUTO,) and self.sampler.name == "neighbors" and self.apart == (1, 1)
+        plain = self.sampler.name == "neighbors" and self.apart == (1, 1) and self.sampler.cell == 2
+        return self.correlated == (AUTO,) and plain
 
     @property
     def divides(self) -> int:  # type: ignore[override]

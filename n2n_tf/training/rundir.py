@@ -30,7 +30,7 @@ class RunDirectory:
 
     config.json · images.json (the frozen lists) · inspection.json (what noise they have, if they come noisy) ·
     trials.json (what they chose) · checkpoints/ · denoiser.keras and .weights.h5 · history.csv · tensorboard/ ·
-    samples/*.png · report.json
+    samples/*.png · report.json · teacher/ (the first stage of a run that has two, as this one)
     """
 
     def __init__(self, path: str | Path):
