@@ -34,8 +34,8 @@ class Neighbor2NeighborSettings(MethodSettings):
     gamma_schedule: str = setting("ramp", "ramp (gamma grows with the epoch) or constant", ("ramp", "constant"))
     sampler: NeighborsSettings | FixedSettings = part(SAMPLERS, "neighbors", "sub-sampler")
     correlated: tuple[str | float, ...] = setting(
-        (AUTO,), "pixels from which on neighbours share no noise, one number or DOWN RIGHT: these are compared, and a "
-        "plain network is taught what was learned so; auto: as it is measured, where images come noisy; off",
+        (AUTO,), "pixels from which on neighbours share no noise, one number or DOWN RIGHT: these are compared, "
+        "`gamma` 0, and a plain network is taught what was learned so; auto: as it is measured, where images come noisy; off",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -80,7 +80,7 @@ class Neighbor2NeighborSettings(MethodSettings):
 
     def in_stages(self, teacher: str) -> tuple[MethodSettings, MethodSettings]:
         distance = self.stages or (1, 1)
-        first = replace(self, correlated=(OFF,), sampler=self.sampler.at(distance))
+        first = replace(self, gamma=0.0, correlated=(OFF,), sampler=self.sampler.at(distance))  # γ: as it was measured
         return first, RenoisedSettings(teacher)
 
     def build(self, network: keras.Model, setup: Setup) -> Method:
