@@ -35,7 +35,7 @@ class Neighbor2NeighborSettings(MethodSettings):
     sampler: NeighborsSettings | FixedSettings = part(SAMPLERS, "neighbors", "sub-sampler")
     correlated: tuple[str | float, ...] = setting(
         (AUTO,), "pixels from which on neighbours share no noise, one number or DOWN RIGHT: these are compared, "
-        "`gamma` 0, and a plain network is taught what was learned so; auto: as it is measured, where images come noisy; off",
+        "`gamma` 0, and a plain network is taught what was learned so; auto: as measured, where images come noisy; off",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
