@@ -25,6 +25,7 @@ DRAWS = {
     "poisson": lambda image, random: random.poisson(30 * image) / 30,
 }
 EPOCHS, MOST, HELD_OUT = 10, 200, 8  # images to train on, and to score
+SIDE = 512  # of what is scored
 
 
 def main() -> None:
@@ -57,11 +58,17 @@ def write(folder: Path, place: Path, noise: str, most: int, seed: int) -> dict[s
     place.mkdir(parents=True, exist_ok=True)
     clean = {}
     for number, file in enumerate(sorted(folder.iterdir())[:most]):
-        image = np.asarray(Image.open(file).convert("RGB"), np.float32) / 255
+        image = middle(np.asarray(Image.open(file).convert("RGB"), np.float32) / 255)
         noisy = DRAWS[noise](image, np.random.default_rng([seed, number]))
         clean[f"{file.stem}.tif"] = image
         tifffile.imwrite(place / f"{file.stem}.tif", noisy.astype(np.float32), photometric="rgb")
     return clean
+
+
+def middle(image: np.ndarray) -> np.ndarray:
+    """The part of a held-out image that runs score."""
+    top, left = (max(0, side - SIDE) // 2 for side in image.shape[:2])
+    return image[top : top + SIDE, left : left + SIDE]
 
 
 def followed(noisy: list[np.ndarray], clean: list[np.ndarray]) -> list[tuple[float, float]]:
