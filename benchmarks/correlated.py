@@ -1,9 +1,8 @@
 """Noise that neighbours share: which way of training on noisy images alone gets furthest in the same time?
 
-Camera pictures of known truth (benchmarks/camera.py: demosaiced, gamma, JPEG), or blurred noise, are trained on, and
-denoised. A teacher may need something at test time; plain students learn its results from the noisy images, for a third
-of the time: as they are, or made noisy again with the noise that was measured. Time is that of the processor, so that
-other work beside it costs nothing.
+Camera pictures of known truth (benchmarks/camera.py: demosaiced, gamma, JPEG) are trained on, and denoised. A teacher
+may need something at test time; a plain student then learns from its results, made noisy again with the noise that was
+measured, for a third of the time. Time is that of the processor: other work beside it costs nothing.
 
     python benchmarks/correlated.py --photographs KODAK --output DIR [--gain A] [--read S] [--seconds N] [CANDIDATE ...]
 """
@@ -13,7 +12,7 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from n2n_tf.cli.quiet import quiet_import
@@ -22,9 +21,7 @@ with quiet_import():
     import keras
     import numpy as np
     import tensorflow as tf
-    from camera import camera_pairs
-    from PIL import Image
-    from scipy.ndimage import gaussian_filter
+    from camera import camera_pairs, save
 
     from n2n_tf.data.images import find_images
     from n2n_tf.data.pipeline import Recipe, training_batches
@@ -69,11 +66,6 @@ class Student(Renoised):
         return {"loss": squared(tf.cast(self.network(noisy, training=True), tf.float32) - second)}, None
 
 
-def whole(network: keras.Model) -> Denoise:
-    """In one pass."""
-    return Denoiser(network)
-
-
 def in_parts(factor: int) -> Callable[[keras.Model], Denoise]:
     """Each image of every factor-th pixel alone."""
 
@@ -109,9 +101,8 @@ def with_masks(factor: int) -> Callable[[keras.Model], Denoise]:
 
 
 # how it is trained, how it denoises, and the side of its crops: what leaves the network multiples of 32
-Candidate = tuple[Callable[[keras.Model], Method], Callable[[keras.Model], Denoise], int]
-CANDIDATES: dict[str, Candidate] = {
-    "plain": (lambda network: Neighbor2Neighbor(network, 2.0), whole, 128),
+CANDIDATES: dict[str, tuple[Callable[[keras.Model], Method], Callable[[keras.Model], Denoise], int]] = {
+    "plain": (lambda network: Neighbor2Neighbor(network, 2.0), Denoiser, 128),
     **{
         f"{way} {factor}, gamma {gamma:g}": (
             lambda network, f=factor, g=gamma: Neighbor2Neighbor(network, g, sampler=Neighbors(distance=f)),
@@ -119,7 +110,7 @@ CANDIDATES: dict[str, Candidate] = {
         )
         for factor in (2, 3, 4, 5)
         for gamma in (0.0, 0.5, 2.0)
-        for way, tested in (("apart", lambda _: whole), ("in parts of", in_parts))
+        for way, tested in (("apart", lambda _: Denoiser), ("in parts of", in_parts))
     },
     "masked, 5 and 2": (Masked, with_masks(2), 160),
 }  # fmt: skip
@@ -135,17 +126,14 @@ def main() -> None:
     parser.add_argument("--read", type=float, default=0.004)
     parser.add_argument("--taught", action="store_true", help="a student without the measured noise, too")
     parser.add_argument("--jpeg", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--blur", type=float, default=0.0, help="of Gaussian noise instead, pixels; of --sigma")
-    parser.add_argument("--sigma", type=float, default=25.0)
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=600, help="for each, student included")
     args = parser.parse_args()
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    pairs = list(made(args))
+    pairs = list(camera_pairs(args.photographs, args.gain, args.read, args.images, args.jpeg))
     folder = args.output / "noisy"
-    folder.mkdir(parents=True, exist_ok=True)
     for number, (noisy, _) in enumerate(pairs):
-        Image.fromarray(np.uint8(noisy * 255 + 0.5)).save(folder / f"{number:02}.png")
+        save(noisy, folder / f"{number:02}.png")
     add(args.output, "noisy", 0, [scored(lambda image: image, pairs)])
     found = METERS["correlation"](noisy for noisy, _ in pairs)
     print("ρ along rows:", found.each[:, 0, 9:14].round(2).tolist(), "apart:", distance_of(found.shared), flush=True)
@@ -169,17 +157,6 @@ def main() -> None:
         add(args.output, name, steps, rows)
 
 
-def made(args: argparse.Namespace) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(noisy, clean)."""
-    if not args.blur:
-        yield from camera_pairs(args.photographs, args.gain, args.read, args.images, args.jpeg)
-        return
-    for seed, path in enumerate(sorted(args.photographs.glob("*.png"))[: args.images]):
-        clean = np.asarray(Image.open(path).convert("RGB"), np.float32) / 255
-        noise = gaussian_filter(np.random.default_rng(seed).normal(size=clean.shape), (args.blur, args.blur, 0))
-        yield (clean + noise / noise.std() * args.sigma / 255).clip(0, 1).astype(np.float32), clean
-
-
 def batches(folder: Path, side: int) -> tf.data.Dataset:
     """Noisy crops."""
     images = find_images([str(folder)], 3)
@@ -198,8 +175,7 @@ def crops(pairs: list[tuple[np.ndarray, np.ndarray]]) -> tf.data.Dataset:
                 top, left = (random.integers(side - SIDE + 1) for side in both.shape[:2])
                 crop = both[top : top + SIDE, left : left + SIDE][:: random.choice([-1, 1]), :: random.choice([-1, 1])]
                 stack.append(crop)
-            batch = np.stack(stack)
-            yield batch[..., :3], batch[..., 3:]
+            yield tuple(np.split(np.stack(stack), 2, -1))
 
     form = tf.TensorSpec([BATCH, SIDE, SIDE, 3], tf.float32)
     return tf.data.Dataset.from_generator(generate, output_signature=(form, form)).prefetch(2)
@@ -228,10 +204,8 @@ def scored(denoise: Denoise, pairs: list[tuple[np.ndarray, np.ndarray]]) -> tupl
 
 def picture(file: Path, pair: tuple[np.ndarray, np.ndarray], *denoisers: Denoise) -> None:
     """Noisy, denoised, clean: a part, twice as large."""
-    middle = np.s_[180:340, 260:460]
     shown = [pair[0], *(denoise(pair[0]) for denoise in denoisers), pair[1]]
-    row = np.concatenate([np.clip(image[middle], 0, 1) for image in shown], 1)
-    Image.fromarray(np.uint8(row.repeat(2, 0).repeat(2, 1) * 255 + 0.5)).save(file)
+    save(np.concatenate([image[180:340, 260:460] for image in shown], 1).repeat(2, 0).repeat(2, 1), file)
 
 
 def add(output: Path, name: str, steps: int, rows: list[tuple[float, float]]) -> None:

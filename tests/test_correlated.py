@@ -1,4 +1,4 @@
-"""Noise that neighbours share: the distance that is chosen, and the two stages of a run."""
+"""A run on images whose neighbours share noise: it finds out, and has two stages."""
 
 import json
 import logging
@@ -6,24 +6,18 @@ import logging
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+import tifffile
 from PIL import Image
 
 import n2n_tf
 from n2n_tf.config import UsageError
-from n2n_tf.meter import METERS
-from n2n_tf.meter.correlation import distance_of, independent_at
-from n2n_tf.methods import Renoised
-from n2n_tf.noise.measured import MeasuredNoise
-from n2n_tf.sampling import Neighbors, put_together, taken_apart
 from n2n_tf.training import stages
 from n2n_tf.training.run import Run
 from n2n_tf.training.rundir import RunDirectory
 from tests.runs import assert_same_state, rows, small, trained
-from tests.scenes import BLUR, RHO, blurred, gaussian, scene
+from tests.scenes import RHO, blurred, gaussian, scene
 
 pytestmark = pytest.mark.usefixtures("two_layers")
-RNG = np.random.default_rng(0)
 
 
 def save(folder, noise, count=4, channels=3):
@@ -56,121 +50,6 @@ def noisy(folder, **settings):
     return small(folder, **{"noise": "none", "patch_size": 128, **settings})
 
 
-@pytest.mark.parametrize(
-    ("places", "wanted"),
-    [
-        ([], (1, 1)),
-        ([(0, 1)], (1, 2)),
-        ([(1, 0), (2, 0)], (3, 1)),
-        ([(0, 1), (1, 0)], (2, 2)),
-        ([(0, 1), (1, 0), (2, 2)], (2, 3)),  # both together
-        ([(0, 1), (1, 0), (2, -2)], (2, 3)),
-        ([(0, 1), (0, 4)], (1, 3)),  # 4 is a multiple of 2
-        ([(0, right) for right in range(1, 6)], None),
-        ([(0, 7)], (1, 2)),
-    ],
-)
-def test_the_nearest_distance_without_anything_in_common(places, wanted):
-    shared = np.zeros((9, 17), bool)
-    for down, right in places:
-        shared[down, 8 + right] = True
-    assert distance_of(shared) == wanted
-    assert wanted is None or independent_at(wanted, shared)
-
-
-@pytest.mark.parametrize(("axes", "wanted"), [((0, 1), (2, 2)), ((1,), (1, 2)), ((0,), (2, 1))])
-def test_the_distance_follows_the_axes_of_the_noise(axes, wanted):
-    assert RHO[1] > 0.1 > RHO[2]
-    found = METERS["correlation"]([blurred(scene(), 20, seed, axes) for seed in range(2)])
-    assert distance_of(found.shared) == wanted
-
-
-def test_one_channel_that_reaches_farther_counts():
-    wide = np.convolve([1, 1, 1], [1, 1, 1]) / np.linalg.norm(np.convolve([1, 1, 1], [1, 1, 1]))
-    noise = np.random.default_rng(0).normal(size=(2, 320, 384, 3)) * 20 / 255
-    law = np.correlate(wide, wide, "full")[4:]
-    blue = np.apply_along_axis(lambda row: np.convolve(row, wide, "same"), 2, noise[..., 2])
-    noise[..., 2] = blue
-    found = METERS["correlation"]((scene() + noise).astype(np.float32))
-    assert distance_of(found.shared) == (1, int(np.flatnonzero(law > 0.1).max()) + 1)
-    np.testing.assert_allclose(found.each[2, 0, 8:12], law[:4], atol=0.05)
-    np.testing.assert_allclose(found.each[0, 0, 9:12], 0, atol=0.05)
-
-
-def test_levels_follow_brightness():
-    clean = scene()
-    noise = np.random.default_rng(0).normal(size=(4, *clean.shape)) * (5 + 20 * clean) / 255
-    found = METERS["correlation"]((clean + noise).astype(np.float32))
-    at = (np.arange(16) + 0.5) / 16
-    inside = (at > 0.2) & (at < 0.6)
-    np.testing.assert_allclose(255 * np.sqrt(found.levels[0, inside]), (5 + 20 * at)[inside], rtol=0.1)
-
-
-def test_taken_apart_as_the_authors_of_ap_bsn_do(reference):
-    case = np.load(reference / "pixel_shuffle.npz")
-    for factor in (2, 5):
-        parts = taken_apart(tf.constant(case["input"]), (factor, factor)).numpy()
-        rows, columns = parts.shape[1:3]
-        tiles = case[f"down{factor}"].reshape(2, factor, rows, factor, columns, 3).transpose(0, 1, 3, 2, 4, 5)
-        np.testing.assert_array_equal(parts, tiles.reshape(parts.shape))
-
-
-@pytest.mark.parametrize("distance", [(2, 2), (1, 3), (3, 2)])
-def test_neighbors_at_a_distance_of_each_axis(distance):
-    image = np.stack(np.mgrid[:12, :24], -1)[None].repeat(2, 0).astype(np.float32)
-    sampler = Neighbors(distance=distance)
-    assert 12 % sampler.divides == 0
-    one, two = (each.numpy() for each in sampler(tf.constant(image), sampler.draw(image.shape, [1, 2])))
-    steps = {tuple(step) for step in np.abs(two - one).reshape(-1, 2)}
-    assert steps == {(distance[0], 0), (0, distance[1])}
-    parts = taken_apart(tf.constant(image), distance)
-    np.testing.assert_array_equal(put_together(parts, distance), image)
-    assert Neighbors.from_config(json.loads(json.dumps(sampler.get_config()))) == sampler
-
-
-def test_measured_noise_is_as_it_was_measured():
-    """Drawn, and measured by NumPy: σ by brightness, ρ along both axes, ρ between channels."""
-    law = np.zeros((2, 9, 17))
-    law[:, 0, 8] = 1
-    law[0, 0, [7, 9]] = law[0, 1, 8] = RHO[1]
-    law[0, 1, [7, 9]] = RHO[1] ** 2
-    levels = np.tile((np.linspace(5, 20, 16) / 255) ** 2, (2, 1))
-    noise = MeasuredNoise(levels, law, np.array([[1, 0.4], [0.4, 1]]))
-    clean = np.broadcast_to(np.linspace(0, 1, 384)[None, None, :, None], (8, 256, 384, 2)).astype(np.float32)
-    drawn = (noise(clean, [1, 2]) - clean).numpy()
-    middles = (np.arange(16) + 0.5) / 16
-    sigma = np.interp(clean[0, 0, :, 0], middles, np.sqrt(levels[0]))
-    np.testing.assert_allclose(drawn.std((0, 1, 3)), sigma, rtol=0.12)
-    unit = drawn / sigma[:, None]
-    for axis in (1, 2):
-        near, far = np.take(unit, range(200), axis), np.take(unit, range(1, 201), axis)
-        np.testing.assert_allclose((near * far).mean((0, 1, 2)), [RHO[1], 0], atol=0.02)
-    assert (unit[..., 0] * unit[..., 1]).mean() == pytest.approx(0.4, abs=0.02)
-    again = MeasuredNoise.from_config(json.loads(json.dumps(noise.get_config())))
-    np.testing.assert_array_equal(again(clean, [1, 2]), noise(clean, [1, 2]))
-
-
-def test_renoised_by_hand():
-    """f(y) = 0.5·y, the teacher 0.8·y: without noise, and with some of known variance."""
-    image = RNG.random((2, 64, 64, 1)).astype(np.float32)
-    scale = [keras.layers.DepthwiseConv2D(1, use_bias=False, depthwise_initializer=keras.initializers.Constant(each))
-             for each in (0.5, 0.8)]  # fmt: skip
-    networks = []
-    for layer in scale:
-        given = keras.Input((None, None, 1))
-        networks.append(keras.Model(given, layer(given)))
-    alone = Renoised(*networks)
-    alone.compile(optimizer="sgd")
-    loss = float(alone.losses(tf.constant(image), None)[0]["loss"])
-    assert loss == pytest.approx(np.mean((0.5 * image - 0.8 * image) ** 2), rel=1e-5)
-    law = np.zeros((1, 9, 17))
-    law[0, 0, 8] = 1
-    louder = Renoised(*networks, MeasuredNoise(np.full((1, 16), 0.04), law, np.eye(1)))
-    louder.compile(optimizer="sgd")
-    loss = float(louder.losses(tf.constant(image), None)[0]["loss"])
-    assert loss == pytest.approx(np.mean((0.4 * image - 0.8 * image) ** 2) + 0.25 * 0.04, rel=0.05)
-
-
 def test_a_run_finds_out_and_does_it(shared, run, caplog):
     out, report = run
     assert json.loads((out / "config.json").read_text())["chosen"] == {"correlated": [2, 2], "patch_size": 128}
@@ -190,7 +69,6 @@ def test_noise_is_known_to_the_second_stage(run):
     rho = np.array(noise.get_config()["rho"])
     np.testing.assert_allclose(rho[:, 0, 9], RHO[1], atol=0.05)
     assert np.sqrt(np.mean(noise.get_config()["levels"])) * 255 == pytest.approx(20, rel=0.1)
-    assert np.correlate(BLUR, BLUR, "full")[3] == pytest.approx(RHO[1])
 
 
 @pytest.mark.parametrize("stage", [0, 1])
@@ -270,9 +148,12 @@ def test_refused(settings, text):
         noisy("photos", **settings)
 
 
-def test_renoised_as_a_method_of_its_own(shared, run, tmp_path):
+def test_renoised_as_a_method_of_its_own(shared, run, tmp_path, caplog):
     out, _ = run
-    n2n_tf.train(noisy(shared, method="renoised", teacher=str(out / "teacher"), epochs=1), tmp_path / "more")
+    with caplog.at_level(logging.INFO):
+        n2n_tf.train(noisy(shared, method="renoised", teacher=str(out / "teacher"), epochs=1), tmp_path / "more")
+    assert "does not fit" not in caplog.text  # it assumes nothing of neighbours
+    assert "the noise is not known" not in caplog.text
     assert "loss" in rows(tmp_path / "more")[0]
     with pytest.raises(UsageError, match=r"`teacher` .*: of another network; wanted `network` two_layers"):
         n2n_tf.train(noisy(shared, method="renoised", teacher=str(out), features=3, epochs=1), tmp_path / "other")
@@ -285,3 +166,35 @@ def test_steps_are_shared():
     one = stages.shared(noisy("photos", epochs=1, steps_per_epoch=0).run, 100)
     assert [(each.epochs, each.steps_per_epoch) for each in one] == [(1, 75), (1, 25)]
     assert [each.steps_per_epoch for each in stages.shared(noisy("photos", epochs=1).run, 1)] == [1, 1]
+
+
+def test_the_first_stage_has_its_own_gamma(shared, tmp_path):
+    """So no trials choose one that it would not take."""
+    n2n_tf.train(noisy(shared, gamma="auto", epochs=1), tmp_path / "run")
+    assert not (tmp_path / "run" / "trials.json").exists()
+    assert float(rows(tmp_path / "run" / "teacher")[0]["gamma"]) == 0
+    n2n_tf.resume(tmp_path / "run", {"gamma": "auto"})
+
+
+def test_noise_that_is_not_known_is_said(tmp_path, caplog):
+    """One small image: too few flat blocks; the distance can be told all the same."""
+    folder = save(tmp_path / "small", blurred, count=1)
+    Image.open(folder / "0.png").crop((0, 100, 128, 228)).save(folder / "0.png")
+    with caplog.at_level(logging.WARNING):
+        n2n_tf.train(noisy(folder, correlated=2, epochs=1), tmp_path / "run")
+    assert RunDirectory(tmp_path / "run").noise(3) is None
+    assert "the noise is not known: the teacher's results are learned from the noisy images" in caplog.text
+
+
+def test_counts_of_odd_sides_in_one_channel(tmp_path):
+    """Of 12 bits in uint16, 301×331 pixels."""
+    for number in range(2):
+        image = blurred(0.1 + 0.7 * scene(1, (301, 331)), 20, number)
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.clip(image[..., 0] * 4095, 0, 65535).astype(np.uint16))
+    report = n2n_tf.train(noisy(tmp_path, channels=1, epochs=1), tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["chosen"]["correlated"] == [2, 2]
+    levels = np.array(RunDirectory(tmp_path / "run").noise(1).get_config()["levels"])
+    low, high = report["value_range"]
+    assert np.sqrt(levels.mean()) * (high - low) == pytest.approx(20 / 255 * 4095, rel=0.1)
+    denoised = n2n_tf.denoise(n2n_tf.load_denoiser(tmp_path / "run"), tifffile.imread(tmp_path / "0.tif"))
+    assert (denoised.shape, denoised.dtype) == ((301, 331), np.uint16)

@@ -19,6 +19,7 @@ from n2n_tf.cli.flags import given
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.inspection.images import middle
+from n2n_tf.inspection.verdict import patch_size
 from n2n_tf.training.config import Config
 from n2n_tf.training.data import find_data
 from n2n_tf.training.presets import build_config
@@ -108,7 +109,9 @@ def test_noise_that_reaches_farther_wants_a_larger_distance(tmp_path):
     wanted = int(np.flatnonzero(truth > 0.1).max()) + 1  # 4
     report = n2n_tf.inspect(save(tmp_path / "a", scene() + noise))
     assert f"pixels {wanted} apart" in report.verdict.advice
-    assert can_train(report.verdict.command)
+    assert list(report.to_json()["parts"]["all"]["correlation"]["distance"]) == [wanted, wanted]
+    assert patch_size(report.looked, (wanted, wanted), 256) % (2 * wanted * 32) == 0
+    assert can_train(report.verdict.command).get("patch_size", 256) % (2 * wanted * 32) == 0
 
 
 def test_counts_of_photons_in_16_bits(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 
 from n2n_tf.inspection.images import Looked
 from n2n_tf.meter import METERS, Artefact, Correlation, Level, PoissonGaussian
+from n2n_tf.meter.correlation import distance_of
 from n2n_tf.meter.projector import FAR
 from n2n_tf.meter.quantisation import step_of
 from n2n_tf.progress import ProgressLine
@@ -19,7 +20,8 @@ CERTAIN = 3.0  # standard errors that a gain lies above 0 by, to be taken for ph
 SHARE = 0.1  # of the variance, that it has to explain besides
 MOST_PARTS = 8  # channels that are measured alone; of more, the first
 JPEG = ("jpeg_grid", "jpeg_steps")
-BREAKING = (*JPEG, "periodic_lines", "repeated_pixels")  # noise is then no longer independent
+OTHERS = ("periodic_lines", "repeated_pixels")
+BREAKING = (*JPEG, *OTHERS)  # noise is then no longer independent
 NEEDED = ("poisson_gaussian", "correlation", *BREAKING)  # meters, for an estimate of the error
 OF_ALL = 0.25  # share of the images with an artefact from which it is one of the set
 
@@ -78,15 +80,21 @@ class Part:
         """Its standard error; None where it is not known."""
         return self.line.level_error if self.line and not self.correlated else None
 
+    @property
+    def shared(self) -> np.ndarray:
+        """[9, 17], at which distances (down, right - 8) pixels share noise; nowhere if neighbours do not."""
+        if self.correlation and self.correlated:
+            return self.correlation.shared
+        return np.zeros((FAR + 1, 2 * FAR + 1), bool)
+
     def marked(self) -> list[Artefact]:
         """The artefacts that enough of the images have."""
         return [each for each in self.artefacts.values() if each.present >= max(1, OF_ALL * each.images)]
 
 
-def shared_by(parts: Sequence[Part]) -> np.ndarray:
-    """[9, 17], at which distances (down, right - 8) a part whose neighbours share noise has some in common."""
-    found = [part.correlation.shared for part in parts if part.correlation and part.correlated]
-    return np.any([np.zeros((FAR + 1, 2 * FAR + 1), bool), *found], axis=0)
+def distance_for(parts: Sequence[Part]) -> tuple[int, int] | None:
+    """How many pixels apart, (down, right), those of every part have independent noise; None if that is beyond 5."""
+    return distance_of(np.any([part.shared for part in parts], axis=0))
 
 
 def worst_correlation(parts: Sequence[Part]) -> Correlation | None:
@@ -151,7 +159,7 @@ def measured_part(
     return Part(name, level, line, correlation, found, failures, step_of(next(images())))
 
 
-def breaking(parts: Sequence[Part]) -> list[str]:
+def breaking(parts: Sequence[Part], among: Sequence[str] = BREAKING) -> list[str]:
     """The artefacts that break the method's assumption, in words."""
-    found = (each.name for part in parts for each in part.marked() if each.name in BREAKING)
+    found = (each.name for part in parts for each in part.marked() if each.name in among)
     return [name.replace("_", " ") for name in dict.fromkeys(found)]

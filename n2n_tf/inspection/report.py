@@ -12,11 +12,10 @@ import numpy as np
 from n2n_tf.files import write, write_json
 from n2n_tf.inspection.gains import Residual
 from n2n_tf.inspection.images import Looked
-from n2n_tf.inspection.measure import Part, shared_by
+from n2n_tf.inspection.measure import Part, distance_for
 from n2n_tf.inspection.measured import obstacle
 from n2n_tf.inspection.verdict import Verdict
 from n2n_tf.meter import Gain
-from n2n_tf.meter.correlation import distance_of
 from n2n_tf.meter.projector import FAR
 
 VERSION = 1  # of the JSON's keys
@@ -97,7 +96,7 @@ class Report:
 
 
 def _part(part: Part, span: float) -> dict[str, Any]:
-    correlation, sigma, distance = part.correlation, part.sigma, distance_of(shared_by([part]))
+    correlation, sigma, distance = part.correlation, part.sigma, distance_for([part])
     return {
         "noise": {
             "model": part.model, "sigma": _number(sigma), "sigma_error": _number(part.sigma_error),

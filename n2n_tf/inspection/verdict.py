@@ -9,11 +9,9 @@ from typing import Any
 from n2n_tf.config import flag, words
 from n2n_tf.data.settings import CropSettings
 from n2n_tf.inspection.images import Looked
-from n2n_tf.inspection.measure import JPEG, Part, breaking, shared_by
-from n2n_tf.meter.correlation import distance_of, independent_at
-
-BLOCKS = tuple(name.replace("_", " ") for name in JPEG)
-MULTIPLE = 32  # of a crop's side, for the networks' poolings
+from n2n_tf.inspection.measure import BREAKING, OTHERS, Part, breaking, distance_for
+from n2n_tf.meter.correlation import independent_at
+from n2n_tf.methods.base_settings import DEEPEST
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,9 @@ def judge(
         helps: whether it makes them better, as far as that is known.
         distance: between the pixels that are compared, (down, right).
     """
-    broken = breaking(parts)
-    correlated = [part for part in parts if not independent_at(distance, shared_by([part]))]
-    if distance != (1, 1) and not correlated:  # what JPEG did is dealt with
-        broken = [each for each in broken if each not in BLOCKS]
+    correlated = [part for part in parts if not independent_at(distance, part.shared)]
+    apart = distance != (1, 1) and not correlated  # what JPEG did is dealt with
+    broken = breaking(parts, OTHERS if apart else BREAKING)
     models = {part.model for part in parts}
     if models == {"unknown"}:
         why = "; ".join(dict.fromkeys(text for part in parts for text in part.failures.values()))
@@ -99,7 +96,7 @@ def _misfit(parts: Sequence[Part], correlated: Sequence[Part], broken: Sequence[
     if correlated:
         names = "" if len(parts) == 1 else f" ({', '.join(part.name for part in correlated)})"
         reasons.append(f"neighbouring pixels share noise{names}: the method would keep that as if it were image")
-    distance = distance_of(shared_by(correlated)) if correlated else (2, 2)
+    distance = distance_for(correlated) if correlated else (2, 2)
     first = "Best: the data from before this, raw files or uncompressed ones. "
     if "repeated pixels" in broken:
         return Verdict(False, tuple(reasons), "Go back to the images before they were made larger.")
@@ -107,7 +104,8 @@ def _misfit(parts: Sequence[Part], correlated: Sequence[Part], broken: Sequence[
         shots = "Else: a second shot of each scene as the target."
         command = "n2n-tf train --method noise2noise --data FIRST_SHOTS --target SECOND_SHOTS --noise none"
         return Verdict(False, tuple(reasons), first + shots, command)
-    advice = f"{first}Else train, which then compares pixels {spelled(distance)}, where the noise is independent."
+    how = f"{flag('correlated')} {'auto, the default' if correlated else words(_short(distance))}"
+    advice = f"{first}Else train with {how}: pixels {spelled(distance)} are compared, whose noise is independent."
     verdict = _trained(False, "; ".join(reasons), advice, looked, distance, told=not correlated)
     return Verdict(False, tuple(reasons), verdict.advice, verdict.command)
 
@@ -125,14 +123,19 @@ def _trained(
     chosen |= {"kind": settings.kind} if settings.kind != "auto" else {}
     chosen |= {"channel": settings.channel} if settings.channel else {}
     chosen |= {"range": [words([each]) for each in settings.range]} if settings.range != ("auto",) else {}
-    chosen |= {"correlated": distance} if told else {}
+    chosen |= {"correlated": _short(distance)} if told else {}
     chosen |= {"patch_size": patch} if patch < usual else {}  # a larger one that a distance wants is taken anyway
     return Verdict(fits, (reason,), advice, f"n2n-tf train {_flags(chosen)}")
 
 
+def _short(distance: tuple[int, int]) -> tuple[int, ...]:
+    """As a flag has it."""
+    return distance[:1] if distance[0] == distance[1] else distance
+
+
 def side_of(distance: tuple[int, int]) -> int:
     """What the side of a crop is a multiple of, where pixels so far apart are compared."""
-    return 2 * math.lcm(*distance) * MULTIPLE
+    return 2 * math.lcm(*distance) * DEEPEST
 
 
 def patch_size(looked: Looked, distance: tuple[int, int], usual: int) -> int:

@@ -6,11 +6,10 @@ import numpy as np
 
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.inspection.gains import LEFT
-from n2n_tf.inspection.measure import Part, shared_by
+from n2n_tf.inspection.measure import Part, distance_for
 from n2n_tf.inspection.report import Report
 from n2n_tf.inspection.verdict import spelled
 from n2n_tf.meter import Artefact, Gain
-from n2n_tf.meter.correlation import distance_of
 from n2n_tf.meter.projector import FAR
 
 WIDTH, INDENT = 100, 13
@@ -46,10 +45,15 @@ def text(report: Report) -> str:
 
 
 def brief(report: Report) -> str:
-    """The noise and the verdict."""
-    span, verdict = report.looked.scale.span, report.verdict
+    """The noise, in one line."""
+    span = report.looked.scale.span
     each = [("" if part.name == "all" else f"{part.name}: ") + noise(part, span) for part in report.parts]
-    return f"noise: {'; '.join(each)}\n{FITS[verdict.fits]}: {'; '.join(verdict.reasons)}"
+    return f"noise: {'; '.join(each)}"
+
+
+def decided(report: Report) -> str:
+    """The verdict, in one line."""
+    return f"{FITS[report.verdict.fits]}: {'; '.join(report.verdict.reasons)}"
 
 
 def noise(part: Part, span: float) -> str:
@@ -82,7 +86,7 @@ def neighbours(part: Part) -> str:
         return "too little flat area to tell whether they share noise"
     right, below = ((found.rho[at], found.error[at]) for at in ((0, FAR + 1), (1, FAR)))
     rho = f"{right[0]:.3f} ± {right[1]:.3f} right and {below[0]:.3f} ± {below[1]:.3f} below"
-    distance = distance_of(shared_by([part]))
+    distance = distance_for([part])
     reach = f"at most 0.1 between pixels {spelled(distance)}" if distance else "reaching beyond 5 pixels"
     what = f"independent, correlation {rho}"
     if found.correlated:

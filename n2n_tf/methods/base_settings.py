@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from n2n_tf.noise.measured import MeasuredNoise
     from n2n_tf.noise.settings import NoiseSettings
 
+DEEPEST = 32  # what a network divides the sides of an image by: five poolings
 CLEAN, SHOT = "clean images", "second noisy shots"  # what a method may have as targets
 
 
@@ -45,7 +46,7 @@ class MethodSettings:
         network: the one it takes if none is named.
         target: what it learns from besides noisy images: None, `CLEAN` or `SHOT`.
         divides: crops must have sides that the network takes after they are divided by it.
-        apart: in pixels, (down, right): what it takes to have independent noise.
+        apart: in pixels, (down, right): what it takes to have independent noise; None if it assumes nothing of that.
         stages: the distance, (down, right), that a first stage compares, the next ones being taught; None without them.
         open: whether what noise the images have chooses that.
         teacher: where the denoiser lies whose results it learns; empty if it learns from none.
@@ -56,7 +57,7 @@ class MethodSettings:
     network: ClassVar[str] = "residual_unet"
     target: ClassVar[str | None] = None
     divides: ClassVar[int] = 1
-    apart: ClassVar[tuple[int, int]] = (1, 1)
+    apart: ClassVar[tuple[int, int] | None] = (1, 1)
     stages: ClassVar[tuple[int, int] | None] = None
     open: ClassVar[bool] = False
     teacher: ClassVar[str] = ""

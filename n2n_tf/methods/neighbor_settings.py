@@ -76,6 +76,8 @@ class Neighbor2NeighborSettings(MethodSettings):
         return self.sampler.apart
 
     def candidates(self) -> tuple[MethodSettings, ...]:
+        if self.stages:  # the first has its own
+            return (replace(self, gamma=0.0),)
         return tuple(replace(self, gamma=gamma) for gamma in GAMMAS) if self.gamma == AUTO else (self,)
 
     def in_stages(self, teacher: str) -> tuple[MethodSettings, MethodSettings]:
@@ -100,6 +102,7 @@ class RenoisedSettings(MethodSettings):
 
     name: ClassVar[str] = "renoised"
     about: ClassVar[str] = "another denoiser's results, made noisy again"
+    apart: ClassVar[tuple[int, int] | None] = None
     teacher: str = setting(  # type: ignore[misc]
         "", "whose results are learned: a run, or its denoiser, of the same network", metavar="RUN"
     )

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from n2n_tf.methods.base import Method, squared
+from n2n_tf.methods.base_settings import DEEPEST
 from n2n_tf.noise.measured import MeasuredNoise
 
-DEEPEST = 32  # what a network divides the sides of an image by
 MOST = 512  # pixels of a side that is scored: the middle of an image
 
 

@@ -90,7 +90,7 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
             found, chosen = inspected(training, config.images, config.method, usual) if alone else (None, {})
             if chosen.get("patch_size", 0) > usual:
                 training, held_out = find_data(config.having(chosen))
-            Trials(config, workers, training, held_out, found).choose(directory)
+            Trials(config.having(chosen), workers, training, held_out, found).choose(directory)
             directory.create(config, training, held_out, here, found.to_json() if found else None, chosen)
             logger.info("run directory: %s", directory.path)
         begun = workers.gather(begin)[0]

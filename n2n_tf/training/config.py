@@ -10,11 +10,10 @@ from typing import Any
 
 from n2n_tf.config import UsageError, coerced, composed, flattened, group, lookup, part
 from n2n_tf.data.settings import CropSettings, ImageSettings
+from n2n_tf.methods.base_settings import DEEPEST
 from n2n_tf.methods.settings import DEFAULT_METHOD, METHODS, MethodSettings
 from n2n_tf.noise.settings import NOISES, NoiseSettings
 from n2n_tf.training.settings import NetworkSettings, OptimizerSettings, RunSettings
-
-DEEPEST = 32  # what a network divides the sides of an image by: five poolings
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from typing import Any
 from n2n_tf.data.settings import ImageSettings
 from n2n_tf.data.source import Source
 from n2n_tf.inspection.images import Looked, look
-from n2n_tf.inspection.measure import Part, measure, shared_by
+from n2n_tf.inspection.measure import Part, distance_for, measure
 from n2n_tf.inspection.report import Report
 from n2n_tf.inspection.verdict import judge, patch_size, side_of, spelled
-from n2n_tf.inspection.words import brief
-from n2n_tf.meter.correlation import distance_of
+from n2n_tf.inspection.words import brief, decided
 from n2n_tf.methods.base_settings import MethodSettings
 
 logger = logging.getLogger(__name__)
@@ -37,22 +36,28 @@ def inspected(
     looked = look(images, settings, IMAGES, NUMBERS)
     parts = measure(looked, quiet=True)
     distance = _distance(parts, looked, usual) if method.open else None
-    report = Report(looked, parts, judge(parts, looked, distance=distance or method.stages or method.apart))
+    compared = distance or method.stages or method.apart
+    report = Report(looked, parts, judge(parts, looked, distance=compared or (1, 1)))
     verdict = report.verdict
     logger.info(brief(report))
-    if verdict.fits is False:
+    if compared:
+        logger.info(decided(report))
+    if compared and verdict.fits is False:
         logger.warning("%s%s", verdict.advice, f"\n  {verdict.command}" if verdict.command else "")
     if report.obstacle:
         logger.info("the best denoiser is told by `reconstruction`, not by estimated PSNR: %s", report.obstacle)
     if not distance:
         return report, {}
-    logger.info("a plain network is then taught what these learned; `correlated` off leaves both")
+    logger.info(
+        "first pixels %s are compared, with `gamma` 0, then a plain network is taught what was learned; `correlated` "
+        "off trains as if noise were independent", spelled(distance),
+    )  # fmt: skip
     return report, {"correlated": tuple(map(float, distance)), "patch_size": patch_size(looked, distance, usual)}
 
 
 def _distance(parts: Sequence[Part], looked: Looked, usual: int) -> tuple[int, int] | None:
     """From which on noise is independent; None where it is so between neighbours, and where that is not known."""
-    distance = distance_of(shared_by(parts))
+    distance = distance_for(parts)
     if distance in (None, (1, 1)):
         return None
     if not patch_size(looked, distance, usual):

@@ -50,6 +50,10 @@ class Run:
         self.per_epoch = self.steps // config.run.epochs
         self.recipe = build_recipe(config)
         measured = directory.noise(config.images.channels)
+        if config.method.teacher and not measured:
+            logger.warning(
+                "the noise is not known: the teacher's results are learned from the noisy images as they are"
+            )
         self.model = build_model(config, self.steps, workers.strategy, measured)
         self.weights = AverageWeights(self.model.network, config.optimizer.ema)
         scored = build_method(config, self.steps, measured)  # on a network of its own
