@@ -15,13 +15,15 @@ GAMMA, LEARNING_RATE = 1.0, 3e-4
 Work = Callable[[], object]
 
 
-def tensorflow_step(size: tuple[int, ...], jit_compile: bool) -> Work:
+def tensorflow_step(size: tuple[int, ...], jit_compile: bool, bfloat16: bool = False) -> Work:
     """Our train step on one batch, as `fit` runs it."""
     import keras
 
     from n2n_tf.methods import Neighbor2Neighbor
     from n2n_tf.networks import unet
 
+    if bfloat16:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
     model = Neighbor2Neighbor(unet(size[-1], seed=0), gamma=GAMMA)
     model.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE), jit_compile=jit_compile)
     noisy = np.random.default_rng(0).random(size, np.float32)
@@ -63,15 +65,20 @@ def tensorflow_matmul(side: int) -> Work:
     return lambda: product().numpy()
 
 
-def torch_step(size: tuple[int, ...], channels_last: bool, compiled: bool) -> Work:
-    """The twin's train step."""
+def torch_step(size: tuple[int, ...], channels_last: bool, compiled: bool, bfloat16: bool = False) -> Work:
+    """The twin's train step; its convolutions in bfloat16 where that is told, as ours are then."""
     import torch
     import twin
 
     network, noisy = _twin(size, channels_last)
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     used = torch.compile(network) if compiled else network
-    return lambda: twin.train_step(used, optimizer, noisy, twin.draw(noisy), GAMMA)
+
+    def step() -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            return twin.train_step(used, optimizer, noisy, twin.draw(noisy), GAMMA)
+
+    return step
 
 
 def torch_inference(size: tuple[int, ...], channels_last: bool, compiled: bool) -> Work:

@@ -44,6 +44,14 @@ def contests() -> dict[str, dict[str, Call]]:
             "ours, XLA": ("tensorflow_step", (size, True)),
         }
 
+    def in_bfloat16(size: tuple[int, ...]) -> dict[str, Call]:
+        return {
+            "PyTorch": ("torch_step", (size, False, False, True)),
+            "PyTorch, channels last": ("torch_step", (size, True, False, True)),
+            "PyTorch, compiled": ("torch_step", (size, True, True, True)),
+            OURS: ("tensorflow_step", (size, False, True)),
+        }
+
     def inference(size: tuple[int, ...]) -> dict[str, Call]:
         return {
             AUTHORS: ("torch_inference", (size, False, False)),
@@ -56,6 +64,7 @@ def contests() -> dict[str, dict[str, Call]]:
     return {
         "train step, 4 × 256×256": steps(batch),
         "train step, 4 × 128×128": steps((4, 128, 128, 3)),
+        "bfloat16, train step, 4 × 128×128": in_bfloat16((4, 128, 128, 3)),
         "inference, 512×768": inference((1, 512, 768, 3)),
         "inference, 2048×2048": inference((1, 2048, 2048, 3)),
         "sub-sampler, 4 × 256×256": {
