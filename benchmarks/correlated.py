@@ -5,6 +5,8 @@ may need something at test time; a plain student then learns from its results, m
 measured, for a third of the time. Time is that of the processor: other work beside it costs nothing.
 
     python benchmarks/correlated.py --photographs KODAK --output DIR [--gain A] [--read S] [--seconds N] [CANDIDATE ...]
+
+With --blurred SIGMA the noise is Gaussian of that σ through a filter, and there is no camera.
 """
 
 import argparse
@@ -22,6 +24,8 @@ with quiet_import():
     import numpy as np
     import tensorflow as tf
     from camera import camera_pairs, save
+    from meters import KERNELS, drawn, filtered
+    from PIL import Image
 
     from n2n_tf.data.images import find_images
     from n2n_tf.data.pipeline import Recipe, training_batches
@@ -126,11 +130,15 @@ def main() -> None:
     parser.add_argument("--read", type=float, default=0.004)
     parser.add_argument("--taught", action="store_true", help="a student without the measured noise, too")
     parser.add_argument("--jpeg", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--blurred", type=float, metavar="SIGMA", help="instead of the camera: noise through a filter")
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=600, help="for each, student included")
     args = parser.parse_args()
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    pairs = list(camera_pairs(args.photographs, args.gain, args.read, args.images, args.jpeg))
+    if args.blurred:
+        pairs = blurred(args.photographs, args.blurred, args.images)
+    else:
+        pairs = list(camera_pairs(args.photographs, args.gain, args.read, args.images, args.jpeg))
     folder = args.output / "noisy"
     for number, (noisy, _) in enumerate(pairs):
         save(noisy, folder / f"{number:02}.png")
@@ -155,6 +163,14 @@ def main() -> None:
             student.save(args.output / f"{name}, {'renoised' if known else 'taught'}.keras")
         picture(args.output / f"{name}.png", pairs[4 % len(pairs)], *shown)
         add(args.output, name, steps, rows)
+
+
+def blurred(folder: Path, sigma: float, images: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(noisy, clean), of 8 bits as files are."""
+    paths = sorted(folder.glob("*.png"))[:images]
+    clean = [np.asarray(Image.open(path).convert("RGB"), np.float32) / 255 for path in paths]
+    noisy = drawn(clean, filtered(sigma, KERNELS["ρ(1) .83"]))
+    return [(np.round(image.clip(0, 1) * 255) / 255, truth) for image, truth in zip(noisy, clean, strict=True)]
 
 
 def batches(folder: Path, side: int) -> tf.data.Dataset:

@@ -76,7 +76,7 @@ def main() -> None:
 
 def score(network: keras.Model, folder: str, most: int | None = None) -> float:
     """Mean PSNR of a test set, or of its first images."""
-    test = TestSet("", find_images([folder], 3).pages[:most], Gaussian(25 / 255))
+    test = TestSet("", find_images([folder], network.input_shape[-1]).pages[:most], Gaussian(25 / 255))
     cases = evaluate([test], {"": Denoiser(network)}, Paper())
     return float(np.mean([case.scores[""][0] for case in cases]))
 

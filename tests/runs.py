@@ -25,7 +25,7 @@ SMALL = {
 }
 
 
-def two_layers(channels, features, init, seed):
+def two_layers(channels, features=4, init="default", seed=0):
     """A network whose graphs are made in no time; most of a small run's goes into the U-Net's."""
     conv = functools.partial(
         keras.layers.Conv2D, padding="same", kernel_initializer=keras.initializers.GlorotUniform(seed)

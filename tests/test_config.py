@@ -235,5 +235,7 @@ def test_settings_of_earlier_runs_load():
         "targets": 1,
         "patience": 0,
         "correlated": ("auto",),
+        "weights": "",
+        "seconds": 0.0,
     }
     assert {name: flat[name] for name in flat if name not in EARLIER} == new

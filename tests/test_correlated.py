@@ -155,7 +155,7 @@ def test_renoised_as_a_method_of_its_own(shared, run, tmp_path, caplog):
     assert "does not fit" not in caplog.text  # it assumes nothing of neighbours
     assert "the noise is not known" not in caplog.text
     assert "loss" in rows(tmp_path / "more")[0]
-    with pytest.raises(UsageError, match=r"`teacher` .*: of another network; wanted `network` two_layers"):
+    with pytest.raises(UsageError, match=r"`teacher` .*: of another network; wanted `network` two_layers with"):
         n2n_tf.train(noisy(shared, method="renoised", teacher=str(out), features=3, epochs=1), tmp_path / "other")
 
 

@@ -26,7 +26,7 @@ ORDER = [
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 NEVER = {("methods", "networks"), ("networks", "noise"), ("networks", "methods"), ("data", "methods"),
-         ("inference", "methods"), ("inference", "networks"),
+         ("inference", "methods"),
          *(("formats", room) for room in ("sampling", "noise", "methods", "networks", "inference"))}  # fmt: skip
 
 

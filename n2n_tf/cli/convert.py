@@ -2,12 +2,11 @@
 
 import argparse
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import RunError, UsageError, gist, lookup
+from n2n_tf.config import RunError, UsageError, gist
 from n2n_tf.files import write
 
 HELP = "convert weights (.pth, .weights.h5) to a .keras file"
@@ -39,41 +38,19 @@ def run(args: argparse.Namespace) -> None:
     if args.network and not of_keras:
         raise UsageError(f"--network {args.network}: {source} tells its network; leave it out")
     with quiet_import():
-        from n2n_tf.inference import save_denoiser, weights_beside
+        from n2n_tf.inference import from_weights, save_denoiser, weights_beside
     beside = weights_beside(target)
     in_place = beside.exists() and beside.samefile(source)
     for file in (target, beside):
         if file.exists() and not args.overwrite and not (in_place and file is beside):
             raise UsageError(f"--output {target}: {file} exists; --overwrite replaces it")
-    network = _of_keras(source, args.network) if of_keras else _of_the_authors(source)
+    network = from_weights(source, args.network) if of_keras else _of_the_authors(source)
     target.parent.mkdir(parents=True, exist_ok=True)
     if in_place:
         write(target, network.save)
     else:
         save_denoiser(network, target)
     print(f"{target}: {network.count_params():,} parameters, {network.input_shape[-1]} channels")
-
-
-def _of_keras(source: Path, name: str | None) -> Any:
-    from n2n_tf.inference import in_range, layers_of, read_form
-    from n2n_tf.networks import NETWORKS
-
-    layers, channels, features, value_range = read_form(source)
-    builds = {name: lookup(NETWORKS, name, "--network")} if name else NETWORKS
-    networks = (build(channels, features=features) for build in builds.values() if channels and features)
-    network = next((each for each in networks if name or layers_of(each) == layers), None)
-    if network is None:
-        told = "holds none of our networks" if layers or not features else "does not tell its network"
-        raise UsageError(
-            f"{source}: {told}; say --network {', '.join(NETWORKS)}, or build your own and call its load_weights"
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # one for each layer that does not fit, and then the error
-            network.load_weights(source)
-    except Exception as error:  # what a damaged file makes h5py and Keras raise is open-ended
-        raise UsageError(f"{source}: does not fit {network.name}: {gist(error)}") from error
-    return in_range(network, value_range)
 
 
 def _of_the_authors(source: Path) -> Any:

@@ -1,28 +1,38 @@
 """`n2n-tf denoise`: image files in, denoised image files out."""
 
 import argparse
+import glob
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import MEMORIES, MEMORY, TILES, RunError, UsageError, limits_of, number_or_word
+from n2n_tf.config import MEMORIES, MEMORY, TILES, Range, RunError, UsageError, limits_of, number_or_word
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.data.finding import listing
+from n2n_tf.tasks.assigned import assigned
 from n2n_tf.tasks.beside import RENDERINGS, Beside
-from n2n_tf.tasks.plan import plan_files
+from n2n_tf.tasks.outcome import Outcome
+from n2n_tf.tasks.plan import Plan, plan_files
 
 if TYPE_CHECKING:
+    import keras
+
     from n2n_tf.inference import Denoiser
     from n2n_tf.value_range import Told
 
 HELP = "denoise image files"
+SECONDS, ADAPTED = 20.0, Range(0, 10**6, above=True)  # of --adapt
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
-    parser.add_argument("model", type=os.path.expanduser, metavar="MODEL", help="run directory or .keras file")
+    parser.add_argument(
+        "model", type=os.path.expanduser, nargs="?", metavar="MODEL",
+        help="run directory, .keras file, blind or blind_gray, which come with n2n-tf; without one, of these two the "
+        "one for each image",
+    )  # fmt: skip
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -38,6 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ensemble", action="store_true", help="mean over 8 flips and rotations; takes 8 times as long"
     )
+    parser.add_argument(
+        "--adapt", nargs="?", type=float, const=SECONDS, action=Number, within=ADAPTED, metavar="SECONDS",
+        help="first train the model on these images for so long, and take what is best by the estimated PSNR "
+        f"({SECONDS:g} if no number is given)",
+    )  # fmt: skip
     parser.add_argument(
         "--render", choices=sorted(RENDERINGS), help="also write LibRaw's rendering of each raw file, with 16 bits"
     )
@@ -81,13 +96,13 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def build_denoiser(
-    path: str, args: argparse.Namespace, any_channels: bool = False, value_range: "Told" = None
+    model: "str | keras.Model", args: argparse.Namespace, any_channels: bool = False, value_range: "Told" = None
 ) -> "Denoiser":
-    """The denoiser of a file, with --ensemble and the flags of `add_size_arguments`."""
+    """The denoiser of a file or network, with --ensemble and the flags of `add_size_arguments`."""
     with quiet_import():
         from n2n_tf.inference import Denoiser, kind_of_network, load_denoiser
     sizes = {name: getattr(args, name) for name in ("memory", "tile") if getattr(args, name) is not None}
-    network = load_denoiser(path)
+    network = load_denoiser(model) if isinstance(model, str) else model
     if args.ensemble and kind_of_network(network) == MOSAIC:
         raise UsageError("--ensemble with a raw model: flips would displace the colours of a mosaic; leave it out")
     try:
@@ -105,14 +120,22 @@ def run(args: argparse.Namespace) -> None:
     """
     told = None if args.range is None else limits_of(args.range) or str(args.range[0])
     beside = Beside(args.render, args.uncertainty, Path(args.report) if args.report else None)
+    if args.model and not _may_be_model(args.model):
+        args.model, args.inputs = None, [args.model, *args.inputs]
     plan = plan_files(args.inputs, args.output, args.suffix, beside, args.channel)
-    denoiser = build_denoiser(args.model, args, any_channels=True, value_range=told)
-    plan.check(denoiser.kind)
-    if args.output and plan.files:
-        os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made
-    from n2n_tf.tasks.denoise_files import carry_out
+    outcome = Outcome()
+    for model, limits, part in [(args.model, told, plan)] if args.model else assigned(plan, told):
+        if not args.model:
+            print(f"no MODEL: {model}, which comes with n2n-tf, for {len(part.files) + len(part.groups)} inputs")
+        if args.adapt and part.files:
+            model, limits = _adapted(model, limits, part, args)
+        denoiser = build_denoiser(model, args, any_channels=True, value_range=limits)
+        part.check(denoiser.kind)
+        if args.output and part.files:
+            os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made
+        from n2n_tf.tasks.denoise_files import carry_out
 
-    outcome = carry_out(plan, denoiser, args.overwrite)
+        outcome.add(carry_out(part, denoiser, args.overwrite))
     if plan.earlier:
         print(f"{len(plan.earlier)} inputs have the names of results, were taken for such and left alone:")
         print(listing({path: f"result of {source}" for path, source in plan.earlier.items()}))
@@ -121,3 +144,18 @@ def run(args: argparse.Namespace) -> None:
     if failed := outcome.failed:
         count = len(plan.files) + len(plan.groups)
         raise RunError(f"{len(failed)} of {count} files failed:\n" + listing(failed, most=len(failed)))
+
+
+def _may_be_model(path: str) -> bool:
+    """Whether the first argument names a denoiser, rather than the first images; what is not there is no image."""
+    if os.path.isdir(path):
+        return any(os.path.exists(os.path.join(path, name)) for name in ("denoiser.keras", "config.json"))
+    return path.endswith(".keras") or not (os.path.exists(path) or glob.glob(path, recursive=True) or "://" in path)
+
+
+def _adapted(model: str, limits: "Told", part: Plan, args: argparse.Namespace) -> "tuple[keras.Model, Told]":
+    """The denoiser after --adapt, and the range of the images to tell it."""
+    with quiet_import():
+        from n2n_tf.tasks.adapt import adapted
+    network = adapted(model, list(part.files), args.adapt, limits, args.channel)
+    return network, None

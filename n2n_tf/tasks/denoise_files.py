@@ -3,7 +3,6 @@
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +21,13 @@ from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import zarr_files
 from n2n_tf.tasks.beside import Beside, map_path, render_raw, rendering_path
 from n2n_tf.tasks.denoise_pages import denoise_file
+from n2n_tf.tasks.outcome import Outcome
 from n2n_tf.tasks.plan import Plan, plan_files
 from n2n_tf.tasks.report_file import ReportFile
 
 logger = logging.getLogger(__name__)
 
 ZARR = "OME-Zarr is denoised in blocks and not measured: n2n-tf inspect looks at its planes"
-
-
-@dataclass
-class Outcome:
-    """What became of the inputs.
-
-    Attributes:
-        written: input -> its result.
-        kept: results that were there already, and are as they were.
-        earlier: inputs that are the result of another -> that other; they were left alone.
-        failed: input -> why.
-    """
-
-    written: dict[str, str] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
-    earlier: dict[str, str] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
 
 
 def denoise_files(

@@ -13,6 +13,7 @@ from n2n_tf.training.config import Config
 from n2n_tf.training.data import find_data
 from n2n_tf.training.environment import environment
 from n2n_tf.training.inspecting import inspected
+from n2n_tf.training.precision import fastest
 from n2n_tf.training.records import read_report
 from n2n_tf.training.release import released
 from n2n_tf.training.rundir import RunDirectory
@@ -80,7 +81,7 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
         return read_report(directory.report) if workers.chief else {}
     with workers.together():
         workers.join()
-        build_method(config.candidates()[0], 1)  # for its errors
+        build_method((config if begin else config.going_on()).candidates()[0], 1)  # for its errors
         here = environment(config.run, workers)
         if begin:
             training, held_out = find_data(config)
@@ -88,6 +89,8 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
             alone = config.noise.name == "none" and not config.wants
             usual = config.crops.patch_size
             found, chosen = inspected(training, config.images, config.method, usual) if alone else (None, {})
+            if config.run.mixed_precision == "auto":
+                chosen["mixed_precision"] = fastest()
             if chosen.get("patch_size", 0) > usual:
                 training, held_out = find_data(config.having(chosen))
             Trials(config.having(chosen), workers, training, held_out, found).choose(directory)

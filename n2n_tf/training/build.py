@@ -17,6 +17,7 @@ from n2n_tf.networks import NETWORKS
 from n2n_tf.noise.measured import MeasuredNoise
 from n2n_tf.training.config import Config
 from n2n_tf.training.optimization import build_optimizer, find_optimizer
+from n2n_tf.training.precision import fastest
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,30 @@ def build_network(config: Config) -> keras.Model:
     return NETWORKS[wanted.network](config.images.channels, **width, init=wanted.init, seed=config.run.seed)
 
 
+def take_weights(network: keras.Model, path: str, what: str) -> None:
+    """Those of a denoiser.
+
+    Args:
+        network: takes them.
+        path: run directory, .keras file, or one that comes with the package.
+        what: the setting that names it.
+
+    Raises:
+        UsageError: it is of another network.
+    """
+    weights = load_denoiser(path).get_weights()
+    if [each.shape for each in weights] != [each.shape for each in network.get_weights()]:
+        raise UsageError(
+            f"`{what}` {path}: of another network; wanted `network` {network.name} with {network.input_shape[-1]} "
+            "channels, and as wide, as here"
+        )
+    network.set_weights(weights)
+
+
 def build_method(config: Config, steps: int, measured: MeasuredNoise | None = None) -> Method:
-    """The method around its network, for a run of `steps` iterations; one that has a teacher starts from its weights.
+    """The method around its network, for a run of `steps` iterations.
+
+    It starts from the weights that the settings name, else from those of its teacher if it has one.
 
     Args:
         config: the settings.
@@ -47,11 +70,11 @@ def build_method(config: Config, steps: int, measured: MeasuredNoise | None = No
     """
     network, teacher = build_network(config), None
     if path := config.method.teacher:
-        weights, teacher = load_denoiser(path).get_weights(), build_network(config)
-        if [each.shape for each in weights] != [each.shape for each in network.get_weights()]:
-            raise UsageError(f"`teacher` {path}: of another network; wanted `network` {config.network.network} as here")
+        teacher = build_network(config)
         for each in (network, teacher):
-            each.set_weights(weights)
+            take_weights(each, path, "teacher")
+    if path := config.network.weights:
+        take_weights(network, path, "weights")
     setup = Setup(steps, config.run.epochs, config.run.seed, config.noise, measured, teacher)
     return config.method.build(network, setup)
 
@@ -81,6 +104,8 @@ def _precision(name: str) -> Iterator[None]:
     """Layers made inside compute in this type; their variables stay float32."""
     if name == "float16" and not tf.config.list_physical_devices("GPU"):
         logger.warning("`mixed_precision` float16: without a GPU far slower than float32; bfloat16 may be faster")
+    if name == "auto":
+        name = fastest()
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("float32" if name == "off" else f"mixed_{name}")
     try:

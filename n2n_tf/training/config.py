@@ -50,6 +50,10 @@ class Config:
         """The same with some other settings, by name."""
         return config_from({**self.flat, **settings})
 
+    def going_on(self) -> Config:
+        """The same without what its first step alone needs."""
+        return dataclasses.replace(self, network=dataclasses.replace(self.network, weights=""))
+
     def to_json(self) -> str:
         return json.dumps(self.flat, indent=2)
 

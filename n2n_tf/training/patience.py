@@ -1,6 +1,7 @@
-"""Stop a run whose denoiser gets no better."""
+"""End a run before its last step: its denoiser gets no better, or its time is up."""
 
 import logging
+import time
 from typing import Any
 
 import keras
@@ -33,3 +34,33 @@ class Patience(keras.callbacks.Callback):
     def spent(self) -> bool:
         """Whether there is none left."""
         return bool(self.epochs) and self.workers.gather(int(self.best.since))[0] >= self.epochs  # the chief's
+
+
+class TimeLimit(keras.callbacks.Callback):
+    """Ends a run at the end of the epoch in which its time is up; 0 never does. Workers end together.
+
+    Args:
+        seconds: from the end of the first step of this start.
+        workers: of the run; the chief's clock counts.
+    """
+
+    def __init__(self, seconds: float, workers: Workers):
+        super().__init__()
+        self.seconds, self.workers = seconds, workers
+        self.began: float | None = None
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.began = self.began or time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.spent:
+            logger.info("ended after epoch %d: %g seconds are over", epoch + 1, self.seconds)
+            self.model.stop_training = True
+
+    @property
+    def spent(self) -> bool:
+        """Whether there is none left."""
+        if not self.seconds:
+            return False
+        over = self.began is not None and time.monotonic() - self.began >= self.seconds
+        return bool(self.workers.gather(int(over))[0])

@@ -22,7 +22,7 @@ from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.config import Config
 from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.environment import environment
-from n2n_tf.training.patience import Patience
+from n2n_tf.training.patience import Patience, TimeLimit
 from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
 from n2n_tf.training.rundir import RunDirectory
@@ -44,6 +44,8 @@ class Run:
     def __init__(
         self, config: Config, workers: Workers, directory: RunDirectory, training: Source, held_out: HeldOutSource
     ):
+        if any(index.stem != "step-0" for index in directory.checkpoints.glob("step-*.index")):
+            config = config.going_on()
         self.config, self.workers, self.directory = config, workers, directory
         self.training, self.held_out = training, held_out
         self.steps = config.run.steps(len(training), config.crops.batch_size)
@@ -61,6 +63,7 @@ class Run:
         self.scorer = Scorer(scored, held_out, self.recipe, config.method.target == SHOT, noise)
         self.pictures, self.best = Pictures(directory, config.images.image_kind), Best(directory)
         self.patience = Patience(config.run.patience, self.best, workers)
+        self.limit = TimeLimit(config.run.seconds, workers)
         patient = {"since": self.best.since} if config.run.patience else {}
         self.checkpoints = Checkpoints(
             directory.checkpoints, config.run.checkpoint_steps, self.per_epoch, workers.chief,
@@ -74,7 +77,9 @@ class Run:
         done = self._restore()
         with contextlib.ExitStack() as stack:
             callbacks = self._callbacks(done, stack)
-            while done < self.steps and not self.patience.spent:  # twice if resumed in the middle of an epoch, which
+            while done < self.steps and not (
+                self.patience.spent or self.limit.spent
+            ):  # twice if resumed in the middle of an epoch, which
                 done = self._fit(done, callbacks)  # then is a short one
             report = self._report(time.monotonic() - began)
             self.workers.wait()
@@ -92,9 +97,19 @@ class Run:
             logger.info("going on after step %d of %d", done, self.steps)
         if self.workers.chief:
             self.directory.forget_from(done // self.per_epoch)
-            if self.inspection and not done:
-                self.pictures.tell("inspection", self.inspection["text"])
+            if not done:
+                self._begin()
         return done
+
+    def _begin(self) -> None:
+        """What comes before the first step."""
+        if self.inspection:
+            self.pictures.tell("inspection", self.inspection["text"])
+        if self.config.network.weights:
+            scores = self.scorer.scores()
+            self.best.offer(self.scorer, self.scorer.cost(scores))
+            words = (f"val_{name} {scores[name]:.4g}" for name in self.scorer.shown)
+            logger.info("`weights` %s: %s", self.config.network.weights, ", ".join(words))
 
     def _callbacks(self, done: int, stack: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
         progress = stack.enter_context(ProgressBar(done, self.steps, self.config.run.epochs))
@@ -106,7 +121,7 @@ class Run:
         ]
         # checkpoints behind the others, so that what they wrote of an epoch is never missing
         own = records if self.workers.chief else []
-        return [StopAtNaN(), self.weights, *own, progress, self.checkpoints, self.patience, sigterm]
+        return [StopAtNaN(), self.weights, *own, progress, self.checkpoints, self.patience, self.limit, sigterm]
 
     def _fit(self, done: int, callbacks: list[keras.callbacks.Callback]) -> int:
         """Train to the end of the run, or of the epoch if some of it is done; return the number of steps done."""

@@ -46,4 +46,16 @@ class Cosine:
         return CosineDecay(0.0, steps - warmup, warmup_target=highest, warmup_steps=warmup)
 
 
-SCHEDULES = parts(Halve, Cosine)
+@dataclass(frozen=True)
+class Constant:
+    """Always the same: for runs whose length nothing tells, with averaged weights."""
+
+    name: ClassVar[str] = "constant"
+    about: ClassVar[str] = "does not change"
+
+    def build(self, highest: float, steps: int) -> float:
+        """The learning rate."""
+        return highest
+
+
+SCHEDULES = parts(Halve, Cosine, Constant)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from n2n_tf.config import Range, above, at_least, checked, part, setting
-from n2n_tf.training.schedules import SCHEDULES, Cosine, Halve
+from n2n_tf.training.schedules import SCHEDULES, Constant, Cosine, Halve
 
 LEAST_STEPS = 100  # of an epoch whose length is left to us: small sets are passed over several times
 
@@ -21,6 +21,10 @@ class NetworkSettings:
         0, "width of the network; 0: its own, 48 for the U-Nets, 64 for rrg and dncnn", within=at_least(0, 2**12)
     )
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
+    weights: str = setting(
+        "", "denoiser to start from: blind or blind_gray, which come with n2n-tf, a run directory or a .keras file; "
+        "the best one of a run is never worse than it", metavar="MODEL",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         checked(self)
@@ -41,7 +45,7 @@ class OptimizerSettings:
     )
     epsilon: float = setting(0.0, "epsilon of the optimizer; 0: its own, 1e-7 for adam", within=at_least(0, 1))
     learning_rate: float = setting(1.5e-3, "highest learning rate", within=above(0, 1e15))
-    learning_rate_schedule: Halve | Cosine = part(SCHEDULES, "cosine", "learning rate")
+    learning_rate_schedule: Halve | Cosine | Constant = part(SCHEDULES, "cosine", "learning rate")
     ema: float = setting(
         0.0, "momentum of averaged weights, which are then the denoiser's; 0 is off", within=Range(0, 1, below=True)
     )
@@ -60,6 +64,10 @@ class RunSettings:
         0, "epochs without a better denoiser, by the held-out images, after which the run ends; 0: never",
         within=at_least(0),
     )  # fmt: skip
+    seconds: float = setting(
+        0.0, "of training, counted from the start, after which the run ends with its epoch; 0: no limit",
+        within=at_least(0, 10**9),
+    )  # fmt: skip
     seed: int = setting(0, "seed of everything random", within=at_least(0))
     strategy: str = setting(
         "auto",
@@ -67,7 +75,9 @@ class RunSettings:
         "many as divide the batch",
         ("auto", "none", "mirrored", "multiworker"),
     )
-    mixed_precision: str = setting("off", "compute type", ("off", "bfloat16", "float16"))
+    mixed_precision: str = setting(
+        "off", "compute type; auto: bfloat16 where this machine is faster in it", ("off", "auto", "bfloat16", "float16")
+    )
     jit_compile: str = setting("auto", "XLA; auto: on for one GPU, off on a CPU", ("auto", "on", "off"))
     checkpoint_steps: int = setting(
         1000, "steps between checkpoints; one is written at each epoch's end too", within=at_least(1)

@@ -36,6 +36,7 @@ def go(
         methods = config.method.in_stages(str(place.denoiser))
         runs = shared(config.run, config.run.steps(len(training), config.crops.batch_size) // config.run.epochs)
         first, config = (dataclasses.replace(config, method=m, run=r) for m, r in zip(methods, runs, strict=True))
+        config = config.going_on()  # it starts from its teacher's weights
         if not workers.gather(place.report.exists())[0]:  # the chief's word
             if workers.chief and not place.begun:
                 place.create(first, training, held_out, environment(first.run, workers), directory.inspected()[0])
@@ -47,11 +48,12 @@ def go(
 
 
 def shared(run: RunSettings, steps: int) -> tuple[RunSettings, RunSettings]:
-    """A run as two: the epochs are shared, or the steps of the only one."""
+    """A run as two: the epochs are shared, or the steps of the only one, and its seconds."""
     whole = run.epochs if run.epochs > 1 else steps
     first = max(1, min(round(SHARE * whole), whole - 1))
+    name = "epochs" if run.epochs > 1 else "steps_per_epoch"
     one, other = (
-        dataclasses.replace(run, epochs=part) if run.epochs > 1 else dataclasses.replace(run, steps_per_epoch=part)
-        for part in (first, max(1, whole - first))
+        dataclasses.replace(run, **{name: part, "seconds": share * run.seconds})  # type: ignore[arg-type]
+        for part, share in ((first, SHARE), (max(1, whole - first), 1 - SHARE))
     )
     return one, other

@@ -1,0 +1,82 @@
+"""Training a little further on the images to denoise."""
+
+import numpy as np
+import pytest
+import tifffile
+
+import n2n_tf
+from n2n_tf.cli.main import main
+from n2n_tf.config import RunError, UsageError
+from n2n_tf.inference import load_denoiser
+from n2n_tf.tasks.adapt import RECIPE, adapted
+from tests.runs import small
+from tests.scenes import gaussian, scene
+
+pytestmark = pytest.mark.usefixtures("two_layers")
+BRIEF = {"patch_size": 64, "steps_per_epoch": 20, "epochs": 3, "learning_rate": 3e-3, "ema": 0.0,
+         "mixed_precision": "off"}  # fmt: skip
+UNIT = (0.0, 1.0)
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch):
+    for name, value in BRIEF.items():
+        monkeypatch.setitem(RECIPE, name, value)
+
+
+@pytest.fixture
+def run(photos, tmp_path):
+    n2n_tf.train(small(photos, learning_rate=1e-2, steps_per_epoch=60), tmp_path / "run")
+    return str(tmp_path / "run")
+
+
+@pytest.fixture
+def noisy(tmp_path):
+    """An image under Gaussian noise of σ 25, floats in [0, 1]."""
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "one.tif", gaussian(scene(), 25), photometric="rgb")
+    return str(tmp_path / "in" / "one.tif")
+
+
+def error(network, noisy):
+    return float(np.mean((n2n_tf.denoise(network, tifffile.imread(noisy), value_range=UNIT) - scene()) ** 2))
+
+
+def test_one_image_is_enough(run, noisy):
+    assert error(adapted(run, [noisy], 600, UNIT), noisy) < 0.8 * error(load_denoiser(run), noisy)
+
+
+def test_it_is_never_worse_than_the_start(run, noisy, monkeypatch):
+    monkeypatch.setitem(RECIPE, "learning_rate", 0.3)
+    for before, after in zip(
+        load_denoiser(run).get_weights(), adapted(run, [noisy], 600, UNIT).get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_its_time_is_up(run, noisy, monkeypatch, capsys):
+    monkeypatch.setitem(RECIPE, "epochs", 10**5)  # hours
+    adapted(run, [noisy], 1e-3, UNIT)
+    assert "epoch 1/100000" in capsys.readouterr().out
+
+
+def test_the_command_in_the_units_of_the_images(run, tmp_path):
+    """12 bits in uint16: their range is found, as training does."""
+    image = np.round(gaussian(scene(), 25).clip(0, 1) * 3000 + 100).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "twelve.tif", image, photometric="rgb")
+    results = {}
+    for name, more in (("start", ("--range", "auto")), ("adapted", ("--adapt", "600"))):
+        command = ["denoise", run, str(tmp_path / "twelve.tif"), "--output", str(tmp_path / name), *more]
+        assert main(command) == 0
+        results[name] = tifffile.imread(tmp_path / name / "twelve.tif")
+    assert results["adapted"].dtype == np.uint16
+    start, after = (float(np.mean((results[name] - 3000 * scene() - 100) ** 2)) for name in ("start", "adapted"))
+    assert after < 0.8 * start
+
+
+def test_what_cannot_be_adapted(models, run, noisy, tmp_path):
+    with pytest.raises(UsageError, match=r"is none of our networks; wanted one of unet"):
+        adapted(models("identity 3"), [noisy], 600)
+    tifffile.imwrite(tmp_path / "tiny.tif", gaussian(scene(), 25)[:20, :20], photometric="rgb")
+    with pytest.raises(RunError, match=r"no usable image"):
+        adapted(run, [str(tmp_path / "tiny.tif")], 600, UNIT)
