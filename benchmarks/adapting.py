@@ -26,7 +26,7 @@ with quiet_import():
 
     from n2n_tf.evaluation.metrics import psnr
     from n2n_tf.inference import Denoiser, load_denoiser
-    from n2n_tf.tasks import adapt
+    from n2n_tf.tasks import adapting
     from n2n_tf.training import begin
 
 SCORED = 4  # images
@@ -43,10 +43,10 @@ def main() -> None:
     parser.add_argument("--case", nargs="+", default=list(CASES), help=f"of {', '.join(CASES)}")
     parser.add_argument("--images", type=int, nargs="+", default=[1, 40])
     parser.add_argument("--scratch", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="other settings than `adapt.RECIPE`")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="other settings")
     args = parser.parse_args()
     for name, value in (each.split("=") for each in args.set):
-        adapt.RECIPE[name] = type(adapt.RECIPE.get(name, ""))(value)
+        adapting.RECIPE[name] = type(adapting.RECIPE.get(name, ""))(value)
     print("| noise | images | noisy | start | seconds | adapted | wall s | from nothing |\n|" + "---|" * 8, flush=True)
     for name in args.case:
         pairs, gray, eight = CASES[name](args.data), name == "W2S", "camera" in name
@@ -59,7 +59,7 @@ def main() -> None:
                 before = [scored(few, None), scored(few, Denoiser(load_denoiser(model)))]
                 for seconds in args.seconds:
                     began = time.monotonic()
-                    after = scored(few, Denoiser(adapt.adapted(model, files, seconds, told)))
+                    after = scored(few, Denoiser(adapting.adapt(model, files, seconds, told)))
                     wall = time.monotonic() - began
                     nothing = scored(few, Denoiser(scratch(files, seconds, gray))) if args.scratch else float("nan")
                     print(
@@ -71,11 +71,11 @@ def main() -> None:
 def scratch(files: list[str], seconds: float, gray: bool, told: tuple[float, float] | None) -> Any:
     """A denoiser of the default recipe, trained for the same time at a constant rate."""
     settings = {
-        **adapt.RECIPE, "learning_rate": 1e-3, "gamma": 0.5, "data": files, "noise": "none", "seconds": seconds,
+        **adapting.RECIPE, "learning_rate": 1e-3, "gamma": 0.5, "data": files, "noise": "none", "seconds": seconds,
         "channels": 1 if gray else 3, **({"range": list(told)} if told else {}),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        report = begin.train(adapt.build_config(settings), Path(folder, "run"))
+        report = begin.train(adapting.build_config(settings), Path(folder, "run"))
         return load_denoiser(report["denoiser"])
 
 

@@ -5,7 +5,8 @@ Public names:
     Neighbor2Neighbor   the training method, a keras.Model around any network
     GammaRamp           the regularizer's schedule
     denoise, Denoiser   numpy in, numpy out, once and repeatedly
-    load_denoiser       a trained network, from a run directory or a .keras file
+    load_denoiser       a trained network, from a run directory or a .keras file, or one that comes with the package
+    adapt               a denoiser trained further on the images that it is for
     denoise_files       image files in, image files out
     evaluate            PSNR and SSIM on test sets
     inspect             what noise is in images, does the method fit, what to do next
@@ -29,6 +30,7 @@ _HOMES = {
     "Denoiser": "n2n_tf.inference",
     "load_denoiser": "n2n_tf.inference",
     "ValueRange": "n2n_tf.value_range",
+    "adapt": "n2n_tf.tasks.adapting",
     "denoise_files": "n2n_tf.tasks.denoise_files",
     "evaluate": "n2n_tf.tasks.evaluate",
     "inspect": "n2n_tf.tasks.inspect",

@@ -26,7 +26,9 @@ class ProgressLine:
         quiet: show nothing.
     """
 
-    def __init__(self, what: str, total: int, done: int = 0, amount: ProgressColumn | None = None, quiet: bool = False):
+    def __init__(
+        self, what: str, total: float, done: int = 0, amount: ProgressColumn | None = None, quiet: bool = False
+    ):
         console = Console(highlight=False, quiet=quiet)
         columns = (TextColumn("{task.description}"), BarColumn(), amount or TaskProgressColumn())
         times = (TimeElapsedColumn(), TextColumn("elapsed, left"), TimeRemainingColumn())

@@ -14,7 +14,7 @@ from n2n_tf.data.finding import listing
 from n2n_tf.tasks.assigned import assigned
 from n2n_tf.tasks.beside import RENDERINGS, Beside
 from n2n_tf.tasks.outcome import Outcome
-from n2n_tf.tasks.plan import Plan, plan_files
+from n2n_tf.tasks.plan import plan_files
 
 if TYPE_CHECKING:
     import keras
@@ -127,9 +127,12 @@ def run(args: argparse.Namespace) -> None:
     for model, limits, part in [(args.model, told, plan)] if args.model else assigned(plan, told):
         if not args.model:
             print(f"no MODEL: {model}, which comes with n2n-tf, for {len(part.files) + len(part.groups)} inputs")
-        if args.adapt and part.files:
-            model, limits = _adapted(model, limits, part, args)
-        denoiser = build_denoiser(model, args, any_channels=True, value_range=limits)
+        network: str | keras.Model = model
+        if args.adapt and any(args.overwrite or not target.exists() for target in part.files.values()):
+            with quiet_import():
+                from n2n_tf.tasks.adapting import adapt
+            network, limits = adapt(model, list(part.files), args.adapt, limits, args.channel), None
+        denoiser = build_denoiser(network, args, any_channels=True, value_range=limits)
         part.check(denoiser.kind)
         if args.output and part.files:
             os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made
@@ -151,11 +154,3 @@ def _may_be_model(path: str) -> bool:
     if os.path.isdir(path):
         return any(os.path.exists(os.path.join(path, name)) for name in ("denoiser.keras", "config.json"))
     return path.endswith(".keras") or not (os.path.exists(path) or glob.glob(path, recursive=True) or "://" in path)
-
-
-def _adapted(model: str, limits: "Told", part: Plan, args: argparse.Namespace) -> "tuple[keras.Model, Told]":
-    """The denoiser after --adapt, and the range of the images to tell it."""
-    with quiet_import():
-        from n2n_tf.tasks.adapt import adapted
-    network = adapted(model, list(part.files), args.adapt, limits, args.channel)
-    return network, None

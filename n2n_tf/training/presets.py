@@ -39,6 +39,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # a first look: minutes on 2 CPU cores. So few steps leave f(y) a poor guide, hence the small gamma
     "quick": {"patch_size": 128, "epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
 }
+STARTS = {1: "blind_gray", 3: "blind"}  # by channels: what comes with the package
 
 
 def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str | Path | None = None) -> Config:
@@ -67,12 +68,21 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     settings = {**(lookup(PRESETS, preset, "`preset`") if preset else {}), **raw, **file_settings, **flags, **told}
     if not settings.get("data"):
         settings.setdefault("noise", "gaussian")
+    if preset == "quick":
+        settings = {**_start(settings), **settings}
     try:
         config = config_from(settings)
         refuse_without_effect(config, (name for name, value in given.items() if value is not False))
     except UsageError as error:
         raise UsageError(f"with `config` {toml}: {error}") if toml else error from None
     return config
+
+
+def _start(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What quick has besides where nothing asks for another network than that of the weights of the package."""
+    other = {"network", "features", "init", "method"} & settings.keys()
+    start = STARTS.get(settings.get("channels", 3))
+    return {} if other or not start else {"weights": start, "learning_rate": 3e-4, "mixed_precision": "auto"}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

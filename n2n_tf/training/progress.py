@@ -1,5 +1,6 @@
 """One bar for the whole run, with the time left; one line for each epoch."""
 
+import time
 from typing import Any
 
 import keras
@@ -15,12 +16,17 @@ class ProgressBar(keras.callbacks.Callback):
         first_step: steps done before, by a run that is resumed.
         steps: of the whole run.
         epochs: of the whole run.
+        seconds: that it may take, and that are shown then; 0: no limit.
     """
 
-    def __init__(self, first_step: int, steps: int, epochs: int):
+    def __init__(self, first_step: int, steps: int, epochs: int, seconds: float = 0):
         super().__init__()
-        self.epochs = epochs
-        self._line = ProgressLine("training", steps, first_step, MofNCompleteColumn())
+        self.of = "" if seconds else f"/{epochs}"
+        self.seconds, self.last = seconds, time.monotonic()
+        if seconds:
+            self._line = ProgressLine("training", seconds)
+        else:
+            self._line = ProgressLine("training", steps, first_step, MofNCompleteColumn())
 
     def __enter__(self) -> "ProgressBar":
         self._line.__enter__()
@@ -30,8 +36,10 @@ class ProgressBar(keras.callbacks.Callback):
         self._line.__exit__(*exception)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._line.advance()
+        now = time.monotonic()
+        self._line.advance(now - self.last if self.seconds else 1)
+        self.last = now
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         values = "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
-        self._line.say(f"epoch {epoch + 1}/{self.epochs}  {values}")
+        self._line.say(f"epoch {epoch + 1}{self.of}  {values}")

@@ -112,7 +112,8 @@ class Run:
             logger.info("`weights` %s: %s", self.config.network.weights, ", ".join(words))
 
     def _callbacks(self, done: int, stack: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
-        progress = stack.enter_context(ProgressBar(done, self.steps, self.config.run.epochs))
+        run = self.config.run
+        progress = stack.enter_context(ProgressBar(done, self.steps, run.epochs, run.seconds))
         sigterm = stack.enter_context(StopAtSigterm(self.checkpoints, self.workers))
         records = [
             Validation(self.scorer, self.weights, self.pictures, self.best),
