@@ -61,7 +61,9 @@ def main() -> None:
                     began = time.monotonic()
                     after = scored(few, Denoiser(adapting.adapt(model, files, seconds, told)))
                     wall = time.monotonic() - began
-                    nothing = scored(few, Denoiser(scratch(files, seconds, gray))) if args.scratch else float("nan")
+                    nothing = (
+                        scored(few, Denoiser(scratch(files, seconds, gray, told))) if args.scratch else float("nan")
+                    )
                     print(
                         f"| {name} | {len(few)} | {before[0]:.2f} | {before[1]:.2f} | {seconds:g} | {after:.2f} | "
                         f"{wall:.0f} | {nothing:.2f} |", flush=True,

@@ -2,16 +2,17 @@
 
 import argparse
 import glob
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
-from n2n_tf.config import MEMORIES, MEMORY, TILES, Range, RunError, UsageError, limits_of, number_or_word
+from n2n_tf.config import ADAPTED, MEMORIES, MEMORY, SECONDS, TILES, RunError, UsageError, limits_of, number_or_word
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.data.finding import listing
-from n2n_tf.tasks.assigned import assigned
+from n2n_tf.tasks.assigned import SHIPPED, assigned
 from n2n_tf.tasks.beside import RENDERINGS, Beside
 from n2n_tf.tasks.outcome import Outcome
 from n2n_tf.tasks.plan import plan_files
@@ -22,24 +23,21 @@ if TYPE_CHECKING:
     from n2n_tf.inference import Denoiser
     from n2n_tf.value_range import Told
 
+logger = logging.getLogger(__name__)
+
 HELP = "denoise image files"
-SECONDS, ADAPTED = 20.0, Range(0, 10**6, above=True)  # of --adapt
+MORE = "inputs"  # what arguments between and behind flags are
+RUN = ("denoiser.keras", "config.json", "*/config.json")  # what a folder of runs has
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
     parser.add_argument(
-        "model", type=os.path.expanduser, nargs="?", metavar="MODEL",
-        help="run directory, .keras file, blind or blind_gray, which come with n2n-tf; without one, of these two the "
-        "one for each image",
+        "inputs", nargs="*", type=os.path.expanduser, metavar="INPUT",
+        help="first the MODEL: run directory, .keras file, blind or blind_gray, which come with n2n-tf; without one, "
+        "of these the one for each image. Then files (PNG, JPEG, BMP, WebP, TIFF, raw, OME-Zarr), folders, globs in "
+        "quotes; with n2n-tf[microscopy] also ND2, LIF and DV, with bioio-czi CZI: their results are OME-TIFFs",
     )  # fmt: skip
-    parser.add_argument(
-        "inputs",
-        nargs="+",
-        metavar="INPUT",
-        help="files (PNG, JPEG, BMP, WebP, TIFF, raw, OME-Zarr), folders, globs in quotes; with "
-        "n2n-tf[microscopy] also ND2, LIF and DV, with bioio-czi CZI: their results are OME-TIFFs",
-    )
     parser.add_argument(
         "--output", type=os.path.expanduser, metavar="DIR", help="folder for the results, under the names of the inputs"
     )
@@ -49,9 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ensemble", action="store_true", help="mean over 8 flips and rotations; takes 8 times as long"
     )
     parser.add_argument(
-        "--adapt", nargs="?", type=float, const=SECONDS, action=Number, within=ADAPTED, metavar="SECONDS",
-        help="first train the model on these images for so long, and take what is best by the estimated PSNR "
-        f"({SECONDS:g} if no number is given)",
+        "--adapt", nargs="?", type=number_or_word, const=SECONDS, metavar="SECONDS",
+        help="first train the model on these images for so long, and take what is best by the estimated PSNR, or where "
+        f"that cannot be told by the reconstruction; without a number {SECONDS:g}",
     )  # fmt: skip
     parser.add_argument(
         "--render", choices=sorted(RENDERINGS), help="also write LibRaw's rendering of each raw file, with 16 bits"
@@ -120,22 +118,20 @@ def run(args: argparse.Namespace) -> None:
     """
     told = None if args.range is None else limits_of(args.range) or str(args.range[0])
     beside = Beside(args.render, args.uncertainty, Path(args.report) if args.report else None)
-    if args.model and not _may_be_model(args.model):
-        args.model, args.inputs = None, [args.model, *args.inputs]
-    plan = plan_files(args.inputs, args.output, args.suffix, beside, args.channel)
+    model, inputs = _split(args)
+    plan = plan_files(inputs, args.output, args.suffix, beside, args.channel)
+    if args.adapt and plan.groups:
+        raise UsageError(f"--adapt with OME-Zarr: train on {next(iter(plan.groups))} with n2n-tf train --weights MODEL")
     outcome = Outcome()
-    for model, limits, part in [(args.model, told, plan)] if args.model else assigned(plan, told):
-        if not args.model:
-            print(f"no MODEL: {model}, which comes with n2n-tf, for {len(part.files) + len(part.groups)} inputs")
-        network: str | keras.Model = model
-        if args.adapt and any(args.overwrite or not target.exists() for target in part.files.values()):
-            with quiet_import():
-                from n2n_tf.tasks.adapting import adapt
-            network, limits = adapt(model, list(part.files), args.adapt, limits, args.channel), None
-        denoiser = build_denoiser(network, args, any_channels=True, value_range=limits)
+    for name, limits, part in [(model, told, plan)] if model else assigned(plan, told):
+        if not model:
+            print(f"no MODEL: {name}, which comes with n2n-tf, for {len(part.files) + len(part.groups)} inputs")
+        denoiser = build_denoiser(name, args, any_channels=True, value_range=limits)
         part.check(denoiser.kind)
         if args.output and part.files:
             os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made
+        if args.adapt and any(args.overwrite or not target.exists() for target in part.files.values()):
+            denoiser = _adapted(name, limits, list(part.files), args) or denoiser
         from n2n_tf.tasks.denoise_files import carry_out
 
         outcome.add(carry_out(part, denoiser, args.overwrite))
@@ -149,8 +145,43 @@ def run(args: argparse.Namespace) -> None:
         raise RunError(f"{len(failed)} of {count} files failed:\n" + listing(failed, most=len(failed)))
 
 
-def _may_be_model(path: str) -> bool:
-    """Whether the first argument names a denoiser, rather than the first images; what is not there is no image."""
+def _split(args: argparse.Namespace) -> tuple[str | None, list[str]]:
+    """MODEL, if the first argument names one, and the images; --adapt may have taken the first of them.
+
+    Raises:
+        UsageError: there is no image, or --adapt has another number.
+    """
+    given = list(args.inputs)
+    if isinstance(args.adapt, str):
+        given.insert(0 if _is_model(args.adapt) else len(given), args.adapt)
+        args.adapt = SECONDS
+    if args.adapt is not None:
+        ADAPTED.check(args.adapt, "--adapt")
+    if not given:
+        raise UsageError("no INPUT: name the images to denoise")
+    if not _is_model(given[0]):
+        return None, given
+    if not given[1:]:
+        raise UsageError(f"no INPUT: {given[0]} is taken for the MODEL")
+    return given[0], given[1:]
+
+
+def _is_model(path: str) -> bool:
+    """Whether it is meant for a denoiser, rather than images; what is not there is no image."""
+    if path in SHIPPED or path.endswith((".keras", ".h5", ".pth")):
+        return True
     if os.path.isdir(path):
-        return any(os.path.exists(os.path.join(path, name)) for name in ("denoiser.keras", "config.json"))
-    return path.endswith(".keras") or not (os.path.exists(path) or glob.glob(path, recursive=True) or "://" in path)
+        return any(glob.glob(os.path.join(glob.escape(path), name)) for name in RUN)
+    return not (os.path.exists(path) or glob.glob(path, recursive=True) or "://" in path)
+
+
+def _adapted(model: str, limits: "Told", files: list[str], args: argparse.Namespace) -> "Denoiser | None":
+    """The denoiser after --adapt; None, and a warning, where none of the images can be trained on."""
+    from n2n_tf.tasks.adapting import adapt
+
+    try:
+        network = adapt(model, files, args.adapt, limits, args.channel)
+    except RunError as error:
+        logger.warning("%s is not adapted: %s", model, error)
+        return None
+    return build_denoiser(network, args, any_channels=True)

@@ -53,7 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_arguments(subparser)
     argv = sys.argv[1:] if argv is None else argv
     try:
-        args = parser.parse_args(argv)
+        args, more = parser.parse_known_args(argv)
+        into = getattr(COMMANDS[args.command], "MORE", None)
+        if into and not any(each.startswith("-") for each in more):
+            getattr(args, into).extend(more)
+        elif more:
+            parser.error(f"unrecognized arguments: {' '.join(more)}")
     except UsageError as error:  # a number outside its range
         return _say(argv[0], str(error), 2)
     Spoken.flags = {flag.removeprefix("--").replace("-", "_"): flag for flag in _flags(parser)}

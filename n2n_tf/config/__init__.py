@@ -11,7 +11,18 @@ from n2n_tf.config.compose import (
     parts,
     refuse_without_effect,
 )
-from n2n_tf.config.exporting import FORMATS, HALVES, LEAST_MAX_PIXELS, MAX_PIXELS, MEMORIES, MEMORY, PIXELS, TILES
+from n2n_tf.config.exporting import (
+    ADAPTED,
+    FORMATS,
+    HALVES,
+    LEAST_MAX_PIXELS,
+    MAX_PIXELS,
+    MEMORIES,
+    MEMORY,
+    PIXELS,
+    SECONDS,
+    TILES,
+)
 from n2n_tf.config.kinds import IMAGE_SUFFIXES, MANIFEST, RAW_SUFFIXES
 from n2n_tf.config.serving import ServeConfig
 from n2n_tf.config.settings import (
@@ -33,9 +44,9 @@ from n2n_tf.config.settings import (
 )
 
 __all__ = [
-    "FORMATS", "HALVES", "IMAGE_SUFFIXES", "LEAST_MAX_PIXELS", "MANIFEST", "MAX_PIXELS", "MEMORIES", "MEMORY",
-    "PIXELS", "RAW_SUFFIXES", "TILES", "LostWorkerError", "Range", "RunError", "ServeConfig", "StoppedError",
-    "UsageError", "above", "at_least", "checked", "coerced", "composed", "essence", "flag", "flattened", "gist",
-    "group", "limits_of", "lookup", "named", "number_or_word", "part", "parts", "refuse_without_effect",
-    "setting", "words",
+    "ADAPTED", "FORMATS", "HALVES", "IMAGE_SUFFIXES", "LEAST_MAX_PIXELS", "MANIFEST", "MAX_PIXELS", "MEMORIES",
+    "MEMORY", "PIXELS", "RAW_SUFFIXES", "SECONDS", "TILES", "LostWorkerError", "Range", "RunError", "ServeConfig",
+    "StoppedError", "UsageError", "above", "at_least", "checked", "coerced", "composed", "essence", "flag",
+    "flattened", "gist", "group", "limits_of", "lookup", "named", "number_or_word", "part", "parts",
+    "refuse_without_effect", "setting", "words",
 ]  # fmt: skip

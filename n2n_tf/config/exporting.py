@@ -10,3 +10,5 @@ TILES = at_least(32)
 PIXELS = at_least(LEAST_MAX_PIXELS, 2**62)
 HALVES = ("float16", "bfloat16")
 FORMATS = {"onnx": ("tf2onnx", ".onnx"), "litert": ("tensorflow", ".tflite")}  # the package each needs, its suffix
+SECONDS = 20.0  # of adapting a denoiser to images
+ADAPTED = above(0, 10**6)

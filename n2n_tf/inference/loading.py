@@ -22,17 +22,19 @@ _warned: set[str] = set()  # the file that was warned of; one warning is enough
 
 
 def load_denoiser(path: str | Path) -> keras.Model:
-    """Load a denoiser: a run directory, a .keras file, or one of `SHIPPED`, which come with the package.
+    """Load a denoiser: one of `SHIPPED`, which come with the package, a run directory or a .keras file.
+
+    A file or folder of such a name is ./blind, say.
 
     The file is data: nothing in it is executed (`safe_mode`), its sizes are checked before it is unpacked and built.
 
     Raises:
         UsageError: nothing there, no .keras file, not a denoiser, or of Keras 2 under Keras 3 and the other way round.
     """
+    if str(path) in SHIPPED:
+        return from_weights(SHIPPED[str(path)])
     file = os.path.join(path, "denoiser.keras") if os.path.isdir(path) else str(path)
     if not os.path.exists(file):
-        if str(path) in SHIPPED:
-            return from_weights(SHIPPED[str(path)])
         raise UsageError(
             f"{path}: no such model; wanted a run directory (with denoiser.keras), a .keras file, or one that comes "
             f"with n2n-tf: {', '.join(SHIPPED)}"

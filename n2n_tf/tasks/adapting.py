@@ -1,17 +1,22 @@
 """Train a denoiser a little further on the very images that it is to denoise."""
 
+import contextlib
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from n2n_tf.config import SECONDS, RunError
 from n2n_tf.config.kinds import MOSAIC
+from n2n_tf.formats import readers
+from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.inference import kind_of_network, load_denoiser, name_of, range_of
 from n2n_tf.training.begin import train
 from n2n_tf.training.presets import build_config
+from n2n_tf.training.scorer import ESTIMATED, RECONSTRUCTION
 from n2n_tf.value_range import Told
 
 logger = logging.getLogger(__name__)
@@ -25,20 +30,23 @@ RECIPE: dict[str, Any] = {
 
 
 def adapt(
-    model: str, images: Sequence[str], seconds: float, told: Told = None, channel: Sequence[str] = ()
-) -> keras.Model:
+    model: str | Path, images: str | Path | Sequence[str | Path], seconds: float = SECONDS, value_range: Told = None,
+    channel: Sequence[str] = (),
+) -> keras.Model:  # fmt: skip
     """A denoiser, trained on noisy images by the method's own loss, and never worse than it was.
 
     The best one so far is kept, by the PSNR that Stein's estimate tells where that is valid, else by the
-    reconstruction. Assumes what training does: noise of zero mean, independent between pixels; where it is not,
-    training on the images at length, `n2n-tf train`, takes care of it.
+    reconstruction. Where neighbours share noise it takes two stages, as `train` does.
 
     Args:
         model: run directory, .keras file, or one that comes with the package; of one of our networks.
         images: files to train on; one is enough.
         seconds: of training, after about as many of getting ready.
-        told: their value range, as `Denoiser` takes it; None: the model's own, or that of a training run.
+        value_range: of the images, as `Denoiser` takes it; None: the model's own, or that of a training run.
         channel: of stacks with a channel axis, the planes of these alone.
+
+    Returns:
+        The denoiser, with the value range inside.
 
     Raises:
         UsageError: settings that cannot be right, or the model is none of our networks.
@@ -46,11 +54,13 @@ def adapt(
     """
     network = load_denoiser(model)
     name, features = name_of(network)
+    channels = network.input_shape[-1]
+    files = _fitting([images] if isinstance(images, str | Path) else images, channels, RECIPE["patch_size"])
     settings = {
-        **RECIPE, "weights": model, "network": name, "features": features, "channels": network.input_shape[-1],
-        "data": list(images), "val_data": list(images[:SCORED]), "noise": "none", "seconds": seconds,
+        **RECIPE, "weights": str(model), "network": name, "features": features, "channels": channels,
+        "data": files, "val_data": files[:SCORED], "noise": "none", "seconds": seconds,
     }  # fmt: skip
-    limits = told or range_of(network)
+    limits = value_range or range_of(network)
     if kind_of_network(network) == MOSAIC:
         settings["kind"] = MOSAIC
     elif limits:
@@ -59,4 +69,34 @@ def adapt(
         settings["channel"] = list(channel)
     with tempfile.TemporaryDirectory() as folder:
         report = train(build_config(settings), Path(folder, "run"))
+        _say(report)
         return load_denoiser(report["denoiser"])
+
+
+def _fitting(images: Sequence[str | Path], channels: int, side: int) -> list[str]:
+    """The files whose first image has so many channels and is large enough.
+
+    Raises:
+        RunError: there is none.
+    """
+    fitting = []
+    for path in map(str, images):
+        with contextlib.suppress(UnusableImageError, OSError, IndexError):  # denoising tells of it
+            first = readers.pages(path)[0]
+            if first.colors == channels and min(first.height, first.width) >= side:
+                fitting.append(path)
+    if not fitting:
+        raise RunError(f"none of {len(images)} images has {channels} channels and sides from {side} pixels")
+    return fitting
+
+
+def _say(report: Mapping[str, Any]) -> None:
+    """What was gained, by what chose."""
+    before, after = report.get("start", {}), report["scores"]
+    name = next((each for each in (ESTIMATED, RECONSTRUCTION) if each in before and each in after), None)
+    if name is None:
+        return
+    if before[name] == after[name]:
+        logger.info("no better than the start, which is kept")
+    else:
+        logger.info("adapted: %s %.4g before, %.4g after", name.replace("_", " "), before[name], after[name])

@@ -10,7 +10,7 @@ import tensorflow as tf
 from n2n_tf import compat
 from n2n_tf.config import UsageError, lookup
 from n2n_tf.data.pipeline import Recipe
-from n2n_tf.inference import load_denoiser
+from n2n_tf.inference import layers_of, load_denoiser
 from n2n_tf.methods.base import Method
 from n2n_tf.methods.settings import SHOT, Setup
 from n2n_tf.networks import NETWORKS
@@ -46,8 +46,10 @@ def take_weights(network: keras.Model, path: str, what: str) -> None:
     Raises:
         UsageError: it is of another network.
     """
-    weights = load_denoiser(path).get_weights()
-    if [each.shape for each in weights] != [each.shape for each in network.get_weights()]:
+    other = load_denoiser(path)
+    weights = other.get_weights()
+    shapes = [[each.shape for each in of] for of in (weights, network.get_weights())]
+    if shapes[0] != shapes[1] or layers_of(other) != layers_of(network):
         raise UsageError(
             f"`{what}` {path}: of another network; wanted `network` {network.name} with {network.input_shape[-1]} "
             "channels, and as wide, as here"
@@ -58,7 +60,7 @@ def take_weights(network: keras.Model, path: str, what: str) -> None:
 def build_method(config: Config, steps: int, measured: MeasuredNoise | None = None) -> Method:
     """The method around its network, for a run of `steps` iterations.
 
-    It starts from the weights that the settings name, else from those of its teacher if it has one.
+    It starts from the weights of its teacher, else from those that the settings name.
 
     Args:
         config: the settings.
@@ -73,7 +75,7 @@ def build_method(config: Config, steps: int, measured: MeasuredNoise | None = No
         teacher = build_network(config)
         for each in (network, teacher):
             take_weights(each, path, "teacher")
-    if path := config.network.weights:
+    elif path := config.network.weights:
         take_weights(network, path, "weights")
     setup = Setup(steps, config.run.epochs, config.run.seed, config.noise, measured, teacher)
     return config.method.build(network, setup)

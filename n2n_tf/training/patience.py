@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from n2n_tf.training.validation import Best
 from n2n_tf.training.workers import Workers
@@ -40,17 +41,24 @@ class TimeLimit(keras.callbacks.Callback):
     """Ends a run at the end of the epoch in which its time is up; 0 never does. Workers end together.
 
     Args:
-        seconds: from the end of the first step of this start.
+        seconds: of training, that of all starts; the first step of each, which makes the graph, is not counted.
         workers: of the run; the chief's clock counts.
+
+    Attributes:
+        used: part of a run's state.
     """
 
     def __init__(self, seconds: float, workers: Workers):
         super().__init__()
         self.seconds, self.workers = seconds, workers
-        self.began: float | None = None
+        self.used = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self.last: float | None = None
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.began = self.began or time.monotonic()
+        if self.seconds:
+            now = time.monotonic()
+            self.used.assign_add(now - (self.last or now))
+            self.last = now
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self.spent:
@@ -60,7 +68,4 @@ class TimeLimit(keras.callbacks.Callback):
     @property
     def spent(self) -> bool:
         """Whether there is none left."""
-        if not self.seconds:
-            return False
-        over = self.began is not None and time.monotonic() - self.began >= self.seconds
-        return bool(self.workers.gather(int(over))[0])
+        return bool(self.seconds) and bool(self.workers.gather(int(self.used.numpy() >= self.seconds))[0])

@@ -80,7 +80,7 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
 
 def _start(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What quick has besides where nothing asks for another network than that of the weights of the package."""
-    other = {"network", "features", "init", "method"} & settings.keys()
+    other = {"network", "features", "init", "method", "weights"} & settings.keys()
     start = STARTS.get(settings.get("channels", 3))
     return {} if other or not start else {"weights": start, "learning_rate": 3e-4, "mixed_precision": "auto"}
 

@@ -22,7 +22,7 @@ class ProgressBar(keras.callbacks.Callback):
     def __init__(self, first_step: int, steps: int, epochs: int, seconds: float = 0):
         super().__init__()
         self.of = "" if seconds else f"/{epochs}"
-        self.seconds, self.last = seconds, time.monotonic()
+        self.seconds, self.last = seconds, 0.0
         if seconds:
             self._line = ProgressLine("training", seconds)
         else:
@@ -37,7 +37,7 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         now = time.monotonic()
-        self._line.advance(now - self.last if self.seconds else 1)
+        self._line.advance(now - (self.last or now) if self.seconds else 1)  # without making the graph
         self.last = now
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:

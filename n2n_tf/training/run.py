@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from n2n_tf.config import RunError
@@ -17,7 +18,7 @@ from n2n_tf.files import write_json
 from n2n_tf.inference import load_denoiser
 from n2n_tf.methods.settings import SHOT
 from n2n_tf.training.average import AverageWeights
-from n2n_tf.training.build import build_method, build_model, build_recipe
+from n2n_tf.training.build import build_method, build_model, build_recipe, take_weights
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.config import Config
 from n2n_tf.training.divergence import StopAtNaN
@@ -39,7 +40,14 @@ class Run:
     Args:
         config, workers, directory: of the run.
         training, held_out: its images.
+
+    Attributes:
+        offers_start: whether `weights` are a denoiser to beat; not in trials, whose results would be alike.
+        start: scores of these, if this is the start of the run.
     """
+
+    offers_start = True
+    start: dict[str, float] | None = None
 
     def __init__(
         self, config: Config, workers: Workers, directory: RunDirectory, training: Source, held_out: HeldOutSource
@@ -64,11 +72,12 @@ class Run:
         self.pictures, self.best = Pictures(directory, config.images.image_kind), Best(directory)
         self.patience = Patience(config.run.patience, self.best, workers)
         self.limit = TimeLimit(config.run.seconds, workers)
-        patient = {"since": self.best.since} if config.run.patience else {}
+        ending = {"since": self.best.since} if config.run.patience else {}
+        ending |= {"used": self.limit.used} if config.run.seconds else {}
         self.checkpoints = Checkpoints(
             directory.checkpoints, config.run.checkpoint_steps, self.per_epoch, workers.chief,
             network=self.model.network, optimizer=self.model.optimizer, weights=self.weights.state, best=self.best.cost,
-            **patient,
+            **ending,
         )  # fmt: skip
 
     def go(self) -> dict[str, Any]:
@@ -105,11 +114,14 @@ class Run:
         """What comes before the first step."""
         if self.inspection:
             self.pictures.tell("inspection", self.inspection["text"])
-        if self.config.network.weights:
-            scores = self.scorer.scores()
-            self.best.offer(self.scorer, self.scorer.cost(scores))
-            words = (f"val_{name} {scores[name]:.4g}" for name in self.scorer.shown)
-            logger.info("`weights` %s: %s", self.config.network.weights, ", ".join(words))
+        path = self.config.network.weights
+        if path and self.offers_start and not np.isfinite(self.best.cost.numpy()):
+            if self.config.method.teacher:  # whose weights are in there
+                take_weights(self.scorer.denoiser, path, "weights")
+            self.start = self.scorer.scores()
+            self.best.offer(self.scorer, self.scorer.cost(self.start))
+            words = (f"val_{name} {self.start[name]:.4g}" for name in self.scorer.shown)
+            logger.info("`weights` %s: %s", path, ", ".join(words))
 
     def _callbacks(self, done: int, stack: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
         run = self.config.run
@@ -154,6 +166,7 @@ class Run:
         self.pictures.save(path, self.scorer.first())
         report = {
             "scores": self.scorer.scores(),
+            **({"start": self.start} if self.start else {}),
             "inspection": self.inspection,
             "trials": self.directory.tried(),
             "scored_images": "training" if self.training.names == self.held_out.names else "held-out",

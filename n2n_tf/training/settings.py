@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from n2n_tf.config import Range, above, at_least, checked, part, setting
+from n2n_tf.config import Range, UsageError, above, at_least, checked, part, setting
 from n2n_tf.training.schedules import SCHEDULES, Constant, Cosine, Halve
 
 LEAST_STEPS = 100  # of an epoch whose length is left to us: small sets are passed over several times
@@ -23,11 +23,13 @@ class NetworkSettings:
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
     weights: str = setting(
         "", "denoiser to start from: blind or blind_gray, which come with n2n-tf, a run directory or a .keras file; "
-        "the best one of a run is never worse than it", metavar="MODEL",
+        "the best one of a run is never worse than it on the held-out images", metavar="MODEL",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
         checked(self)
+        if self.weights and self.init != "default":
+            raise UsageError(f"`init` {self.init} with `weights` {self.weights}: has no effect; leave it out")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class RunSettings:
         within=at_least(0),
     )  # fmt: skip
     seconds: float = setting(
-        0.0, "of training, counted from the start, after which the run ends with its epoch; 0: no limit",
+        0.0, "of training, all starts together, after which the run ends with its epoch; 0: no limit",
         within=at_least(0, 10**9),
     )  # fmt: skip
     seed: int = setting(0, "seed of everything random", within=at_least(0))

@@ -36,7 +36,6 @@ def go(
         methods = config.method.in_stages(str(place.denoiser))
         runs = shared(config.run, config.run.steps(len(training), config.crops.batch_size) // config.run.epochs)
         first, config = (dataclasses.replace(config, method=m, run=r) for m, r in zip(methods, runs, strict=True))
-        config = config.going_on()  # it starts from its teacher's weights
         if not workers.gather(place.report.exists())[0]:  # the chief's word
             if workers.chief and not place.begun:
                 place.create(first, training, held_out, environment(first.run, workers), directory.inspected()[0])

@@ -87,13 +87,15 @@ class Trials:
         """The scores of a short run."""
         total = self.config.run.steps(len(self.training), self.config.crops.batch_size)
         steps = max(1, min(MOST, max(FEWEST, round(SHARE * total))) // EPOCHS)
-        short = dataclasses.replace(self.config.run, epochs=EPOCHS, steps_per_epoch=steps, patience=0)
+        short = dataclasses.replace(self.config.run, epochs=EPOCHS, steps_per_epoch=steps, patience=0, seconds=0.0)
         config = dataclasses.replace(candidate, run=short)
         if not (place.begun and place.report.exists() and place.settings() == config):
             shutil.rmtree(place.path, ignore_errors=True)
             found = self.found.to_json() if self.found else None
             place.create(config, self.training, self.held_out, environment(config.run, self.workers), found)
-            Run(config, self.workers, place, self.training, self.held_out).go()
+            run = Run(config, self.workers, place, self.training, self.held_out)
+            run.offers_start = False
+            run.go()
         return read_report(place.report)["scores"]
 
     def _usual(self) -> dict[str, Any]:
