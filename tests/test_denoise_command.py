@@ -195,7 +195,7 @@ def test_an_interrupted_write_leaves_nothing(models, tmp_path, monkeypatch):
         (["identity 3", "a.png", "--suffix", "x/y"], "--suffix x/y: is part of a file name"),
         (["identity 3", "a.png", "--output", "out", "--tile", "100"], "--tile 100: wanted a multiple of 32"),
         (["missing.keras", "a.png", "--output", "out"], "missing.keras: no such model"),
-        (["a.png", "a.png", "--output", "out"], "a.png: not a .keras file"),
+        (["broken.keras", "a.png", "--output", "out"], "broken.keras: not a .keras file"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -203,6 +203,7 @@ def test_wrong_usage_is_status_2_and_writes_nothing(arguments, message, models, 
     save(tmp_path / "a.png", 8, 9, 3)
     save(tmp_path / "b" / "a.png", 8, 9, 3)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.keras").write_text("no archive")
     model, *rest = arguments
     model = models(model) if " " in model else model
     monkeypatch.chdir(tmp_path)
