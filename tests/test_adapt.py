@@ -78,5 +78,5 @@ def test_what_cannot_be_adapted(models, run, noisy, tmp_path):
     with pytest.raises(UsageError, match=r"is none of our networks; wanted one of unet"):
         adapt(models("identity 3"), [noisy], 600)
     tifffile.imwrite(tmp_path / "tiny.tif", gaussian(scene(), 25)[:20, :20], photometric="rgb")
-    with pytest.raises(RunError, match=r"no usable image"):
+    with pytest.raises(RunError, match=r"none of 1 images has 3 channels and sides from 64 pixels"):
         adapt(run, [str(tmp_path / "tiny.tif")], 600, UNIT)

@@ -157,9 +157,9 @@ def test_networks_are_told_by_their_layers(name):
     assert name_of(NETWORKS[name](1, features=16)) == (name, 16)
 
 
-@pytest.mark.parametrize(("name", "channels"), [("blind", 3), ("blind_gray", 1)])
-def test_what_comes_with_the_package_denoises_a_photograph(name, channels):
-    """20.2 dB noisy; the paper's network trained for 500 steps gives 28.4."""
+@pytest.mark.parametrize(("name", "channels", "least"), [("blind", 3, 29.5), ("blind_gray", 1, 28)])
+def test_what_comes_with_the_package_denoises_a_photograph(name, channels, least):
+    """20.2 dB noisy."""
     from n2n_tf.data.samples import HELD_OUT, sample_paths
 
     clean = np.asarray(Image.open(sample_paths(HELD_OUT, channels)[0]).convert("RGB" if channels == 3 else "L"))
@@ -167,7 +167,7 @@ def test_what_comes_with_the_package_denoises_a_photograph(name, channels):
     noisy = clean + np.random.default_rng(0).normal(0, 25 / 255, clean.shape).astype(np.float32)
     network = n2n_tf.load_denoiser(name)
     assert layers_of(network) == layers_of(NETWORKS["residual_unet"](channels))
-    assert -10 * np.log10(np.mean((n2n_tf.denoise(network, noisy) - clean) ** 2)) > 29
+    assert -10 * np.log10(np.mean((n2n_tf.denoise(network, noisy) - clean) ** 2)) > least
     assert loading.SHIPPED[name].stat().st_size < 6e6
 
 
