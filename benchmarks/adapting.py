@@ -25,9 +25,10 @@ with quiet_import():
     from PIL import Image
 
     from n2n_tf.evaluation.metrics import psnr
-    from n2n_tf.inference import Denoiser, load_denoiser
+    from n2n_tf.inference import Denoiser
     from n2n_tf.tasks import adapting
     from n2n_tf.training import begin
+    from n2n_tf.weights import load_denoiser
 
 SCORED = 4  # images
 Pairs = list[tuple[np.ndarray, np.ndarray]]

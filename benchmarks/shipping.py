@@ -20,8 +20,9 @@ with quiet_import():
     from recipes import score
 
     from n2n_tf.files import write
-    from n2n_tf.inference import from_weights, load_denoiser, save_denoiser, weights_beside
+    from n2n_tf.inference import save_denoiser, weights_beside
     from n2n_tf.networks import NETWORKS
+    from n2n_tf.weights import from_weights, load_denoiser
 
 
 def main() -> None:

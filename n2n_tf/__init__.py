@@ -28,7 +28,7 @@ _HOMES = {
     "GammaRamp": "n2n_tf.methods",
     "denoise": "n2n_tf.inference",
     "Denoiser": "n2n_tf.inference",
-    "load_denoiser": "n2n_tf.inference",
+    "load_denoiser": "n2n_tf.weights",
     "ValueRange": "n2n_tf.value_range",
     "adapt": "n2n_tf.tasks.adapting",
     "denoise_files": "n2n_tf.tasks.denoise_files",

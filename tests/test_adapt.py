@@ -7,8 +7,8 @@ import tifffile
 import n2n_tf
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.inference import load_denoiser
 from n2n_tf.tasks.adapting import RECIPE, adapt
+from n2n_tf.weights import load_denoiser
 from tests.runs import small
 from tests.scenes import gaussian, scene
 

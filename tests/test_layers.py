@@ -13,6 +13,7 @@ ORDER = [
     {"methods"},
     {"networks"},
     {"inference"},
+    {"weights"},
     {"formats"},
     {"data"},
     {"meter"},
@@ -26,7 +27,7 @@ ORDER = [
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 NEVER = {("methods", "networks"), ("networks", "noise"), ("networks", "methods"), ("data", "methods"),
-         ("inference", "methods"),
+         ("inference", "methods"), ("inference", "networks"),
          *(("formats", room) for room in ("sampling", "noise", "methods", "networks", "inference"))}  # fmt: skip
 
 

@@ -12,13 +12,15 @@ from PIL import Image
 import n2n_tf
 from n2n_tf.cli.main import main
 from n2n_tf.config import UsageError
-from n2n_tf.inference import layers_of, load_denoiser, loading, name_of
+from n2n_tf.inference import layers_of
 from n2n_tf.networks import NETWORKS
+from n2n_tf.tasks import assigned
 from n2n_tf.training import begin, precision
 from n2n_tf.training.build import take_weights
-from n2n_tf.training.presets import build_config
+from n2n_tf.training.presets import STARTS, build_config
 from n2n_tf.training.settings import RunSettings
 from n2n_tf.training.stages import shared
+from n2n_tf.weights import SHIPPED, load_denoiser, name_of
 from tests.runs import rows, small, trained
 from tests.scenes import blurred, scene
 
@@ -64,6 +66,10 @@ def test_weights_of_another_network(photos, tmp_path):
     with pytest.raises(UsageError, match=r"nowhere: no such model; .* comes with n2n-tf: blind, blind_gray"):
         n2n_tf.train(small(photos, weights="nowhere"), tmp_path / "two")
     assert not (tmp_path / "two").exists()
+
+
+def test_the_names_are_those_of_the_files():
+    assert {*SHIPPED} == {*assigned.SHIPPED} == {*STARTS.values()}
 
 
 def test_networks_of_equal_shapes_are_not_taken_for_each_other():
@@ -168,7 +174,7 @@ def test_what_comes_with_the_package_denoises_a_photograph(name, channels, least
     network = n2n_tf.load_denoiser(name)
     assert layers_of(network) == layers_of(NETWORKS["residual_unet"](channels))
     assert -10 * np.log10(np.mean((n2n_tf.denoise(network, noisy) - clean) ** 2)) > least
-    assert loading.SHIPPED[name].stat().st_size < 6e6
+    assert SHIPPED[name].stat().st_size < 6e6
 
 
 @pytest.fixture

@@ -38,7 +38,8 @@ def run(args: argparse.Namespace) -> None:
     if args.network and not of_keras:
         raise UsageError(f"--network {args.network}: {source} tells its network; leave it out")
     with quiet_import():
-        from n2n_tf.inference import from_weights, save_denoiser, weights_beside
+        from n2n_tf.inference import save_denoiser, weights_beside
+        from n2n_tf.weights import from_weights
     beside = weights_beside(target)
     in_place = beside.exists() and beside.samefile(source)
     for file in (target, beside):

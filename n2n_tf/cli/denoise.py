@@ -98,7 +98,8 @@ def build_denoiser(
 ) -> "Denoiser":
     """The denoiser of a file or network, with --ensemble and the flags of `add_size_arguments`."""
     with quiet_import():
-        from n2n_tf.inference import Denoiser, kind_of_network, load_denoiser
+        from n2n_tf.inference import Denoiser, kind_of_network
+        from n2n_tf.weights import load_denoiser
     sizes = {name: getattr(args, name) for name in ("memory", "tile") if getattr(args, name) is not None}
     network = load_denoiser(model) if isinstance(model, str) else model
     if args.ensemble and kind_of_network(network) == MOSAIC:

@@ -13,7 +13,7 @@ from n2n_tf.config import FORMATS, MAX_PIXELS, RunError, UsageError
 from n2n_tf.exporting.saved_model import side_multiple, write_saved_model
 from n2n_tf.exporting.signatures import signatures
 from n2n_tf.files import partial_folder, write
-from n2n_tf.inference import load_denoiser
+from n2n_tf.weights import load_denoiser
 
 
 def export_core(model: str | Path, output: str | Path, form: str) -> Path:

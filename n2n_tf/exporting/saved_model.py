@@ -18,8 +18,9 @@ from n2n_tf.exporting.half import cost_of_half, describe, in_half
 from n2n_tf.exporting.signatures import Signature, signatures
 from n2n_tf.exporting.warmup import write_warmup
 from n2n_tf.files import partial_folder, write_json
-from n2n_tf.inference import footprint_of, load_denoiser, save_denoiser
+from n2n_tf.inference import footprint_of, save_denoiser
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
+from n2n_tf.weights import load_denoiser
 
 logger = logging.getLogger(__name__)
 

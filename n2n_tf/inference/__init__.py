@@ -6,9 +6,8 @@ from n2n_tf.inference.kinds import kind_of_network
 from n2n_tf.inference.loading import load_denoiser
 from n2n_tf.inference.ranged import RESCALING, in_range, range_of
 from n2n_tf.inference.saving import layers_of, read_form, save_denoiser, weights_beside
-from n2n_tf.inference.weights import from_weights, name_of
 
 __all__ = [
-    "RESCALING", "Denoiser", "Footprint", "denoise", "footprint_of", "from_weights", "in_range", "kind_of_network",
-    "layers_of", "load_denoiser", "name_of", "range_of", "read_form", "save_denoiser", "weights_beside",
+    "RESCALING", "Denoiser", "Footprint", "denoise", "footprint_of", "in_range", "kind_of_network", "layers_of",
+    "load_denoiser", "range_of", "read_form", "save_denoiser", "weights_beside",
 ]  # fmt: skip

@@ -14,31 +14,22 @@ from n2n_tf.config import UsageError, gist
 from n2n_tf.inference.declared import check_declared
 from n2n_tf.inference.kinds import channels_of
 from n2n_tf.inference.saving import MOST_BYTES, weights_beside
-from n2n_tf.inference.weights import from_weights
 
 logger = logging.getLogger(__name__)
-SHIPPED = {path.name.partition(".")[0]: path for path in sorted(Path(__file__).parents[1].glob("weights/*.weights.h5"))}
 _warned: set[str] = set()  # the file that was warned of; one warning is enough
 
 
 def load_denoiser(path: str | Path) -> keras.Model:
-    """Load a denoiser: one of `SHIPPED`, which come with the package, a run directory or a .keras file.
-
-    A file or folder of such a name is ./blind, say.
+    """Load a denoiser: a run directory or a .keras file.
 
     The file is data: nothing in it is executed (`safe_mode`), its sizes are checked before it is unpacked and built.
 
     Raises:
         UsageError: nothing there, no .keras file, not a denoiser, or of Keras 2 under Keras 3 and the other way round.
     """
-    if str(path) in SHIPPED:
-        return from_weights(SHIPPED[str(path)])
     file = os.path.join(path, "denoiser.keras") if os.path.isdir(path) else str(path)
     if not os.path.exists(file):
-        raise UsageError(
-            f"{path}: no such model; wanted a run directory (with denoiser.keras), a .keras file, or one that comes "
-            f"with n2n-tf: {', '.join(SHIPPED)}"
-        )
+        raise UsageError(f"{path}: no such model; wanted a run directory (with denoiser.keras) or a .keras file")
     try:
         with zipfile.ZipFile(file) as archive:
             size = sum(member.file_size for member in archive.infolist())

@@ -13,11 +13,12 @@ from n2n_tf.config import SECONDS, RunError
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.inference import kind_of_network, load_denoiser, name_of, range_of
+from n2n_tf.inference import kind_of_network, range_of
 from n2n_tf.training.begin import train
 from n2n_tf.training.presets import build_config
 from n2n_tf.training.scorer import ESTIMATED, RECONSTRUCTION
 from n2n_tf.value_range import Told
+from n2n_tf.weights import load_denoiser, name_of
 
 logger = logging.getLogger(__name__)
 

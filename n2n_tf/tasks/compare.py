@@ -15,7 +15,7 @@ from n2n_tf.evaluation.protocol import Case, TestSet
 from n2n_tf.evaluation.results import Results
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
-from n2n_tf.inference import Denoiser, load_denoiser
+from n2n_tf.inference import Denoiser
 from n2n_tf.tasks import NOISY
 from n2n_tf.tasks.compare_scores import Scores
 from n2n_tf.tasks.compare_sets import test_sets
@@ -29,6 +29,7 @@ from n2n_tf.training.costs import seconds_per_step
 from n2n_tf.training.records import read_json, read_report
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.value_range import UNIT
+from n2n_tf.weights import load_denoiser
 
 logger = logging.getLogger(__name__)
 

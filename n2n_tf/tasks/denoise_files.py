@@ -16,7 +16,7 @@ from n2n_tf.formats.page import Page
 from n2n_tf.formats.table import becoming
 from n2n_tf.formats.tiff import ome
 from n2n_tf.formats.zarr_channels import lacking
-from n2n_tf.inference import Denoiser, load_denoiser
+from n2n_tf.inference import Denoiser
 from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import zarr_files
 from n2n_tf.tasks.beside import Beside, map_path, render_raw, rendering_path
@@ -24,6 +24,7 @@ from n2n_tf.tasks.denoise_pages import denoise_file
 from n2n_tf.tasks.outcome import Outcome
 from n2n_tf.tasks.plan import Plan, plan_files
 from n2n_tf.tasks.report_file import ReportFile
+from n2n_tf.weights import load_denoiser
 
 logger = logging.getLogger(__name__)
 

@@ -19,11 +19,12 @@ from n2n_tf.evaluation.paper import REPEATS, TABLE_2, published
 from n2n_tf.evaluation.protocol import PROTOCOLS, Case, TestSet, stored
 from n2n_tf.evaluation.protocol import evaluate as cases_of
 from n2n_tf.evaluation.results import Results
-from n2n_tf.inference import Denoiser, load_denoiser
+from n2n_tf.inference import Denoiser
 from n2n_tf.noise import Noise
 from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import NOISY
 from n2n_tf.value_range import UNIT, Told, ValueRange, by_rule, misfit, robust_range, told_range
+from n2n_tf.weights import load_denoiser
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from n2n_tf.data.zarr_finding import zarrs_at
 from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.pixels import in_unit_range
-from n2n_tf.inference import Denoiser, load_denoiser
+from n2n_tf.inference import Denoiser
 from n2n_tf.inspection.gains import MOST, Residual, gained, gained_on_shots
 from n2n_tf.inspection.images import HELD, Looked, look, middle
 from n2n_tf.inspection.measure import Part, measure
@@ -31,6 +31,7 @@ from n2n_tf.progress import ProgressLine
 from n2n_tf.training.presets import build_config
 from n2n_tf.training.scale import choose_range
 from n2n_tf.value_range import UNIT
+from n2n_tf.weights import load_denoiser
 
 IMAGES = 32
 

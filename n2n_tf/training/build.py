@@ -10,7 +10,7 @@ import tensorflow as tf
 from n2n_tf import compat
 from n2n_tf.config import UsageError, lookup
 from n2n_tf.data.pipeline import Recipe
-from n2n_tf.inference import layers_of, load_denoiser
+from n2n_tf.inference import layers_of
 from n2n_tf.methods.base import Method
 from n2n_tf.methods.settings import SHOT, Setup
 from n2n_tf.networks import NETWORKS
@@ -18,6 +18,7 @@ from n2n_tf.noise.measured import MeasuredNoise
 from n2n_tf.training.config import Config
 from n2n_tf.training.optimization import build_optimizer, find_optimizer
 from n2n_tf.training.precision import fastest
+from n2n_tf.weights import load_denoiser
 
 logger = logging.getLogger(__name__)
 

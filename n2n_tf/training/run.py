@@ -86,10 +86,8 @@ class Run:
         done = self._restore()
         with contextlib.ExitStack() as stack:
             callbacks = self._callbacks(done, stack)
-            while done < self.steps and not (
-                self.patience.spent or self.limit.spent
-            ):  # twice if resumed in the middle of an epoch, which
-                done = self._fit(done, callbacks)  # then is a short one
+            while done < self.steps and not (self.patience.spent or self.limit.spent):
+                done = self._fit(done, callbacks)  # twice if resumed in the middle of an epoch: that is a short one
             report = self._report(time.monotonic() - began)
             self.workers.wait()
         return report

@@ -6,8 +6,7 @@ from pathlib import Path
 import keras
 
 from n2n_tf.config import UsageError, gist, lookup
-from n2n_tf.inference.ranged import in_range
-from n2n_tf.inference.saving import layers_of, read_form
+from n2n_tf.inference import in_range, layers_of, read_form
 from n2n_tf.networks import NETWORKS
 
 
