@@ -13,8 +13,24 @@ from n2n_tf.training.workers import Workers
 logger = logging.getLogger(__name__)
 
 
-class Patience(keras.callbacks.Callback):
-    """Ends a run after so many epochs without a better denoiser; 0 never does. Workers end together.
+class Ending(keras.callbacks.Callback):
+    """Ends a run with the epoch in which something is used up. Workers end together."""
+
+    why = ""
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self.spent:
+            logger.info("ended after epoch %d: %s", epoch + 1, self.why)
+            self.model.stop_training = True
+
+    @property
+    def spent(self) -> bool:
+        """Whether there is none left."""
+        raise NotImplementedError
+
+
+class Patience(Ending):
+    """After so many epochs without a better denoiser; 0 never does.
 
     Args:
         epochs: to wait for a better one.
@@ -25,20 +41,15 @@ class Patience(keras.callbacks.Callback):
     def __init__(self, epochs: int, best: Best, workers: Workers):
         super().__init__()
         self.epochs, self.best, self.workers = epochs, best, workers
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self.spent:
-            logger.info("ended after epoch %d: none of the last %d was better", epoch + 1, self.epochs)
-            self.model.stop_training = True
+        self.why = f"none of the last {epochs} was better"
 
     @property
     def spent(self) -> bool:
-        """Whether there is none left."""
         return bool(self.epochs) and self.workers.gather(int(self.best.since))[0] >= self.epochs  # the chief's
 
 
-class TimeLimit(keras.callbacks.Callback):
-    """Ends a run at the end of the epoch in which its time is up; 0 never does. Workers end together.
+class TimeLimit(Ending):
+    """After so many seconds; 0 never does.
 
     Args:
         seconds: of training, that of all starts; the first step of each, which makes the graph, is not counted.
@@ -51,6 +62,7 @@ class TimeLimit(keras.callbacks.Callback):
     def __init__(self, seconds: float, workers: Workers):
         super().__init__()
         self.seconds, self.workers = seconds, workers
+        self.why = f"{seconds:g} seconds are over"
         self.used = tf.Variable(0.0, dtype=tf.float64, trainable=False)
         self.last: float | None = None
 
@@ -60,12 +72,6 @@ class TimeLimit(keras.callbacks.Callback):
             self.used.assign_add(now - (self.last or now))
             self.last = now
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if self.spent:
-            logger.info("ended after epoch %d: %g seconds are over", epoch + 1, self.seconds)
-            self.model.stop_training = True
-
     @property
     def spent(self) -> bool:
-        """Whether there is none left."""
         return bool(self.seconds) and bool(self.workers.gather(int(self.used.numpy() >= self.seconds))[0])
