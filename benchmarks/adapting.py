@@ -1,7 +1,8 @@
 """What does `denoise --adapt` gain? Against its start, and against training from nothing for the same time.
 
 Photographs with noise of other levels and kinds than the weights were made for, W2S, and a camera's pictures, one image
-and many. True PSNR of the first images, in dB; of W2S after a fit a·x + b. Prints a Markdown table.
+and many. True PSNR of the first images, in dB; of W2S after a fit a·x + b. Prints a Markdown table; said: what the command
+says of the first two without a clean one.
 
     python benchmarks/adapting.py DATA [--model blind] [--seconds 20] [--case NAME ...]
 
@@ -9,6 +10,8 @@ DATA holds kodak/*.png, bsds400/*, and where it is there w2s/{noisy,clean}/*.tif
 """
 
 import argparse
+import logging
+import logging.handlers
 import sys
 import tempfile
 import time
@@ -48,7 +51,11 @@ def main() -> None:
     args = parser.parse_args()
     for name, value in (each.split("=") for each in args.set):
         adapting.RECIPE[name] = type(adapting.RECIPE.get(name, ""))(value)
-    print("| noise | images | noisy | start | seconds | adapted | wall s | from nothing |\n|" + "---|" * 8, flush=True)
+    logging.getLogger(adapting.__name__).setLevel(logging.INFO)
+    said = logging.handlers.BufferingHandler(1000)
+    logging.getLogger(adapting.__name__).addHandler(said)
+    columns = ["noise", "images", "noisy", "start", "seconds", "adapted", "wall s", "from nothing", "said"]
+    print(f"| {' | '.join(columns)} |\n|" + "---|" * len(columns), flush=True)
     for name in args.case:
         pairs, gray, eight = CASES[name](args.data), name == "W2S", "camera" in name
         told = None if gray or eight else (0.0, 1.0)
@@ -67,7 +74,7 @@ def main() -> None:
                     )
                     print(
                         f"| {name} | {len(few)} | {before[0]:.2f} | {before[1]:.2f} | {seconds:g} | {after:.2f} | "
-                        f"{wall:.0f} | {nothing:.2f} |", flush=True,
+                        f"{wall:.0f} | {nothing:.2f} | {said.buffer[-1].getMessage()} |", flush=True,
                     )  # fmt: skip
 
 
