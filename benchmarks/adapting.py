@@ -1,8 +1,8 @@
 """What does `denoise --adapt` gain? Against its start, and against training from nothing for the same time.
 
 Photographs with noise of other levels and kinds than the weights were made for, W2S, and a camera's pictures, one image
-and many. True PSNR of the first images, in dB; of W2S after a fit a·x + b. Prints a Markdown table; said: what the command
-says of the first two without a clean one.
+many. True PSNR of the first images, in dB; of W2S after a fit a·x + b. Prints a Markdown table; said: what the
+command says of the first two without a clean one.
 
     python benchmarks/adapting.py DATA [--model blind] [--seconds 20] [--case NAME ...]
 
