@@ -165,13 +165,14 @@ def test_noisier2noise_by_hand_and_by_its_closed_form():
 def test_recorrupted_images_have_independent_noise_of_known_variance(alpha):
     sigma, clean = 0.1, RNG.random((500, 400))
     noisy = clean + sigma * RNG.normal(size=clean.shape)
-    one, other = Recorrupted2Recorrupted(scale_network(), sigma, alpha).pair(noisy, RNG.normal(size=clean.shape))
+    method, normal = Recorrupted2Recorrupted(scale_network(), sigma, alpha), RNG.normal(size=clean.shape)
+    one, other = method.pair(noisy, sigma * normal)
     noise1, noise2 = one - clean, other - clean
     assert noise1.var() == pytest.approx(sigma**2 / (1 - alpha), rel=0.02)
     assert noise2.var() == pytest.approx(sigma**2 / alpha, rel=0.02)
     bound = 5 / np.sqrt(clean.size)
     assert abs(np.corrcoef(noise1.ravel(), noise2.ravel())[0, 1]) < bound
-    one, other = Recorrupted2Recorrupted(scale_network(), 1.3 * sigma, alpha).pair(noisy, RNG.normal(size=clean.shape))
+    one, other = method.pair(noisy, 1.3 * sigma * normal)
     assert abs(np.corrcoef((one - clean).ravel(), (other - clean).ravel())[0, 1]) > bound  # another σ is noticed
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from n2n_tf.inspection.measure import Part, breaking, worst_correlation
 from n2n_tf.meter import PoissonGaussian
+from n2n_tf.meter.correlation import LEVELS
 
 if TYPE_CHECKING:
     from n2n_tf.noise.measured import MeasuredNoise
@@ -59,6 +60,8 @@ def noise_from(report: Mapping[str, Any], channels: int) -> MeasuredNoise | None
     """Noise as a saved report has it, correlated or not, for images of so many channels; None where it is not known."""
     from n2n_tf.noise.measured import MeasuredNoise  # loads TensorFlow
 
+    if not report["obstacle"]:
+        return _independent(measured_from(report).lines, channels)
     found = [part["correlation"] for part in report["parts"].values()]
     if not all(each and each["enough"] and "levels" in each for each in found):  # earlier versions have no levels
         return None
@@ -67,6 +70,18 @@ def noise_from(report: Mapping[str, Any], channels: int) -> MeasuredNoise | None
     if len(levels) != channels or not all(np.isfinite(each).all() for each in (levels, rho, between)):
         return None
     return MeasuredNoise(levels, rho, between)
+
+
+def _independent(lines: Sequence[PoissonGaussian], channels: int) -> MeasuredNoise:
+    """Noise of these variances; of one level where that does not depend on the brightness as far as can be told."""
+    from n2n_tf.noise.measured import MeasuredNoise
+
+    middles = (np.arange(LEVELS) + 0.5) / LEVELS
+    levels = [
+        line.variance(middles) if abs(line.gain) > 2 * line.gain_error else np.full(LEVELS, line.level**2)
+        for line in lines
+    ]
+    return MeasuredNoise.white(np.broadcast_to(levels, (channels, LEVELS)))
 
 
 def obstacle(parts: Sequence[Part], channels: int) -> str:

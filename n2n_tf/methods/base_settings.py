@@ -48,6 +48,7 @@ class MethodSettings:
         divides: crops must have sides that the network takes after they are divided by it.
         apart: in pixels, (down, right): what it takes to have independent noise; None if it assumes nothing of that.
         stages: the distance, (down, right), that a first stage compares, the next ones being taught; None without them.
+        measures: the setting for which noise that images come with must be independent and measured; or empty.
         open: whether what noise the images have chooses that.
         teacher: where the denoiser lies whose results it learns; empty if it learns from none.
     """
@@ -59,6 +60,7 @@ class MethodSettings:
     divides: ClassVar[int] = 1
     apart: ClassVar[tuple[int, int] | None] = (1, 1)
     stages: ClassVar[tuple[int, int] | None] = None
+    measures: ClassVar[str] = ""
     open: ClassVar[bool] = False
     teacher: ClassVar[str] = ""
     known_sigma: ClassVar[float] = 0.0
@@ -78,9 +80,9 @@ class MethodSettings:
         """What trials choose from where a setting is left to them; itself alone if none is."""
         return (self,)
 
-    def in_stages(self, teacher: str) -> tuple[MethodSettings, MethodSettings]:
-        """Of the first stage, whose denoiser will lie at `teacher`, and of the second; where there are `stages`."""
-        raise NotImplementedError
+    def in_stages(self, teacher: str) -> tuple[MethodSettings, MethodSettings] | None:
+        """Of the first stage, whose denoiser will lie at `teacher`, and of the second, where there are two."""
+        return None
 
     def build(self, network: keras.Model, setup: Setup) -> Method:
         """The method around its network."""

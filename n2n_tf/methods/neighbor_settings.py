@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from n2n_tf.config import UsageError, at_least, part, setting, words
 from n2n_tf.methods.base_settings import MethodSettings, Setup
+from n2n_tf.methods.known_settings import Recorrupted2RecorruptedSettings, levels
 from n2n_tf.methods.samplers import SAMPLERS, FixedSettings, NeighborsSettings
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ class Neighbor2NeighborSettings(MethodSettings):
         "`gamma` 0, and a plain network is taught what was learned so; auto: as measured, where images come noisy; off",
     )  # fmt: skip
 
+    refine: bool = setting(
+        False, "learn from whole images in the last quarter of the run, each made two by noise of its own kind, as it "
+        "was measured or is known; its steps take twice as long",
+    )  # fmt: skip
+
     def __post_init__(self) -> None:
         super().__post_init__()
         numbers = [each for each in self.correlated if each in range(1, FARTHEST + 1)]
@@ -54,6 +60,15 @@ class Neighbor2NeighborSettings(MethodSettings):
     def check(self, noise: NoiseSettings) -> None:
         if self.stages and noise and noise.name != "none":
             raise UsageError(f"`correlated` with `noise` {noise.name}: is for images that are noisy already")
+        if self.refine and noise and noise.name != "none" and len(levels(noise)) != 1:
+            raise UsageError(
+                f"`refine` with `noise` {noise.name}: wants gaussian noise of one level, one `sigma`, or images that "
+                "are noisy already"
+            )
+
+    @property
+    def measures(self) -> str:  # type: ignore[override]
+        return "`refine`" if self.refine and not self.stages else ""
 
     @property
     def stages(self) -> tuple[int, int] | None:  # type: ignore[override]
@@ -80,10 +95,11 @@ class Neighbor2NeighborSettings(MethodSettings):
             return (replace(self, gamma=0.0),)
         return tuple(replace(self, gamma=gamma) for gamma in GAMMAS) if self.gamma == AUTO else (self,)
 
-    def in_stages(self, teacher: str) -> tuple[MethodSettings, MethodSettings]:
-        distance = self.stages or (1, 1)
-        first = replace(self, gamma=0.0, correlated=(OFF,), sampler=self.sampler.at(distance))  # γ: as it was measured
-        return first, RenoisedSettings(teacher)
+    def in_stages(self, teacher: str) -> tuple[MethodSettings, MethodSettings] | None:
+        first = replace(self, correlated=(OFF,), refine=False)
+        if self.stages:  # γ: as it was measured
+            return replace(first, gamma=0.0, sampler=self.sampler.at(self.stages)), RenoisedSettings(teacher)
+        return (first, Recorrupted2RecorruptedSettings()) if self.refine else None
 
     def build(self, network: keras.Model, setup: Setup) -> Method:
         from n2n_tf.methods.gamma import GammaRamp

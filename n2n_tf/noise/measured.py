@@ -1,5 +1,6 @@
 """Noise as it was measured: of any correlation between neighbours and channels, of any strength at each brightness."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -30,7 +31,10 @@ class MeasuredNoise:
         levels, rho, channels = (np.asarray(each, float) for each in (levels, rho, channels))
         self._config = {"levels": levels, "rho": rho, "channels": channels}
         self.sigma = tf.constant(np.sqrt(np.maximum(levels, 0)).T, tf.float32)
-        filters = np.stack([_filter(each) for each in rho], -1)
+        alone = rho.copy()
+        alone[:, 0, rho.shape[1] - 1] = 0
+        self._margin = HALF if alone.any() else 0  # of what a filter takes around an image: none of white noise
+        filters = np.stack([_filter(each) for each in rho], -1) if self._margin else np.ones((1, 1, len(rho)))
         shared = np.einsum("ijc,ijd->cd", filters, filters)  # of the correlation of channels, what filters leave
         values, vectors = np.linalg.eigh(channels / shared)
         mix = vectors * np.sqrt(np.maximum(values, 0))
@@ -44,6 +48,18 @@ class MeasuredNoise:
     def from_config(cls, config: dict[str, Any]) -> "MeasuredNoise":
         return cls(**config)
 
+    @classmethod
+    def white(cls, levels: np.ndarray, channels: np.ndarray | None = None) -> "MeasuredNoise":
+        """Independent between pixels, and between channels unless their correlation is given."""
+        rho = np.zeros((len(levels), HALF + 1, 2 * HALF + 1))
+        rho[:, 0, HALF] = 1
+        return cls(levels, rho, np.eye(len(levels)) if channels is None else channels)
+
+    @property
+    def flat(self) -> bool:
+        """Whether σ is the same at any brightness."""
+        return bool(np.ptp(self._config["levels"], axis=1).max() == 0)
+
     def __call__(self, clean: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Add noise to images.
 
@@ -53,15 +69,19 @@ class MeasuredNoise:
         """
         return self.added(clean, tf.random.stateless_normal(self.shape(shape_of(clean)), seed))
 
-    def shape(self, shape: list[int | tf.Tensor]) -> list[int | tf.Tensor]:
+    def shape(self, shape: Sequence[int | tf.Tensor]) -> list[int | tf.Tensor]:
         """Of the normal numbers that `added` wants for images of this shape."""
         batch, height, width, channels = shape
-        return [batch, height + 2 * HALF, width + 2 * HALF, channels]
+        return [batch, height + 2 * self._margin, width + 2 * self._margin, channels]
 
     def added(self, clean: tf.Tensor, normal: tf.Tensor) -> tf.Tensor:
         """Noisy images, from white numbers of a form that `shape` says."""
+        return clean + self.noise(clean, normal)
+
+    def noise(self, clean: tf.Tensor, normal: tf.Tensor) -> tf.Tensor:
+        """What `added` adds."""
         mixed = tf.einsum("bhwd,cd->bhwc", normal, self._mix)
-        return clean + self._at(clean) * tf.nn.depthwise_conv2d(mixed, self._filters, [1, 1, 1, 1], "VALID")
+        return self._at(clean) * tf.nn.depthwise_conv2d(mixed, self._filters, [1, 1, 1, 1], "VALID")
 
     def _at(self, clean: tf.Tensor) -> tf.Tensor:
         """σ at these brightnesses."""

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from n2n_tf.config import RunError
 from n2n_tf.data.settings import ImageSettings
 from n2n_tf.data.source import Source
 from n2n_tf.inspection.images import Looked, look
@@ -32,6 +33,9 @@ def inspected(
 
     Returns:
         What was found; and the settings, by name, that it chooses where they were left to it.
+
+    Raises:
+        RunError: the method has to know the noise, and it is not independent, or not known.
     """
     looked = look(images, settings, IMAGES, NUMBERS)
     parts = measure(looked, quiet=True)
@@ -46,6 +50,8 @@ def inspected(
         logger.warning("%s%s", verdict.advice, f"\n  {verdict.command}" if verdict.command else "")
     if report.obstacle:
         logger.info("the best denoiser is told by `reconstruction`, not by estimated PSNR: %s", report.obstacle)
+    if method.measures and report.obstacle and not distance:
+        raise RunError(f"{method.measures}: wants independent noise that can be measured; {report.obstacle}")
     if not distance:
         return report, {}
     logger.info(

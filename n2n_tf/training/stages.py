@@ -1,4 +1,4 @@
-"""A run on images whose neighbours share noise has two stages: what pixels apart teach, a plain network learns."""
+"""A run may have two stages: what pixels apart teach, a plain network learns; or it is refined on whole images."""
 
 import dataclasses
 import logging
@@ -31,9 +31,8 @@ def go(
     Returns:
         As `Run.go`.
     """
-    if config.method.stages:
-        place = RunDirectory(directory.path / TEACHER)
-        methods = config.method.in_stages(str(place.denoiser))
+    place = RunDirectory(directory.path / TEACHER)
+    if methods := config.method.in_stages(str(place.denoiser)):
         runs = shared(config.run, config.run.steps(len(training), config.crops.batch_size) // config.run.epochs)
         first, config = (dataclasses.replace(config, method=m, run=r) for m, r in zip(methods, runs, strict=True))
         if not workers.gather(place.report.exists())[0]:  # the chief's word
@@ -42,7 +41,13 @@ def go(
             workers.gather(0)  # it is there
             logger.info("first of two stages, in %s", place.path)
             Run(first, workers, place, training, held_out).go()
-        logger.info("second stage: a plain network, taught by the first")
+        if methods[1].teacher:
+            logger.info("second stage: a plain network, taught by the first")
+        else:
+            logger.info("second stage: refined on whole images")
+            config = dataclasses.replace(
+                config, network=dataclasses.replace(config.network, weights=str(place.denoiser))
+            )
     return Run(config, workers, directory, training, held_out).go()
 
 

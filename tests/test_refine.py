@@ -1,0 +1,154 @@
+"""The last quarter of a run on whole images, recorrupted by noise that was measured or is known."""
+
+import json
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tifffile
+
+import n2n_tf
+from n2n_tf.cli.main import main
+from n2n_tf.config import RunError, UsageError
+from n2n_tf.methods import Recorrupted2Recorrupted
+from n2n_tf.noise.measured import MeasuredNoise
+from n2n_tf.training.run import Run
+from n2n_tf.training.rundir import RunDirectory
+from n2n_tf.weights import load_denoiser
+from tests.runs import assert_same_state, rows, small
+from tests.scenes import blurred, gaussian, mixed, scene
+from tests.test_methods import logs_of, scale_network
+
+two_layers = pytest.mark.usefixtures("two_layers")
+
+
+def save(folder, draw, channels=3):
+    folder.mkdir()
+    kind = "rgb" if channels == 3 else "minisblack"
+    for number in range(4):
+        image = draw(0.1 + 0.7 * np.roll(scene(channels), 40 * number, 1), number)
+        tifffile.imwrite(folder / f"{number}.tif", image, photometric=kind)
+    return folder
+
+
+@pytest.fixture
+def white(tmp_path):
+    """Gaussian, σ 20."""
+    return save(tmp_path / "white", lambda clean, seed: gaussian(clean, 20, seed))
+
+
+def noisy(folder, **settings):
+    return small(folder, **{"noise": "none", "range": [0.0, 1.0], "refine": True, **settings})
+
+
+@two_layers
+def test_a_run_is_refined_and_never_worse_than_its_first_stage(white, tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        report = n2n_tf.train(noisy(white), tmp_path / "run")
+    assert "second stage: refined on whole images" in caplog.text
+    first = json.loads((tmp_path / "run" / "teacher" / "report.json").read_text())
+    assert len(rows(tmp_path / "run" / "teacher")) == len(rows(tmp_path / "run")) == 1  # epochs, shared
+    assert report["start"]["estimated_psnr"] == pytest.approx(first["scores"]["estimated_psnr"])
+    assert report["scores"]["estimated_psnr"] >= report["start"]["estimated_psnr"]
+    ruined = n2n_tf.train(noisy(white, learning_rate=3.0, warmup_steps=0, epochs=4), tmp_path / "ruined")
+    assert ruined["scores"]["estimated_psnr"] >= ruined["start"]["estimated_psnr"]
+
+
+@two_layers
+def test_the_noise_is_that_of_the_images(white, tmp_path):
+    n2n_tf.train(noisy(white), tmp_path / "run")
+    noise = RunDirectory(tmp_path / "run").noise(3)
+    assert noise.flat
+    assert float(noise.sigma[0, 0]) * 255 == pytest.approx(20, rel=0.03)
+    shot = save(tmp_path / "shot", lambda clean, seed: mixed(clean, 0.01, 5, seed), channels=1)
+    n2n_tf.train(noisy(shot, channels=1), tmp_path / "gray")
+    noise = RunDirectory(tmp_path / "gray").noise(1)
+    assert not noise.flat
+    np.testing.assert_allclose(
+        noise.sigma[4:12, 0] ** 2, 0.01 * (np.arange(4, 12) + 0.5) / 16 + (5 / 255) ** 2, rtol=0.1
+    )
+
+
+@two_layers
+def test_known_noise_needs_no_measuring(photos, tmp_path):
+    n2n_tf.train(small(photos, refine=True, sigma=[15.0]), tmp_path / "run")
+    assert not (tmp_path / "run" / "inspection.json").exists()
+    assert (tmp_path / "run" / "teacher" / "report.json").exists()
+
+
+@two_layers
+@pytest.mark.parametrize("stage", [0, 1])
+def test_an_interrupted_run_goes_on(stage, white, tmp_path, monkeypatch):
+    n2n_tf.train(noisy(white), tmp_path / "whole")
+    end, count = Run._report, []
+
+    def stopped(self, seconds):
+        count.append(seconds)
+        if len(count) == stage + 1:
+            raise KeyboardInterrupt
+        return end(self, seconds)
+
+    monkeypatch.setattr(Run, "_report", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        n2n_tf.train(noisy(white), tmp_path / "run")
+    monkeypatch.undo()
+    n2n_tf.resume(tmp_path / "run")
+    assert_same_state(tmp_path / "whole", tmp_path / "run")
+    for one, two in zip(*(load_denoiser(tmp_path / each).get_weights() for each in ("whole", "run")), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@two_layers
+def test_noise_that_cannot_be_told(photos, tmp_path):
+    shared = save(tmp_path / "shared", lambda clean, seed: blurred(clean, 20, seed))
+    with pytest.raises(RunError, match="`refine`: wants independent noise that can be measured; neighbouring pixels"):
+        n2n_tf.train(noisy(shared, correlated=["off"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UsageError, match="`refine` with `noise` gaussian: wants gaussian noise of one level"):
+        small(photos, refine=True, sigma=[5.0, 50.0])
+    with pytest.raises(UsageError, match="`refine` with `noise` poisson"):
+        small(photos, refine=True, noise="poisson")
+    with pytest.raises(RunError, match="`method` recorrupted2recorrupted without `known_sigma`: wants independent"):
+        n2n_tf.train(small(shared, noise="none", method="recorrupted2recorrupted"), tmp_path / "other")
+
+
+@two_layers
+def test_shared_noise_has_a_second_stage_of_its_own(tmp_path, caplog):
+    shared = save(tmp_path / "shared", lambda clean, seed: blurred(clean, 20, seed))
+    with caplog.at_level(logging.INFO):
+        n2n_tf.train(noisy(shared, patch_size=128), tmp_path / "run")
+    assert "second stage: a plain network" in caplog.text
+
+
+@two_layers
+def test_from_the_command_line(white, tmp_path, capsys):
+    small_run = ["--network", "two_layers", "--features", "4", "--patch-size", "64", "--epochs", "2"]
+    told = ["--noise", "none", "--range", "0", "1", "--refine", "--steps-per-epoch", "4"]
+    assert main(["train", "--data", str(white), "--output", str(tmp_path / "run"), *small_run, *told]) == 0
+    assert "second stage" in capsys.readouterr().err
+    assert main(["train", "--method", "n2c", "--refine", "--output", str(tmp_path / "other")]) != 0
+    assert "--refine has no effect with --method n2c" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.02])
+def test_recorrupted_by_measured_noise(gain):
+    """The noise of the two images is independent, at each brightness; the loss of f(y) = y is their difference's."""
+    clean = np.broadcast_to(np.linspace(0.1, 0.9, 512, dtype=np.float32)[None, None, :, None], (4, 512, 512, 1))
+    middles = (np.arange(16) + 0.5) / 16
+    measured = MeasuredNoise.white(gain * middles[None] + 0.01)
+    assert measured.flat == (gain == 0)
+    y = measured(clean, [3, 4])
+    method = Recorrupted2Recorrupted(scale_network(1.0), measured, 0.3, seed=5)
+    one, two = (
+        each - clean for each in method.pair(y, measured.noise(clean, tf.random.stateless_normal(y.shape, [1, 2])))
+    )
+    for part in (slice(0, 128), slice(384, 512)):
+        noise1, noise2 = (each.numpy()[:, :, part].ravel() for each in (one, two))
+        assert noise1.var() == pytest.approx(np.mean(gain * clean[:, :, part] + 0.01) / 0.7, rel=0.02)
+        assert abs(np.corrcoef(noise1, noise2)[0, 1]) < 5 / np.sqrt(noise1.size)
+    variance = np.mean(gain * clean + 0.01)
+    assert logs_of(method, y)["loss"] == pytest.approx(variance / 0.7 + variance / 0.3, rel=0.02)
+    assert method.score(lambda image: image, y[0].numpy(), [1, 2]) == pytest.approx(variance / 0.21, rel=0.02)
+    again = Recorrupted2Recorrupted.from_config(method.get_config())
+    assert again.sigma.get_config() == measured.get_config()
