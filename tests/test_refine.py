@@ -58,12 +58,12 @@ def test_a_run_is_refined_and_never_worse_than_its_first_stage(white, tmp_path, 
 @two_layers
 def test_the_noise_is_that_of_the_images(white, tmp_path):
     n2n_tf.train(noisy(white), tmp_path / "run")
-    noise = RunDirectory(tmp_path / "run").noise(3)
+    noise = RunDirectory(tmp_path / "run").noise(3, independent=True)
     assert noise.flat
     assert float(noise.sigma[0, 0]) * 255 == pytest.approx(20, rel=0.03)
     shot = save(tmp_path / "shot", lambda clean, seed: mixed(clean, 0.01, 5, seed), channels=1)
     n2n_tf.train(noisy(shot, channels=1), tmp_path / "gray")
-    noise = RunDirectory(tmp_path / "gray").noise(1)
+    noise = RunDirectory(tmp_path / "gray").noise(1, independent=True)
     assert not noise.flat
     np.testing.assert_allclose(
         noise.sigma[4:12, 0] ** 2, 0.01 * (np.arange(4, 12) + 0.5) / 16 + (5 / 255) ** 2, rtol=0.1

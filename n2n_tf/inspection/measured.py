@@ -56,12 +56,15 @@ def measured_from(report: Mapping[str, Any]) -> Measured:
     return Measured([PoissonGaussian(**line) for line in known])
 
 
-def noise_from(report: Mapping[str, Any], channels: int) -> MeasuredNoise | None:
-    """Noise as a saved report has it, correlated or not, for images of so many channels; None where it is not known."""
+def noise_from(report: Mapping[str, Any], channels: int, independent: bool = False) -> MeasuredNoise | None:
+    """Noise as a saved report has it, for images of so many channels, correlated or not; None where it is not known.
+
+    What is known to be independent is told better, by a line of variance against brightness that texture raises less.
+    """
     from n2n_tf.noise.measured import MeasuredNoise  # loads TensorFlow
 
-    if not report["obstacle"]:
-        return _independent(measured_from(report).lines, channels)
+    if independent:
+        return None if report["obstacle"] else _independent(measured_from(report).lines, channels)
     found = [part["correlation"] for part in report["parts"].values()]
     if not all(each and each["enough"] and "levels" in each for each in found):  # earlier versions have no levels
         return None

@@ -149,8 +149,8 @@ class RunDirectory:
         """
         return read_json(self.trials) if self.trials.exists() else None
 
-    def noise(self, channels: int) -> MeasuredNoise | None:
-        """What noise the images have, correlated or not; None if it is not known.
+    def noise(self, channels: int, independent: bool = False) -> MeasuredNoise | None:
+        """What noise the images have, as `noise_from` tells it; None if it is not known.
 
         Raises:
             RunError: the file is damaged.
@@ -158,7 +158,7 @@ class RunDirectory:
         if not self.inspection.exists():
             return None
         with undamaged(self.inspection):
-            return noise_from(read_json(self.inspection), channels)
+            return noise_from(read_json(self.inspection), channels, independent)
 
     def found(self) -> dict[str, Any]:
         """The settings that what was found of the images chose; runs of earlier versions have none.
