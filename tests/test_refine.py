@@ -13,6 +13,7 @@ from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.methods import Recorrupted2Recorrupted
 from n2n_tf.noise.measured import MeasuredNoise
+from n2n_tf.training import costs
 from n2n_tf.training.run import Run
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.weights import load_denoiser
@@ -152,3 +153,13 @@ def test_recorrupted_by_measured_noise(gain):
     assert method.score(lambda image: image, y[0].numpy(), [1, 2]) == pytest.approx(variance / 0.21, rel=0.02)
     again = Recorrupted2Recorrupted.from_config(method.get_config())
     assert again.sigma.get_config() == measured.get_config()
+
+
+def test_its_cost_is_that_of_both_stages(photos, monkeypatch):
+    seconds = {"neighbor2neighbor": 1.0, "recorrupted2recorrupted": 2.0}
+    monkeypatch.setattr(costs, "_stepper", lambda config: (config.method.name, None))
+    monkeypatch.setattr(costs, "_seconds", lambda step, batches: seconds[step])
+    runs = {
+        name: small(photos, refine=name == "refined", sigma=[15.0], network="unet") for name in ("plain", "refined")
+    }
+    assert costs.seconds_per_step(runs) == {"plain": 1.0, "refined": 1.25}
