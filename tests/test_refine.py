@@ -110,8 +110,6 @@ def test_noise_that_cannot_be_told(photos, tmp_path):
         small(photos, refine=True, sigma=[5.0, 50.0])
     with pytest.raises(UsageError, match="`refine` with `noise` poisson"):
         small(photos, refine=True, noise="poisson")
-    with pytest.raises(RunError, match="`method` recorrupted2recorrupted without `known_sigma`: wants independent"):
-        n2n_tf.train(small(shared, noise="none", method="recorrupted2recorrupted"), tmp_path / "other")
 
 
 @two_layers
@@ -132,34 +130,31 @@ def test_from_the_command_line(white, tmp_path, capsys):
     assert "--refine has no effect with --method n2c" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("gain", [0.0, 0.02])
-def test_recorrupted_by_measured_noise(gain):
-    """The noise of the two images is independent, at each brightness; the loss of f(y) = y is their difference's."""
-    clean = np.broadcast_to(np.linspace(0.1, 0.9, 512, dtype=np.float32)[None, None, :, None], (4, 512, 512, 1))
-    middles = (np.arange(16) + 0.5) / 16
-    measured = MeasuredNoise.white(gain * middles[None] + 0.01)
-    assert measured.flat == (gain == 0)
+def test_recorrupted_by_measured_noise():
+    """Of the two images the noise is independent, and the loss of f(y) = y is that of their difference."""
+    clean = np.full((4, 256, 256, 2), 0.4, np.float32)
+    measured = MeasuredNoise.white(np.array([[0.01], [0.04]]))
     y = measured(clean, [3, 4])
-    method = Recorrupted2Recorrupted(scale_network(1.0), measured, 0.3, seed=5)
-    one, two = (
-        each - clean for each in method.pair(y, measured.noise(clean, tf.random.stateless_normal(y.shape, [1, 2])))
-    )
-    for part in (slice(0, 128), slice(384, 512)):
-        noise1, noise2 = (each.numpy()[:, :, part].ravel() for each in (one, two))
-        assert noise1.var() == pytest.approx(np.mean(gain * clean[:, :, part] + 0.01) / 0.7, rel=0.02)
+    method = Recorrupted2Recorrupted(scale_network(1.0, 2), measured, 0.3, seed=5)
+    noise = measured.noise(clean, tf.random.stateless_normal(y.shape, [1, 2]))
+    one, two = ((each - clean).numpy() for each in method.pair(y, noise))
+    for channel, variance in enumerate((0.01, 0.04)):
+        noise1, noise2 = one[..., channel].ravel(), two[..., channel].ravel()
+        assert noise1.var() == pytest.approx(variance / 0.7, rel=0.02)
+        assert noise2.var() == pytest.approx(variance / 0.3, rel=0.02)
         assert abs(np.corrcoef(noise1, noise2)[0, 1]) < 5 / np.sqrt(noise1.size)
-    variance = np.mean(gain * clean + 0.01)
-    assert logs_of(method, y)["loss"] == pytest.approx(variance / 0.7 + variance / 0.3, rel=0.02)
-    assert method.score(lambda image: image, y[0].numpy(), [1, 2]) == pytest.approx(variance / 0.21, rel=0.02)
+    assert logs_of(method, y)["loss"] == pytest.approx(0.025 / 0.21, rel=0.02)
+    assert method.score(lambda image: image, y[0].numpy(), [1, 2]) == pytest.approx(0.025 / 0.21, rel=0.02)
     again = Recorrupted2Recorrupted.from_config(method.get_config())
     assert again.sigma.get_config() == measured.get_config()
+    with pytest.raises(ValueError, match="sigma depends on the brightness; wanted noise of one level"):
+        Recorrupted2Recorrupted(scale_network(1.0, 2), MeasuredNoise.white(np.array([[0.01, 0.02]] * 2)))
 
 
+@two_layers
 def test_its_cost_is_that_of_both_stages(photos, monkeypatch):
-    seconds = {"neighbor2neighbor": 1.0, "recorrupted2recorrupted": 2.0}
-    monkeypatch.setattr(costs, "_stepper", lambda config: (config.method.name, None))
-    monkeypatch.setattr(costs, "_seconds", lambda step, batches: seconds[step])
-    runs = {
-        name: small(photos, refine=name == "refined", sigma=[15.0], network="unet") for name in ("plain", "refined")
-    }
+    """Of a step on whole images the last quarter."""
+    seconds = iter([1.0, 1.0, 2.0] * costs.ROUNDS)  # plain, first and second stage
+    monkeypatch.setattr(costs, "_seconds", lambda step, batches: next(seconds))
+    runs = {name: small(photos, refine=name == "refined", sigma=[15.0]) for name in ("plain", "refined")}
     assert costs.seconds_per_step(runs) == {"plain": 1.0, "refined": 1.25}

@@ -49,6 +49,7 @@ class MethodSettings:
         apart: in pixels, (down, right): what it takes to have independent noise; None if it assumes nothing of that.
         stages: the distance, (down, right), that a first stage compares, the next ones being taught; None without them.
         measures: the setting for which noise that images come with must be independent and measured; or empty.
+        independent: whether it takes the noise of such images as independent.
         open: whether what noise the images have chooses that.
         teacher: where the denoiser lies whose results it learns; empty if it learns from none.
     """
@@ -61,6 +62,7 @@ class MethodSettings:
     apart: ClassVar[tuple[int, int] | None] = (1, 1)
     stages: ClassVar[tuple[int, int] | None] = None
     measures: ClassVar[str] = ""
+    independent: ClassVar[bool] = False
     open: ClassVar[bool] = False
     teacher: ClassVar[str] = ""
     known_sigma: ClassVar[float] = 0.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from n2n_tf.config import UsageError, at_least, part, setting, words
 from n2n_tf.methods.base_settings import MethodSettings, Setup
-from n2n_tf.methods.known_settings import Recorrupted2RecorruptedSettings, levels
 from n2n_tf.methods.samplers import SAMPLERS, FixedSettings, NeighborsSettings
+from n2n_tf.noise.settings import GaussianSettings
 
 if TYPE_CHECKING:
     import keras
@@ -60,7 +60,8 @@ class Neighbor2NeighborSettings(MethodSettings):
     def check(self, noise: NoiseSettings) -> None:
         if self.stages and noise and noise.name != "none":
             raise UsageError(f"`correlated` with `noise` {noise.name}: is for images that are noisy already")
-        if self.refine and noise and noise.name != "none" and len(levels(noise)) != 1:
+        one_level = isinstance(noise, GaussianSettings) and len(noise.sigma) == 1
+        if self.refine and noise and noise.name != "none" and not one_level:
             raise UsageError(
                 f"`refine` with `noise` {noise.name}: wants gaussian noise of one level, one `sigma`, or images that "
                 "are noisy already"
@@ -97,9 +98,10 @@ class Neighbor2NeighborSettings(MethodSettings):
 
     def in_stages(self, teacher: str) -> tuple[MethodSettings, MethodSettings] | None:
         first = replace(self, correlated=(OFF,), refine=False)
-        if self.stages:  # γ: as it was measured
-            return replace(first, gamma=0.0, sampler=self.sampler.at(self.stages)), RenoisedSettings(teacher)
-        return (first, Recorrupted2RecorruptedSettings()) if self.refine else None
+        if not self.stages:
+            return (first, RefinedSettings(teacher)) if self.refine else None
+        apart = self.sampler.at(self.stages)
+        return replace(first, gamma=0.0, sampler=apart), RenoisedSettings(teacher)  # γ: as it was measured
 
     def build(self, network: keras.Model, setup: Setup) -> Method:
         from n2n_tf.methods.gamma import GammaRamp
@@ -132,4 +134,28 @@ class RenoisedSettings(MethodSettings):
     def build(self, network: keras.Model, setup: Setup) -> Method:
         from n2n_tf.methods.renoised import Renoised
 
+        return Renoised(network, setup.teacher, setup.measured, setup.seed)
+
+
+@dataclass(frozen=True)
+class RefinedSettings(MethodSettings):
+    """Of a second stage on images of independent noise: recorrupted, where it is Gaussian, else renoised.
+
+    Recorrupted pairs did better under Gaussian noise; where its level depends on the brightness they did harm, since in
+    dark pixels small errors of the brightness are large ones of the level (docs/long-run.md).
+    """
+
+    name: ClassVar[str] = "refined"
+    about: ClassVar[str] = "after a first stage"
+    independent: ClassVar[bool] = True
+    teacher: str = setting("", "the first stage's denoiser")  # type: ignore[misc]
+
+    def build(self, network: keras.Model, setup: Setup) -> Method:
+        from n2n_tf.methods.recorrupted2recorrupted import Recorrupted2Recorrupted
+        from n2n_tf.methods.renoised import Renoised
+
+        if isinstance(setup.noise, GaussianSettings):
+            return Recorrupted2Recorrupted(network, setup.noise.sigma[0] / 255, seed=setup.seed)
+        if setup.measured and setup.measured.flat:
+            return Recorrupted2Recorrupted(network, setup.measured, seed=setup.seed)
         return Renoised(network, setup.teacher, setup.measured, setup.seed)

@@ -59,8 +59,8 @@ class Run:
         self.steps = config.run.steps(len(training), config.crops.batch_size)
         self.per_epoch = self.steps // config.run.epochs
         self.recipe = build_recipe(config)
-        measured = directory.noise(config.images.channels, bool(config.method.measures))
-        if config.method.teacher and not measured:
+        measured = directory.noise(config.images.channels, config.method.independent)
+        if config.method.teacher and not measured and not config.method.independent:
             logger.warning(
                 "the noise is not known: the teacher's results are learned from the noisy images as they are"
             )

@@ -41,13 +41,12 @@ def go(
             workers.gather(0)  # it is there
             logger.info("first of two stages, in %s", place.path)
             Run(first, workers, place, training, held_out).go()
-        if methods[1].teacher:
-            logger.info("second stage: a plain network, taught by the first")
-        else:
+        if config.method.independent:  # what the first stage gave is a result of this one too
             logger.info("second stage: refined on whole images")
-            config = dataclasses.replace(
-                config, network=dataclasses.replace(config.network, weights=str(place.denoiser))
-            )
+            network = dataclasses.replace(config.network, weights=str(place.denoiser))
+            config = dataclasses.replace(config, network=network)
+        else:
+            logger.info("second stage: a plain network, taught by the first")
     return Run(config, workers, directory, training, held_out).go()
 
 
