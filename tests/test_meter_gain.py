@@ -73,6 +73,16 @@ def test_poisson_gaussian_noise_against_the_truth(gain, sigma):
     assert abs(wrong.psnr - found.psnr) > 1
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_few_photons_are_not_gaussian(channels):
+    """Of f(y) = y² a derivative gives 2a²·mean(x) too much: a photon is no small step at λ 10."""
+    clean = [scene(channels, texture=share) for share in (0.0, 0.2, 0.4)]
+    noisy = [mixed(image, 0.1, 3, seed) for seed, image in enumerate(clean)]
+    true = np.mean(errors(np.square, clean, noisy))
+    found = sure(np.square, noisy, PoissonGaussian(0.1, 0, (3 / 255) ** 2, 0, 0.2, 0, 0.4, 0, 3))
+    assert found.mse == pytest.approx(true, abs=float(0.006 * np.mean(clean)))
+
+
 def test_seeds_are_stateless():
     noisy = [gaussian(scene(), SIGMA, seed) for seed in range(3)]
     first, again, other = (sure(threshold, noisy, EXACT, seed=seed) for seed in (0, 0, 1))

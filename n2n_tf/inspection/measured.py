@@ -35,6 +35,11 @@ class Measured:
         return np.stack([line.variance(image[..., number]) for number, line in enumerate(self.lines)], -1)
 
     @property
+    def gain(self) -> np.ndarray:
+        """a of each line."""
+        return np.array([line.gain for line in self.lines], np.float32)
+
+    @property
     def level(self) -> float:
         return float(np.mean([line.level for line in self.lines]))
 

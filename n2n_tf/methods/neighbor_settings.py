@@ -40,8 +40,8 @@ class Neighbor2NeighborSettings(MethodSettings):
     )  # fmt: skip
 
     refine: bool = setting(
-        False, "learn from whole images in the last quarter of the run, each made two by noise of its own kind, as it "
-        "was measured or is known; its steps take twice as long",
+        False, "learn from whole images in the last quarter of the run, made noisier by noise of their own kind, as it "
+        "was measured or is known; these steps take twice as long, and pay in long runs, or from good `weights`",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
