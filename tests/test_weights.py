@@ -214,6 +214,7 @@ def test_one_that_cannot_be_read_leaves_the_others(images, capsys):
     [
         (["no", "gray.png"], "no: no such model"),
         (["blind"], "no INPUT: blind is taken for the MODEL"),
+        (["photo.png"], "photo.png: no such file or folder"),
         (["mine.weights.h5", "gray.png"], "mine.weights.h5: no such model"),
         (["runs", "gray.png"], "runs: no such model"),
         (["gray.png", "--adapt", "-3"], "--adapt -3.0: wanted above 0"),

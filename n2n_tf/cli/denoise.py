@@ -163,6 +163,8 @@ def _split(args: argparse.Namespace) -> tuple[str | None, list[str]]:
     if not _is_model(given[0]):
         return None, given
     if not given[1:]:
+        if not (given[0] in SHIPPED or os.path.exists(given[0])):
+            raise UsageError(f"{given[0]}: no such file or folder")
         raise UsageError(f"no INPUT: {given[0]} is taken for the MODEL")
     return given[0], given[1:]
 
