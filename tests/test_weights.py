@@ -47,6 +47,7 @@ def test_the_best_denoiser_is_never_worse_than_the_start(photos, tmp_path):
     )
     assert max(float(row["val_psnr"]) for row in rows(tmp_path / "two")) < first["scores"]["psnr"] - 0.5  # it got worse
     assert second["scores"]["psnr"] == pytest.approx(first["scores"]["psnr"], abs=1e-4)
+    assert second["kept_start"]
 
 
 @two_layers

@@ -66,6 +66,8 @@ def _print(report: dict[str, Any]) -> None:
         print(f"{images}: noisy {before}, denoised {after} (PSNR, estimated without clean images)")
     else:
         print(f"{images}: reconstruction {scores['reconstruction']:.6f}")
+    if report.get("kept_start"):
+        print("no epoch was better than the weights that it started from, which are kept")
     print(f"before and after: {report['picture']}")
     print(f"denoiser: {report['denoiser']} ({Path(report['denoiser']).stat().st_size / 1e6:.1f} MB)")
 

@@ -97,7 +97,7 @@ def _say(report: Mapping[str, Any]) -> None:
     name = next((each for each in (ESTIMATED, RECONSTRUCTION) if each in before and each in after), None)
     if name is None:
         return
-    if before[name] == after[name]:
+    if report["kept_start"]:
         logger.info("no better than the start, which is kept")
     else:
         logger.info("adapted: %s %.4g before, %.4g after", name.replace("_", " "), before[name], after[name])

@@ -151,6 +151,10 @@ class Run:
             raise (self.training.failure or error) from error
         return until * self.per_epoch
 
+    def _kept(self, start: dict[str, float]) -> bool:
+        """Whether nothing was better than these scores of the weights that it started from."""
+        return bool(self.best.cost.numpy() == self.scorer.cost(start))
+
     def _report(self, seconds: float) -> dict[str, Any]:
         skipped = {**self.training.skipped, **self.held_out.skipped}
         if skipped:
@@ -164,7 +168,7 @@ class Run:
         self.pictures.save(path, self.scorer.first())
         report = {
             "scores": self.scorer.scores(),
-            **({"start": self.start} if self.start else {}),
+            **({"start": self.start, "kept_start": self._kept(self.start)} if self.start else {}),
             "inspection": self.inspection,
             "trials": self.directory.tried(),
             "scored_images": "training" if self.training.names == self.held_out.names else "held-out",
