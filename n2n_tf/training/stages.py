@@ -43,7 +43,7 @@ def go(
             Run(first, workers, place, training, held_out).go()
         if config.method.independent:  # what the first stage gave is a result of this one too
             logger.info("second stage: refined on whole images")
-            network = dataclasses.replace(config.network, weights=str(place.denoiser))
+            network = dataclasses.replace(config.network, weights=str(place.denoiser), init="default")
             config = dataclasses.replace(config, network=network)
         else:
             logger.info("second stage: a plain network, taught by the first")
