@@ -235,6 +235,7 @@ def test_settings_of_earlier_runs_load():
         "targets": 1,
         "patience": 0,
         "correlated": ("auto",),
+        "refine": False,
         "weights": "",
         "seconds": 0.0,
     }
