@@ -11,13 +11,16 @@ import tifffile
 import n2n_tf
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.methods import Recorrupted2Recorrupted
+from n2n_tf.methods import Recorrupted2Recorrupted, Renoised
+from n2n_tf.methods.base_settings import Setup
+from n2n_tf.methods.neighbor_settings import RefinedSettings
 from n2n_tf.noise.measured import MeasuredNoise
+from n2n_tf.noise.settings import GaussianSettings, NoNoise
 from n2n_tf.training import costs
 from n2n_tf.training.run import Run
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.weights import load_denoiser
-from tests.runs import assert_same_state, rows, small
+from tests.runs import assert_same_state, flags, rows, small
 from tests.scenes import blurred, gaussian, mixed, scene
 from tests.test_methods import logs_of, scale_network
 
@@ -47,28 +50,48 @@ def noisy(folder, **settings):
 def test_a_run_is_refined_and_never_worse_than_its_first_stage(white, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         report = n2n_tf.train(noisy(white), tmp_path / "run")
-    assert "second stage: refined on whole images" in caplog.text
+    assert "second stage: refined on whole images, as Recorrupted2Recorrupted" in caplog.text
     first = json.loads((tmp_path / "run" / "teacher" / "report.json").read_text())
     assert len(rows(tmp_path / "run" / "teacher")) == len(rows(tmp_path / "run")) == 1  # epochs, shared
-    assert report["start"]["estimated_psnr"] == pytest.approx(first["scores"]["estimated_psnr"])
-    assert report["scores"]["estimated_psnr"] >= report["start"]["estimated_psnr"]
+    assert "start" not in report  # no weights were named
+    assert report["first_stage"]["estimated_psnr"] == pytest.approx(first["scores"]["estimated_psnr"])
+    assert report["scores"]["estimated_psnr"] >= report["first_stage"]["estimated_psnr"]
+    assert report["seconds"] > first["seconds"]
     ruined = n2n_tf.train(noisy(white, learning_rate=3.0, warmup_steps=0, epochs=4), tmp_path / "ruined")
-    assert ruined["scores"]["estimated_psnr"] >= ruined["start"]["estimated_psnr"]
+    assert ruined["scores"]["estimated_psnr"] >= ruined["first_stage"]["estimated_psnr"]
 
 
 @two_layers
-def test_the_noise_is_that_of_the_images(white, tmp_path):
+def test_what_it_started_from_is_told(white, tmp_path, capsys):
+    """The weights that were named, not those of the first stage; nothing is better at this rate."""
+    n2n_tf.train(noisy(white, refine=False), tmp_path / "one")
+    one = json.loads((tmp_path / "one" / "report.json").read_text())
+    settings = {"noise": "none", "weights": tmp_path / "one", "learning_rate": 3.0, "warmup_steps": 0}
+    more = ["--output", str(tmp_path / "two"), "--range", "0", "1", "--refine"]
+    assert main(["train", *flags(white, **settings), *more]) == 0
+    two = json.loads((tmp_path / "two" / "report.json").read_text())
+    assert two["start"]["estimated_psnr"] == pytest.approx(one["scores"]["estimated_psnr"])
+    assert two["kept_start"]
+    assert two["kept_first_stage"]
+    told = capsys.readouterr().out
+    assert "no epoch was better than the weights that it started from, which are kept" in told
+    assert "the second stage was not better than the first, which is kept" in told
+
+
+@two_layers
+def test_the_noise_is_that_of_the_images(white, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
     n2n_tf.train(noisy(white), tmp_path / "run")
     noise = RunDirectory(tmp_path / "run").noise(3, independent=True)
     assert noise.flat
     assert float(noise.sigma[0, 0]) * 255 == pytest.approx(20, rel=0.03)
     shot = save(tmp_path / "shot", lambda clean, seed: mixed(clean, 0.01, 5, seed), channels=1)
     n2n_tf.train(noisy(shot, channels=1), tmp_path / "gray")
+    assert "as Renoised" in caplog.text
     noise = RunDirectory(tmp_path / "gray").noise(1, independent=True)
     assert not noise.flat
-    np.testing.assert_allclose(
-        noise.sigma[4:12, 0] ** 2, 0.01 * (np.arange(4, 12) + 0.5) / 16 + (5 / 255) ** 2, rtol=0.1
-    )
+    brightness = (np.arange(256) + 0.5) / 256
+    np.testing.assert_allclose(noise.sigma[:, 0] ** 2, 0.01 * brightness + (5 / 255) ** 2, rtol=0.05, atol=1e-4)
 
 
 @two_layers
@@ -109,6 +132,8 @@ def test_noise_that_cannot_be_told(photos, tmp_path):
     assert not (tmp_path / "run").exists()
     with pytest.raises(UsageError, match="`refine` with `noise` gaussian: wants gaussian noise of one level"):
         small(photos, refine=True, sigma=[5.0, 50.0])
+    with pytest.raises(UsageError, match="`refine` with `correlated` 2: that has a second stage; leave one out"):
+        noisy(shared, correlated=[2.0])
     with pytest.raises(UsageError, match="`refine` with `noise` poisson"):
         small(photos, refine=True, noise="poisson")
 
@@ -118,17 +143,47 @@ def test_shared_noise_has_a_second_stage_of_its_own(tmp_path, caplog):
     shared = save(tmp_path / "shared", lambda clean, seed: blurred(clean, 20, seed))
     with caplog.at_level(logging.INFO):
         n2n_tf.train(noisy(shared, patch_size=128), tmp_path / "run")
+    assert "`refine` has no effect: noise that neighbours share has a second stage of its own" in caplog.text
     assert "second stage: a plain network" in caplog.text
 
 
 @two_layers
-def test_from_the_command_line(white, tmp_path, capsys):
-    small_run = ["--network", "two_layers", "--features", "4", "--patch-size", "64", "--epochs", "2"]
-    told = ["--noise", "none", "--range", "0", "1", "--refine", "--steps-per-epoch", "4"]
-    assert main(["train", "--data", str(white), "--output", str(tmp_path / "run"), *small_run, *told]) == 0
-    assert "second stage" in capsys.readouterr().err
-    assert main(["train", "--method", "n2c", "--refine", "--output", str(tmp_path / "other")]) != 0
+def test_noise_that_channels_share(tmp_path):
+    """Their differences, which σ is read from, show too little of it."""
+
+    def draw(clean, seed):
+        alike, own = (gaussian(np.zeros_like(clean), 20, [seed, each]) for each in (0, 1))
+        return (clean + np.sqrt(0.5) * (alike[..., :1] + own)).astype(np.float32)
+
+    folder = save(tmp_path / "in", draw)
+    with pytest.raises(RunError, match=r"`refine`: wants independent .*; channels share noise, ρ 0.[45]"):
+        n2n_tf.train(noisy(folder), tmp_path / "run")
+    report = n2n_tf.train(noisy(folder, refine=False), tmp_path / "run")  # Stein's estimate would not hold either
+    assert "estimated_psnr" not in report["scores"]
+
+
+@two_layers
+def test_another_method_has_none(tmp_path, capsys):
+    assert main(["train", "--method", "n2c", "--refine", "--output", str(tmp_path / "run")]) == 2
     assert "--refine has no effect with --method n2c" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize(
+    ("noise", "levels", "wanted", "loss"),
+    [  # of n√s and -n/√s, s = α/(1-α), the difference; of the noise, at the brightness of the teacher's result
+        (GaussianSettings(sigma=(25.5,)), None, Recorrupted2Recorrupted, 0.01 / 0.15 / 0.85),
+        (NoNoise(), [[0.01, 0.01]], Recorrupted2Recorrupted, 0.01 / 0.15 / 0.85),
+        (NoNoise(), [[0.01, 0.02]], Renoised, 0.0143),
+    ],
+)
+def test_the_noise_decides_how(noise, levels, wanted, loss, channels):
+    measured = MeasuredNoise.white(np.repeat(levels, channels, 0)) if levels else None
+    network, teacher = (scale_network(factor, channels) for factor in (1.0, 0.9))
+    method = RefinedSettings("run").build(network, Setup(10, 2, 3, noise, measured, teacher))
+    assert type(method) is wanted
+    y = np.random.default_rng(0).random((2, 96, 64, channels)).astype(np.float32)
+    assert logs_of(method, y)["loss"] == pytest.approx(loss, rel=0.05)
 
 
 def test_recorrupted_by_measured_noise():
@@ -157,5 +212,10 @@ def test_its_cost_is_that_of_both_stages(photos, monkeypatch):
     """Of a step on whole images the last quarter."""
     seconds = iter([1.0, 1.0, 2.0] * costs.ROUNDS)  # plain, first and second stage
     monkeypatch.setattr(costs, "_seconds", lambda step, batches: next(seconds))
-    runs = {name: small(photos, refine=name == "refined", sigma=[15.0]) for name in ("plain", "refined")}
+    runs = {name: small(photos, refine=name == "refined", sigma=[15.0], epochs=8) for name in ("plain", "refined")}
     assert costs.seconds_per_step(runs) == {"plain": 1.0, "refined": 1.25}
+
+
+@two_layers
+def test_its_cost_is_measured_before_its_noise(photos):
+    assert 0 < costs.seconds_per_step({"refined": small(photos, refine=True, noise="none")})["refined"] < 60

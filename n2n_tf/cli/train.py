@@ -68,6 +68,8 @@ def _print(report: dict[str, Any]) -> None:
         print(f"{images}: reconstruction {scores['reconstruction']:.6f}")
     if report.get("kept_start"):
         print("no epoch was better than the weights that it started from, which are kept")
+    if report.get("kept_first_stage"):
+        print("the second stage was not better than the first, which is kept")
     print(f"before and after: {report['picture']}")
     print(f"denoiser: {report['denoiser']} ({Path(report['denoiser']).stat().st_size / 1e6:.1f} MB)")
 

@@ -55,6 +55,12 @@ class Correlation:
         return float(self.rho[at]), float(self.error[at]), (int(at[0]), int(at[1]) - FAR)
 
     @property
+    def across(self) -> float:
+        """ρ between channels that is furthest above its error, less that error; 0 of one channel."""
+        others = ~np.eye(len(self.channels), dtype=bool)
+        return float(max((np.abs(self.channels) - self.channels_error)[others], default=0.0))
+
+    @property
     def correlated(self) -> bool | None:
         """Whether ρ is above 0.1 by more than its error at some distance; None with too little flat area to tell."""
         if not self.enough:

@@ -40,8 +40,8 @@ class Neighbor2NeighborSettings(MethodSettings):
     )  # fmt: skip
 
     refine: bool = setting(
-        False, "learn from whole images in the last quarter of the run, made noisier by noise of their own kind, as it "
-        "was measured or is known; these steps take twice as long, and pay in long runs, or from good `weights`",
+        False, "learn from whole images in about the last quarter of the run, made noisier by noise of their own kind, "
+        "as it was measured or is known; these steps take twice as long, and pay in long runs, or from good `weights`",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -56,6 +56,10 @@ class Neighbor2NeighborSettings(MethodSettings):
             raise UsageError(f"`correlated` {words(self.correlated)} with `distance`: say one of them")
         if self.stages:
             self.sampler.at(self.stages)  # for its error
+        if self.stages and self.refine:
+            raise UsageError(
+                f"`refine` with `correlated` {words(self.correlated)}: that has a second stage; leave one out"
+            )
 
     def check(self, noise: NoiseSettings) -> None:
         if self.stages and noise and noise.name != "none":
@@ -69,7 +73,7 @@ class Neighbor2NeighborSettings(MethodSettings):
 
     @property
     def measures(self) -> str:  # type: ignore[override]
-        return "`refine`" if self.refine and not self.stages else ""
+        return "`refine`" if self.refine else ""
 
     @property
     def stages(self) -> tuple[int, int] | None:  # type: ignore[override]
@@ -154,8 +158,7 @@ class RefinedSettings(MethodSettings):
         from n2n_tf.methods.recorrupted2recorrupted import Recorrupted2Recorrupted
         from n2n_tf.methods.renoised import Renoised
 
-        if isinstance(setup.noise, GaussianSettings):
-            return Recorrupted2Recorrupted(network, setup.noise.sigma[0] / 255, seed=setup.seed)
-        if setup.measured and setup.measured.flat:
-            return Recorrupted2Recorrupted(network, setup.measured, seed=setup.seed)
-        return Renoised(network, setup.teacher, setup.measured, setup.seed)
+        if setup.measured and not setup.measured.flat:
+            return Renoised(network, setup.teacher, setup.measured, setup.seed)
+        known = setup.noise.sigma[0] / 255 if isinstance(setup.noise, GaussianSettings) else 0.0
+        return Recorrupted2Recorrupted(network, setup.measured or known, seed=setup.seed)

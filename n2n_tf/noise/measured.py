@@ -81,7 +81,9 @@ class MeasuredNoise:
     def noise(self, clean: tf.Tensor, normal: tf.Tensor) -> tf.Tensor:
         """What `added` adds."""
         mixed = tf.einsum("bhwd,cd->bhwc", normal, self._mix)
-        return self._at(clean) * tf.nn.depthwise_conv2d(mixed, self._filters, [1, 1, 1, 1], "VALID")
+        if self._margin:
+            mixed = tf.nn.depthwise_conv2d(mixed, self._filters, [1, 1, 1, 1], "VALID")
+        return mixed * (self.sigma[0] if self.flat else self._at(clean))
 
     def _at(self, clean: tf.Tensor) -> tf.Tensor:
         """σ at these brightnesses."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from n2n_tf.training.build import build_model
 from n2n_tf.training.config import Config
-from n2n_tf.training.stages import SHARE
+from n2n_tf.training.stages import SHARE, shared
 
 ROUNDS = 5  # in which all are measured in turn, so that other work slows all alike
 STEPS = 3  # of each in a round
@@ -43,7 +43,11 @@ def _steps(config: Config) -> list[tuple[float, Step, Iterator[Any]]]:
     config = config.candidates()[0]
     methods = config.method.in_stages("")
     refined = methods and methods[1].independent  # another second stage wants its teacher first
-    shares = dict(zip(methods, (SHARE, 1 - SHARE), strict=True)) if methods and refined else {config.method: 1.0}
+    shares = {config.method: 1.0}
+    if methods and refined:
+        first = shared(config.run, config.run.steps_per_epoch or 100)[0]
+        part = first.epochs / config.run.epochs if config.run.epochs > 1 else SHARE
+        shares = dict(zip(methods, (part, 1 - part), strict=True))
     side, channels, count = config.crops.patch_size, config.images.channels, config.crops.batch_size
     clean = np.random.default_rng(0).random((count, side, side, channels)).astype(np.float32)
     found = []

@@ -52,13 +52,18 @@ def inspected(
         logger.info("the best denoiser is told by `reconstruction`, not by estimated PSNR: %s", report.obstacle)
     if method.measures and report.obstacle and not distance:
         raise RunError(f"{method.measures}: wants independent noise that can be measured; {report.obstacle}")
+    if method.measures and not distance and any(part.correlated is None for part in parts):
+        logger.warning("%s takes noise as independent, which too little flat area leaves open", method.measures)
     if not distance:
         return report, {}
     logger.info(
         "first pixels %s are compared, with `gamma` 0, then a plain network is taught what was learned; `correlated` "
         "off trains as if noise were independent", spelled(distance),
     )  # fmt: skip
-    return report, {"correlated": tuple(map(float, distance)), "patch_size": patch_size(looked, distance, usual)}
+    if method.measures:
+        logger.warning("%s has no effect: noise that neighbours share has a second stage of its own", method.measures)
+    left = {"refine": False} if method.measures else {}
+    return report, left | {"correlated": tuple(map(float, distance)), "patch_size": patch_size(looked, distance, usual)}
 
 
 def _distance(parts: Sequence[Part], looked: Looked, usual: int) -> tuple[int, int] | None:

@@ -4,6 +4,8 @@ import contextlib
 import functools
 import logging
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -44,10 +46,12 @@ class Run:
     Attributes:
         offers_start: whether `weights` are a denoiser to beat; not in trials, whose results would be alike.
         start: scores of these, if this is the start of the run.
+        earlier: report of a stage before, whose denoiser `weights` are then if this one refines it.
     """
 
     offers_start = True
     start: dict[str, float] | None = None
+    earlier: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self, config: Config, workers: Workers, directory: RunDirectory, training: Source, held_out: HeldOutSource
@@ -60,6 +64,8 @@ class Run:
         self.per_epoch = self.steps // config.run.epochs
         self.recipe = build_recipe(config)
         measured = directory.noise(config.images.channels, config.method.independent)
+        if config.method.independent and not measured and config.noise.name == "none":
+            raise RunError("`refine`: the noise of the images is not known any more; inspection.json is not as it was")
         if config.method.teacher and not measured and not config.method.independent:
             logger.warning(
                 "the noise is not known: the teacher's results are learned from the noisy images as they are"
@@ -119,7 +125,8 @@ class Run:
             self.start = self.scorer.scores()
             self.best.offer(self.scorer, self.scorer.cost(self.start))
             words = (f"val_{name} {self.start[name]:.4g}" for name in self.scorer.shown)
-            logger.info("`weights` %s: %s", path, ", ".join(words))
+            what = "first stage" if self._refines else f"`weights` {path}"
+            logger.info("%s: %s", what, ", ".join(words))
 
     def _callbacks(self, done: int, stack: contextlib.ExitStack) -> list[keras.callbacks.Callback]:
         run = self.config.run
@@ -151,9 +158,21 @@ class Run:
             raise (self.training.failure or error) from error
         return until * self.per_epoch
 
-    def _kept(self, start: dict[str, float]) -> bool:
-        """Whether nothing was better than these scores of the weights that it started from."""
-        return bool(self.best.cost.numpy() == self.scorer.cost(start))
+    @property
+    def _refines(self) -> bool:
+        return bool(self.earlier) and self.config.method.independent
+
+    def _started(self) -> dict[str, Any]:
+        """Scores of what it started from, and whether nothing was better, which is then kept."""
+        if not self.start:
+            return {}
+        kept = bool(self.best.cost.numpy() == self.scorer.cost(self.start))
+        if not self._refines:
+            return {"start": self.start, "kept_start": kept}
+        told = {"first_stage": self.start, "kept_first_stage": kept}
+        if "start" in self.earlier:
+            told |= {"start": self.earlier["start"], "kept_start": kept and bool(self.earlier.get("kept_start"))}
+        return told
 
     def _report(self, seconds: float) -> dict[str, Any]:
         skipped = {**self.training.skipped, **self.held_out.skipped}
@@ -168,7 +187,7 @@ class Run:
         self.pictures.save(path, self.scorer.first())
         report = {
             "scores": self.scorer.scores(),
-            **({"start": self.start, "kept_start": self._kept(self.start)} if self.start else {}),
+            **self._started(),
             "inspection": self.inspection,
             "trials": self.directory.tried(),
             "scored_images": "training" if self.training.names == self.held_out.names else "held-out",
@@ -178,7 +197,7 @@ class Run:
             "value_range": self.training.value_range and list(self.training.value_range),
             "training_images": len(self.training),
             "skipped": skipped,
-            "seconds": round(seconds, 1),
+            "seconds": round(seconds + self.earlier.get("seconds", 0), 1),
             "seed": self.config.run.seed,
             "environment": environment(self.config.run, self.workers),
         }

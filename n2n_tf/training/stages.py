@@ -7,6 +7,7 @@ from typing import Any
 from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.training.config import Config
 from n2n_tf.training.environment import environment
+from n2n_tf.training.records import read_report
 from n2n_tf.training.run import Run
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.settings import RunSettings
@@ -31,7 +32,7 @@ def go(
     Returns:
         As `Run.go`.
     """
-    place = RunDirectory(directory.path / TEACHER)
+    place, refined = RunDirectory(directory.path / TEACHER), False
     if methods := config.method.in_stages(str(place.denoiser)):
         runs = shared(config.run, config.run.steps(len(training), config.crops.batch_size) // config.run.epochs)
         first, config = (dataclasses.replace(config, method=m, run=r) for m, r in zip(methods, runs, strict=True))
@@ -41,13 +42,18 @@ def go(
             workers.gather(0)  # it is there
             logger.info("first of two stages, in %s", place.path)
             Run(first, workers, place, training, held_out).go()
-        if config.method.independent:  # what the first stage gave is a result of this one too
-            logger.info("second stage: refined on whole images")
+        refined = config.method.independent
+        if refined:  # what the first stage gave is a result of this one too
             network = dataclasses.replace(config.network, weights=str(place.denoiser), init="default")
             config = dataclasses.replace(config, network=network)
         else:
             logger.info("second stage: a plain network, taught by the first")
-    return Run(config, workers, directory, training, held_out).go()
+    run = Run(config, workers, directory, training, held_out)
+    if methods and workers.chief:
+        run.earlier = read_report(place.report)
+    if refined:
+        logger.info("second stage: refined on whole images, as %s", type(run.model).__name__)
+    return run.go()
 
 
 def shared(run: RunSettings, steps: int) -> tuple[RunSettings, RunSettings]:
