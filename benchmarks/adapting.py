@@ -66,6 +66,7 @@ def main() -> None:
                 files = written(few, Path(folder), eight)
                 before = [scored(few, None), scored(few, Denoiser(load_denoiser(model)))]
                 for seconds in args.seconds:
+                    said.buffer.clear()
                     began = time.monotonic()
                     after = scored(few, Denoiser(adapting.adapt(model, files, seconds, told)))
                     wall = time.monotonic() - began
@@ -74,7 +75,7 @@ def main() -> None:
                     )
                     print(
                         f"| {name} | {len(few)} | {before[0]:.2f} | {before[1]:.2f} | {seconds:g} | {after:.2f} | "
-                        f"{wall:.0f} | {nothing:.2f} | {said.buffer[-1].getMessage()} |", flush=True,
+                        f"{wall:.0f} | {nothing:.2f} | {' '.join(each.getMessage() for each in said.buffer)} |", flush=True,
                     )  # fmt: skip
 
 
