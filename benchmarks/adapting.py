@@ -73,9 +73,10 @@ def main() -> None:
                     nothing = (
                         scored(few, Denoiser(scratch(files, seconds, gray, told))) if args.scratch else float("nan")
                     )
+                    words = " ".join(each.getMessage() for each in said.buffer)
                     print(
                         f"| {name} | {len(few)} | {before[0]:.2f} | {before[1]:.2f} | {seconds:g} | {after:.2f} | "
-                        f"{wall:.0f} | {nothing:.2f} | {' '.join(each.getMessage() for each in said.buffer)} |", flush=True,
+                        f"{wall:.0f} | {nothing:.2f} | {words} |", flush=True,
                     )  # fmt: skip
 
 
