@@ -15,7 +15,8 @@ from tests.runs import ROOT, flags, until
 WITHIN = 20  # seconds to exit in
 
 SLOW = """
-    import sys, time
+    import signal, sys, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     from n2n_tf.formats import readers
     from n2n_tf.networks import NETWORKS
     from tests.runs import two_layers
@@ -36,7 +37,6 @@ def start(photos, output, **settings):
     source = [sys.executable, "-c", textwrap.dedent(SLOW)]
     return subprocess.Popen(
         [*source, *command], stderr=subprocess.PIPE, text=True, cwd=ROOT,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in the background
     )  # fmt: skip
 
 

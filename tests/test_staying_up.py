@@ -36,7 +36,8 @@ def whole(tmp_path_factory):
 
 # Steps that take long enough for a signal to find the run between two checkpoints.
 SLOW = """
-    import sys, time
+    import signal, sys, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     from n2n_tf.cli.main import main
     from n2n_tf.networks import NETWORKS
     from n2n_tf.training.divergence import StopAtNaN
@@ -109,7 +110,6 @@ def stop_at_checkpoint(directory, number, command):
     before = saved_steps(directory) | {0}
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in the background
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while saved_steps(directory) <= before and process.poll() is None and time.monotonic() < deadline:
