@@ -67,6 +67,14 @@ def test_wrong_usage_is_status_2_and_writes_nothing(arguments, message, capsys, 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_flag_of_another_command_is_not_what_was_meant(capsys):
+    with pytest.raises(SystemExit):
+        main(["evaluate", "blind", "--data", "x", "--overwrite"])
+    error = capsys.readouterr().err
+    assert "n2n-tf evaluate: error: unrecognized arguments: --overwrite" in error
+    assert "did you mean --overwrite" not in error
+
+
 @pytest.mark.parametrize("kind", ["empty folder", "text files", "too small", "all truncated", "gray"])
 def test_no_usable_image_is_status_1_with_each_reason(kind, capsys, tmp_path):
     folder = tmp_path / "data"

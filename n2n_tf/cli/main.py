@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if into and not any(each.startswith("-") for each in more):
             getattr(args, into).extend(more)
         elif more:
-            parser.error(f"unrecognized arguments: {' '.join(more)}")
+            subparsers.choices[args.command].error(f"unrecognized arguments: {' '.join(more)}")
     except UsageError as error:  # a number outside its range
         return _say(argv[0], str(error), 2)
     Spoken.flags = {flag.removeprefix("--").replace("-", "_"): flag for flag in _flags(parser)}
