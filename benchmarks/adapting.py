@@ -50,7 +50,8 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="other settings")
     args = parser.parse_args()
     for name, value in (each.split("=") for each in args.set):
-        adapting.RECIPE[name] = type(adapting.RECIPE.get(name, ""))(value)
+        recipe = adapting.NEIGHBORS if name in adapting.NEIGHBORS else adapting.RECIPE
+        recipe[name] = type(recipe.get(name, ""))(value)
     logging.getLogger(adapting.__name__).setLevel(logging.INFO)
     said = logging.handlers.BufferingHandler(1000)
     logging.getLogger(adapting.__name__).addHandler(said)
@@ -83,7 +84,7 @@ def main() -> None:
 def scratch(files: list[str], seconds: float, gray: bool, told: tuple[float, float] | None) -> Any:
     """A denoiser of the default recipe, trained for the same time at a constant rate."""
     settings = {
-        **adapting.RECIPE, "learning_rate": 1e-3, "gamma": 0.5, "data": files, "noise": "none", "seconds": seconds,
+        **adapting.RECIPE, **adapting.NEIGHBORS, "learning_rate": 1e-3, "gamma": 0.5, "data": files, "noise": "none", "seconds": seconds,
         "channels": 1 if gray else 3, **({"range": list(told)} if told else {}),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:

@@ -7,10 +7,12 @@ import tifffile
 import n2n_tf
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError
+from n2n_tf.tasks import adapting
 from n2n_tf.tasks.adapting import RECIPE, adapt
+from n2n_tf.training.presets import build_config
 from n2n_tf.weights import load_denoiser
 from tests.runs import small
-from tests.scenes import gaussian, scene
+from tests.scenes import blurred, gaussian, mixed, scene
 
 pytestmark = pytest.mark.usefixtures("two_layers")
 BRIEF = {"patch_size": 64, "steps_per_epoch": 20, "epochs": 3, "learning_rate": 3e-3, "ema": 0.0,
@@ -44,6 +46,26 @@ def error(network, noisy):
 
 def test_one_image_is_enough(run, noisy):
     assert error(adapt(run, [noisy], 600, UNIT), noisy) < 0.8 * error(load_denoiser(run), noisy)
+
+
+@pytest.mark.parametrize(
+    ("add", "method"),
+    [
+        (lambda image: gaussian(image, 25), "recorrupted2recorrupted"),
+        (lambda image: mixed(image, 1 / 30, 0), "neighbor2neighbor"),
+        (lambda image: blurred(image, 25), "neighbor2neighbor"),
+    ],
+    ids=["one level", "by brightness", "shared by neighbours"],
+)
+def test_what_teaches_depends_on_the_noise(run, tmp_path, monkeypatch, add, method):
+    told = []
+    monkeypatch.setattr(adapting, "build_config", lambda settings: told.append(settings) or build_config(settings))
+    for number in range(2):
+        tifffile.imwrite(tmp_path / f"{number}.tif", add(scene()).astype(np.float32), photometric="rgb")
+    adapt(run, [tmp_path / "0.tif", tmp_path / "1.tif"], 1e-3, UNIT)
+    assert told[-1].get("method", "neighbor2neighbor") == method
+    if method == "recorrupted2recorrupted":
+        assert told[-1]["known_sigma"] == pytest.approx(25, rel=0.1)
 
 
 def test_it_is_never_worse_than_the_start(run, noisy, monkeypatch):

@@ -14,6 +14,8 @@ from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.inference import kind_of_network, range_of
+from n2n_tf.inspection.measured import one_level
+from n2n_tf.tasks.inspect import inspect
 from n2n_tf.training.begin import train
 from n2n_tf.training.presets import build_config
 from n2n_tf.training.scorer import ESTIMATED, RECONSTRUCTION
@@ -25,18 +27,19 @@ logger = logging.getLogger(__name__)
 SCORED = 2  # images, after each epoch
 RECIPE: dict[str, Any] = {
     "patch_size": 128, "batch_size": 4, "epochs": 10**5, "steps_per_epoch": 25, "learning_rate": 5e-4,
-    "learning_rate_schedule": "constant", "ema": 0.98, "gamma": 1.0, "gamma_schedule": "constant", "targets": 2,
-    "checkpoint_steps": 10**6, "mixed_precision": "auto",
+    "learning_rate_schedule": "constant", "ema": 0.98, "checkpoint_steps": 10**6, "mixed_precision": "auto",
 }  # fmt: skip
+NEIGHBORS: dict[str, Any] = {"gamma": 1.0, "gamma_schedule": "constant", "targets": 2}
 
 
 def adapt(
     model: str | Path, images: str | Path | Sequence[str | Path], seconds: float = SECONDS, value_range: Told = None,
     channel: Sequence[str] = (),
 ) -> keras.Model:  # fmt: skip
-    """A denoiser, trained on noisy images by the method's own loss, and never worse than it was.
+    """A denoiser, trained on noisy images, and never worse than it was.
 
-    The best one so far is kept, by the PSNR that Stein's estimate tells where that is valid, else by the
+    By the method's own loss; where noise is Gaussian, of one level that could be measured, on recorrupted pairs: they
+    are whole images, and teach a good start more (docs/adapting.md). The best one so far is kept, by the PSNR that Stein's estimate tells where that is valid, else by the
     reconstruction. Where neighbours share noise it takes two stages, as `train` does.
 
     Args:
@@ -68,10 +71,21 @@ def adapt(
         settings["range"] = [limits] if isinstance(limits, str) else list(limits)
     if channel:
         settings["channel"] = list(channel)
+    settings |= _method(files, settings)
     with tempfile.TemporaryDirectory() as folder:
         report = train(build_config(settings), Path(folder, "run"))
         _say(report)
         return load_denoiser(report["denoiser"])
+
+
+def _method(files: list[str], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the method that gains most on such noise."""
+    taken = {name: settings[name] for name in ("channels", "kind", "range", "channel") if name in settings}
+    found = inspect(files, images=SCORED, **taken)
+    line = found.parts[0].line
+    if found.obstacle or len(found.parts) > 1 or found.parts[0].correlated is None or not line or not one_level(line):
+        return NEIGHBORS
+    return {"method": "recorrupted2recorrupted", "known_sigma": 255 * line.level}
 
 
 def _fitting(images: Sequence[str | Path], channels: int, side: int) -> list[str]:
