@@ -1,6 +1,6 @@
 """What the meters read, against the truth. Prints the tables of docs/meters.md; some minutes on 2 CPU cores.
 
-    python benchmarks/meters.py DATA
+    python benchmarks/meters.py DATA [--only WORD]
 
 DATA holds kodak/*.png, and where they are there w2s/{noisy,clean}/*.tif and raw/canon_x4_bayer.dng.
 """
@@ -28,7 +28,9 @@ def main() -> None:
     """Measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    data = parser.parse_args().data
+    parser.add_argument("--only", default="", help="the tables whose titles have this word")
+    args = parser.parse_args()
+    data = args.data
     clean = [np.asarray(Image.open(path), np.float32) / 255 for path in sorted((data / "kodak").glob("*.png"))]
     tables: dict[str, Callable[[], list[str]]] = {
         "Level, Kodak, white Gaussian noise": lambda: levels(clean),
@@ -41,6 +43,8 @@ def main() -> None:
         "Cost, processor seconds per megapixel of three channels": lambda: costs(clean[0]),
     }
     for title, lines in tables.items():
+        if args.only not in title:
+            continue
         print(f"## {title}\n", *lines(), sep="\n", end="\n\n", flush=True)
 
 
