@@ -1,7 +1,7 @@
 """All meters on the images, each kind of channel alone."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ ROUNDED = 0.5  # of a step, which σ is below where noise is little more than ro
 CERTAIN = 3.0  # standard errors that a gain lies above 0 by, to be taken for photon noise
 SHARE = 0.1  # of the variance, that it has to explain besides
 MOST_PARTS = 8  # channels that are measured alone; of more, the first
+COLOURS = ("R", "G", "B")
+UNLIKE = 1.3  # ratio of σ at one brightness, from which colours are measured alone; texture makes 1.22 of it, at σ 2
+ACROSS = 0.25  # ρ between channels; texture alone reaches 0.17, in photographs with noise of σ 2
 JPEG = ("jpeg_grid", "jpeg_steps")
 OTHERS = ("periodic_lines", "repeated_pixels")
 BREAKING = (*JPEG, *OTHERS)  # noise is then no longer independent
@@ -49,6 +52,14 @@ class Part:
     @property
     def correlated(self) -> bool | None:
         return self.correlation.correlated if self.correlation else None
+
+    @property
+    def unlike(self) -> bool:
+        """Whether three channels have noise of unlike levels, and share none of it."""
+        if not self.correlation or len(self.correlation.levels) != len(COLOURS) or self.correlation.across > ACROSS:
+            return False
+        sigma = np.sqrt(np.maximum(self.correlation.levels, NOTHING**2))
+        return bool(np.median(sigma.max(0) / sigma.min(0)) > UNLIKE)
 
     @property
     def jpeg(self) -> bool:
@@ -110,13 +121,7 @@ def measure(looked: Looked, quiet: bool) -> list[Part]:
         looked: the images.
         quiet: show no progress.
     """
-    names = looked.parts[:MOST_PARTS]
-    with ProgressLine("measuring", len(names) * len(METERS), quiet=quiet) as line:
-        alone = len(looked.parts) > 1
-        return [
-            measured_part(name, functools.partial(looked.unit_images, number if alone else None), METERS, line.advance)
-            for number, name in enumerate(names)
-        ]
+    return _measured(looked.parts, looked.unit_images, METERS, quiet)
 
 
 def measured_parts(images: Sequence[np.ndarray], names: Sequence[str]) -> list[Part]:
@@ -127,10 +132,24 @@ def measured_parts(images: Sequence[np.ndarray], names: Sequence[str]) -> list[P
         names: of their kinds of channels: one for all together, or one for each channel.
     """
 
-    def of(part: int) -> Iterator[np.ndarray]:
-        return (image[..., part : part + 1] if len(names) > 1 else image for image in images)
+    def of(part: int | None) -> Iterator[np.ndarray]:
+        return (image if part is None else image[..., part : part + 1] for image in images)
 
-    return [measured_part(name, functools.partial(of, part), NEEDED) for part, name in enumerate(names[:MOST_PARTS])]
+    return _measured(names, of, NEEDED, quiet=True)
+
+
+def _measured(
+    names: Sequence[str], images: Callable[[int | None], Iterator[np.ndarray]], meters: Collection[str], quiet: bool
+) -> list[Part]:
+    """Parts of these names, or colours, each alone, where their noise is unlike; of a part `images` gives its channel."""
+    names = names[:MOST_PARTS]
+    alone = len(names) > 1
+    with ProgressLine("measuring", len(names) * len(meters), quiet=quiet) as line:
+        parts = [
+            measured_part(name, functools.partial(images, number if alone else None), meters, line.advance)
+            for number, name in enumerate(names)
+        ]
+    return parts if alone or not parts[0].unlike else _measured(COLOURS, images, meters, quiet)
 
 
 def measured_part(

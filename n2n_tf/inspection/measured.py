@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from n2n_tf.inspection.measure import Part, breaking, worst_correlation
+from n2n_tf.inspection.measure import ACROSS, Part, breaking, worst_correlation
 from n2n_tf.meter import PoissonGaussian
 
 if TYPE_CHECKING:
     from n2n_tf.noise.measured import MeasuredNoise
 
 
-ACROSS = 0.25  # ρ between channels; texture alone reaches 0.17, in photographs with noise of σ 2
 FINE = 256  # steps of brightness that a line is told at
 SHARE = 0.1  # of the variance, that brightness may change where noise is taken for one of one level
 
@@ -89,11 +88,11 @@ def _independent(lines: Sequence[PoissonGaussian], channels: int) -> MeasuredNoi
     from n2n_tf.noise.measured import MeasuredNoise
 
     middles = (np.arange(FINE) + 0.5) / FINE
-    levels = [np.full(FINE, line.level**2) if one_level(line) else line.variance(middles) for line in lines]
+    levels = [np.full(FINE, line.level**2) if _one_level(line) else line.variance(middles) for line in lines]
     return MeasuredNoise.white(np.broadcast_to(levels, (channels, FINE)))
 
 
-def one_level(line: PoissonGaussian) -> bool:
+def _one_level(line: PoissonGaussian) -> bool:
     """Whether noise surely has the same level at all brightnesses; not where the gain's error is not known."""
     return (abs(line.gain) + 2 * line.gain_error) * line.brightness < SHARE * line.level**2
 

@@ -45,7 +45,7 @@ def page(report: Report) -> str:
 
 
 def _part(report: Report, part: Part, number: int) -> str:
-    one = len(report.looked.parts) == 1
+    one = len(report.parts) == 1
     title, span = "Noise" if one else f"Noise of {part.name}", report.looked.scale.span
     words = f"<p>{escape(noise(part, span))}.</p><p>Neighbours: {escape(neighbours(part))}.</p>"
     drawn = ""

@@ -14,7 +14,6 @@ from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.inference import kind_of_network, range_of
-from n2n_tf.inspection.measured import one_level
 from n2n_tf.tasks.inspect import inspect
 from n2n_tf.training.begin import train
 from n2n_tf.training.presets import build_config
@@ -82,10 +81,10 @@ def _method(files: list[str], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of the method that gains most on such noise."""
     taken = {name: settings[name] for name in ("channels", "kind", "range", "channel") if name in settings}
     found = inspect(files, images=SCORED, **taken)
-    line = found.parts[0].line
-    if found.obstacle or len(found.parts) > 1 or found.parts[0].correlated is None or not line or not one_level(line):
+    part, *others = found.parts
+    if found.obstacle or others or part.model != "gaussian" or not part.sigma:
         return NEIGHBORS
-    return {"method": "recorrupted2recorrupted", "known_sigma": 255 * line.level}
+    return {"method": "recorrupted2recorrupted", "known_sigma": 255 * part.sigma}
 
 
 def _fitting(images: Sequence[str | Path], channels: int, side: int) -> list[str]:
