@@ -84,8 +84,8 @@ def main() -> None:
 def scratch(files: list[str], seconds: float, gray: bool, told: tuple[float, float] | None) -> Any:
     """A denoiser of the default recipe, trained for the same time at a constant rate."""
     settings = {
-        **adapting.RECIPE, **adapting.NEIGHBORS, "learning_rate": 1e-3, "gamma": 0.5, "data": files, "noise": "none", "seconds": seconds,
-        "channels": 1 if gray else 3, **({"range": list(told)} if told else {}),
+        **adapting.RECIPE, **adapting.NEIGHBORS, "learning_rate": 1e-3, "gamma": 0.5, "data": files, "noise": "none",
+        "seconds": seconds, "channels": 1 if gray else 3, **({"range": list(told)} if told else {}),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         report = begin.train(adapting.build_config(settings), Path(folder, "run"))

@@ -1,5 +1,7 @@
 """Training a little further on the images to denoise."""
 
+import logging
+
 import numpy as np
 import pytest
 import tifffile
@@ -74,6 +76,18 @@ def test_it_is_never_worse_than_the_start(run, noisy, monkeypatch):
         load_denoiser(run).get_weights(), adapt(run, [noisy], 600, UNIT).get_weights(), strict=True
     ):
         np.testing.assert_array_equal(before, after)
+
+
+def test_what_is_told_is_what_chose(run, noisy, caplog, monkeypatch):
+    """The mean error: of several images the mean PSNR can fall as it falls."""
+    scores = {"estimated_psnr": 27.5, "estimated_mse": 0.002, "reconstruction": 1.0}
+    start = {"estimated_psnr": 27.6, "estimated_mse": 0.0025, "reconstruction": 1.0}
+    report = {"scores": scores, "start": start, "kept_start": False, "denoiser": run}
+    monkeypatch.setattr(adapting, "train", lambda *_: report)
+    monkeypatch.setattr(logging.getLogger("n2n_tf"), "propagate", True)
+    with caplog.at_level("INFO", "n2n_tf.tasks.adapting"):
+        adapt(run, [noisy], 1, UNIT)
+    assert "26.02 dB before, 26.99 after" in caplog.text
 
 
 def test_its_time_is_up(run, noisy, monkeypatch, capsys):

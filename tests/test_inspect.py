@@ -155,7 +155,7 @@ def test_colours_of_unlike_noise_each_alone(tmp_path):
     true = -10 * np.log10(np.mean((smooth - scene())[:, 2:-2, 2:-2] ** 2))
     assert report.gain.psnr == pytest.approx(true, abs=0.2)
     assert "Noise of B" in report.write_page(tmp_path / "page").read_text()
-    photons = np.stack([mixed(scene(), 1 / 30, 0, seed) for seed in range(2)])  # more where it is brighter, not by colour
+    photons = np.stack([mixed(scene(), 1 / 30, 0, seed) for seed in range(2)])  # by brightness, not by colour
     for number, image in enumerate(photons):
         tifffile.imwrite(folder / f"{number}.tif", image, photometric="rgb")
     assert list(n2n_tf.inspect(folder, range=(0.0, 1.0)).to_json()["parts"]) == ["all"]

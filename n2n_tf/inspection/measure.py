@@ -141,7 +141,7 @@ def measured_parts(images: Sequence[np.ndarray], names: Sequence[str]) -> list[P
 def _measured(
     names: Sequence[str], images: Callable[[int | None], Iterator[np.ndarray]], meters: Collection[str], quiet: bool
 ) -> list[Part]:
-    """Parts of these names, or colours, each alone, where their noise is unlike; of a part `images` gives its channel."""
+    """Parts of these names; colours alone, where their noise is unlike. `images` gives those of a channel, or whole."""
     names = names[:MOST_PARTS]
     alone = len(names) > 1
     with ProgressLine("measuring", len(names) * len(meters), quiet=quiet) as line:

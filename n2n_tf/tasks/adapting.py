@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +15,11 @@ from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.inference import kind_of_network, range_of
+from n2n_tf.meter.gain import LEAST
 from n2n_tf.tasks.inspect import inspect
 from n2n_tf.training.begin import train
 from n2n_tf.training.presets import build_config
-from n2n_tf.training.scorer import ESTIMATED, RECONSTRUCTION
+from n2n_tf.training.scorer import COST, RECONSTRUCTION
 from n2n_tf.value_range import Told
 from n2n_tf.weights import load_denoiser, name_of
 
@@ -38,8 +40,9 @@ def adapt(
     """A denoiser, trained on noisy images, and never worse than it was.
 
     By the method's own loss; where noise is Gaussian, of one level that could be measured, on recorrupted pairs: they
-    are whole images, and teach a good start more (docs/adapting.md). The best one so far is kept, by the PSNR that Stein's estimate tells where that is valid, else by the
-    reconstruction. Where neighbours share noise it takes two stages, as `train` does.
+    are whole images, and teach a good start more (docs/adapting.md). The best one so far is kept, by the error that
+    Stein's estimate tells where that is valid, else by the reconstruction. Where neighbours share noise it takes two
+    stages, as `train` does.
 
     Args:
         model: run directory, .keras file, or one that comes with the package; of one of our networks.
@@ -107,10 +110,10 @@ def _fitting(images: Sequence[str | Path], channels: int, side: int) -> list[str
 def _say(report: Mapping[str, Any]) -> None:
     """What was gained, by what chose."""
     before, after = report.get("start", {}), report["scores"]
-    name = next((each for each in (ESTIMATED, RECONSTRUCTION) if each in before and each in after), None)
-    if name is None:
-        return
-    if report["kept_start"]:
+    if report.get("kept_start"):
         logger.info("no better than the start, which is kept")
-    else:
-        logger.info("adapted: %s %.4g before, %.4g after", name.replace("_", " "), before[name], after[name])
+    elif COST in before:
+        told = (-10 * math.log10(max(each[COST], LEAST)) for each in (before, after))
+        logger.info("adapted: estimated PSNR of the mean error %.2f dB before, %.2f after", *told)
+    elif RECONSTRUCTION in before:
+        logger.info("adapted: reconstruction %.4g before, %.4g after", before[RECONSTRUCTION], after[RECONSTRUCTION])
