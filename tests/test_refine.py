@@ -10,13 +10,14 @@ import tifffile
 
 import n2n_tf
 from n2n_tf.cli.main import main
-from n2n_tf.config import RunError, UsageError
+from n2n_tf.config import RunError, UnfitNoiseError, UsageError
 from n2n_tf.methods import Recorrupted2Recorrupted, Renoised
 from n2n_tf.methods.base_settings import Setup
 from n2n_tf.methods.neighbor_settings import RefinedSettings
 from n2n_tf.noise.measured import MeasuredNoise
 from n2n_tf.noise.settings import GaussianSettings, NoNoise
 from n2n_tf.training import costs
+from n2n_tf.training.build import build_model
 from n2n_tf.training.run import Run
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.weights import load_denoiser
@@ -100,6 +101,23 @@ def test_known_noise_needs_no_measuring(photos, tmp_path):
     n2n_tf.train(small(photos, refine=True, sigma=[15.0], init="authors"), tmp_path / "run")
     assert not (tmp_path / "run" / "inspection.json").exists()
     assert (tmp_path / "run" / "teacher" / "report.json").exists()
+
+
+@two_layers
+def test_recorrupted_pairs_by_the_noise_that_was_measured(white, tmp_path):
+    told = {"refine": False, "method": "recorrupted2recorrupted"}
+    report = n2n_tf.train(noisy(white, **told), tmp_path / "run")
+    model = build_model(RunDirectory(tmp_path / "run").settings(), 1, tf.distribute.get_strategy(),
+                        RunDirectory(tmp_path / "run").noise(3, independent=True))  # fmt: skip
+    assert float(model.noise.sigma[0, 0]) * 255 == pytest.approx(20, rel=0.03)
+    assert n2n_tf.resume(tmp_path / "run")["scores"] == report["scores"]
+    shot = save(tmp_path / "shot", lambda clean, seed: mixed(clean, 0.02, 0, seed))
+    with pytest.raises(UnfitNoiseError, match=r"wants noise of one level; this one's may differ with the brightness"):
+        n2n_tf.train(noisy(shot, **told), tmp_path / "shot_run")
+    shared = save(tmp_path / "shared", lambda clean, seed: blurred(clean, 20, seed))
+    with pytest.raises(UnfitNoiseError, match=r"without `known_sigma`: wants independent noise"):
+        n2n_tf.train(noisy(shared, **told), tmp_path / "shared_run")
+    assert not (tmp_path / "shared_run" / "config.json").exists()
 
 
 @two_layers

@@ -30,6 +30,7 @@ from n2n_tf.config.settings import (
     Range,
     RunError,
     StoppedError,
+    UnfitNoiseError,
     UsageError,
     above,
     at_least,
@@ -46,7 +47,7 @@ from n2n_tf.config.settings import (
 __all__ = [
     "ADAPTED", "FORMATS", "HALVES", "IMAGE_SUFFIXES", "LEAST_MAX_PIXELS", "MANIFEST", "MAX_PIXELS", "MEMORIES",
     "MEMORY", "PIXELS", "RAW_SUFFIXES", "SECONDS", "TILES", "LostWorkerError", "Range", "RunError", "ServeConfig",
-    "StoppedError", "UsageError", "above", "at_least", "checked", "coerced", "composed", "essence", "flag",
-    "flattened", "gist", "group", "limits_of", "lookup", "named", "number_or_word", "part", "parts",
-    "refuse_without_effect", "setting", "words",
+    "StoppedError", "UnfitNoiseError", "UsageError", "above", "at_least", "checked", "coerced", "composed",
+    "essence", "flag", "flattened", "gist", "group", "limits_of", "lookup", "named", "number_or_word", "part",
+    "parts", "refuse_without_effect", "setting", "words",
 ]  # fmt: skip

@@ -20,6 +20,10 @@ class RunError(RuntimeError):
     """A run that cannot go on through no fault of its settings."""
 
 
+class UnfitNoiseError(RunError):
+    """The method cannot work with the noise that the images have."""
+
+
 class LostWorkerError(RunError):
     """Another worker has gone; all of them can be started again."""
 

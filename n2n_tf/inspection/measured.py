@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 FINE = 256  # steps of brightness that a line is told at
-SHARE = 0.1  # of the variance, that brightness may change where noise is taken for one of one level
+LEVEL_SHARE = 0.25  # of the variance, that brightness may change where noise is taken for one of one level
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,13 @@ def _independent(lines: Sequence[PoissonGaussian], channels: int) -> MeasuredNoi
     from n2n_tf.noise.measured import MeasuredNoise
 
     middles = (np.arange(FINE) + 0.5) / FINE
-    levels = [np.full(FINE, line.level**2) if _one_level(line) else line.variance(middles) for line in lines]
+    levels = [np.full(FINE, line.level**2) if one_level(line) else line.variance(middles) for line in lines]
     return MeasuredNoise.white(np.broadcast_to(levels, (channels, FINE)))
 
 
-def _one_level(line: PoissonGaussian) -> bool:
+def one_level(line: PoissonGaussian) -> bool:
     """Whether noise surely has the same level at all brightnesses; not where the gain's error is not known."""
-    return (abs(line.gain) + 2 * line.gain_error) * line.brightness < SHARE * line.level**2
+    return (abs(line.gain) + 2 * line.gain_error) * line.brightness < LEVEL_SHARE * line.level**2
 
 
 def obstacle(parts: Sequence[Part], channels: int) -> str:

@@ -50,6 +50,7 @@ class MethodSettings:
         stages: the distance, (down, right), that a first stage compares, the next ones being taught; None without them.
         measures: the setting for which noise that images come with must be independent and measured; or empty.
         independent: whether it takes the noise of such images as independent.
+        one_level: whether that noise must have the same level at all brightnesses.
         open: whether what noise the images have chooses that.
         teacher: where the denoiser lies whose results it learns; empty if it learns from none.
     """
@@ -63,6 +64,7 @@ class MethodSettings:
     stages: ClassVar[tuple[int, int] | None] = None
     measures: ClassVar[str] = ""
     independent: ClassVar[bool] = False
+    one_level: ClassVar[bool] = False
     open: ClassVar[bool] = False
     teacher: ClassVar[str] = ""
     known_sigma: ClassVar[float] = 0.0

@@ -74,7 +74,7 @@ class KnownNoise(MethodSettings):
 
     known_sigma: float = setting(  # type: ignore[misc]
         0.0, "standard deviation, 0-255 of the value range, of the gaussian noise that the images have; 0: of `noise` "
-        "gaussian", within=at_least(0, 2550),
+        "gaussian, or, by recorrupted2recorrupted, as it is measured", within=at_least(0, 2550),
     )  # fmt: skip
 
     def check(self, noise: NoiseSettings) -> None:
@@ -113,16 +113,30 @@ class Recorrupted2RecorruptedSettings(KnownNoise):
     """Of `Recorrupted2Recorrupted`."""
 
     name: ClassVar[str] = "recorrupted2recorrupted"
-    about: ClassVar[str] = "two images of one, by the known noise"
+    about: ClassVar[str] = "two images of one, by the noise as it is known, or was measured"
+    one_level: ClassVar[bool] = True
     alpha: float = setting(
         0.15, "share of the noise that goes to the input; the rest is the target's",
         within=Range(0, 1, above=True, below=True),
     )  # fmt: skip
 
+    @property
+    def measures(self) -> str:  # type: ignore[override]
+        return "" if self.known_sigma else f"`method` {self.name} without `known_sigma`"
+
+    @property
+    def independent(self) -> bool:  # type: ignore[override]
+        return not self.known_sigma
+
+    def level(self, noise: NoiseSettings) -> float:
+        """As of any; 0 where it is to be measured."""
+        return 0.0 if noise.name == "none" and not self.known_sigma else super().level(noise)
+
     def build(self, network: keras.Model, setup: Setup) -> Method:
         from n2n_tf.methods.recorrupted2recorrupted import Recorrupted2Recorrupted
 
-        return Recorrupted2Recorrupted(network, self.level(setup.noise), self.alpha, setup.seed)
+        sigma = self.level(setup.noise) or setup.measured or 0.0
+        return Recorrupted2Recorrupted(network, sigma, self.alpha, setup.seed)
 
 
 def box_side(masked: float) -> int:

@@ -10,13 +10,12 @@ from typing import Any
 
 import keras
 
-from n2n_tf.config import SECONDS, RunError
+from n2n_tf.config import SECONDS, RunError, UnfitNoiseError
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.inference import kind_of_network, range_of
 from n2n_tf.meter.gain import LEAST
-from n2n_tf.tasks.inspect import inspect
 from n2n_tf.training.begin import train
 from n2n_tf.training.presets import build_config
 from n2n_tf.training.scorer import COST, RECONSTRUCTION
@@ -73,21 +72,14 @@ def adapt(
         settings["range"] = [limits] if isinstance(limits, str) else list(limits)
     if channel:
         settings["channel"] = list(channel)
-    settings |= _method(files, settings)
     with tempfile.TemporaryDirectory() as folder:
-        report = train(build_config(settings), Path(folder, "run"))
+        try:
+            report = train(build_config({**settings, "method": "recorrupted2recorrupted"}), Path(folder, "run"))
+        except UnfitNoiseError as error:
+            logger.info("%s: pixels are compared with their neighbours instead", error)
+            report = train(build_config({**settings, **NEIGHBORS}), Path(folder, "run"))
         _say(report)
         return load_denoiser(report["denoiser"])
-
-
-def _method(files: list[str], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the method that gains most on such noise."""
-    taken = {name: settings[name] for name in ("channels", "kind", "range", "channel") if name in settings}
-    found = inspect(files, images=SCORED, **taken)
-    part, *others = found.parts
-    if found.obstacle or others or part.model != "gaussian" or not part.sigma:
-        return NEIGHBORS
-    return {"method": "recorrupted2recorrupted", "known_sigma": 255 * part.sigma}
 
 
 def _fitting(images: Sequence[str | Path], channels: int, side: int) -> list[str]:

@@ -4,11 +4,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from n2n_tf.config import RunError
+from n2n_tf.config import UnfitNoiseError
 from n2n_tf.data.settings import ImageSettings
 from n2n_tf.data.source import Source
 from n2n_tf.inspection.images import Looked, look
 from n2n_tf.inspection.measure import Part, distance_for, measure
+from n2n_tf.inspection.measured import LEVEL_SHARE, one_level
 from n2n_tf.inspection.report import Report
 from n2n_tf.inspection.verdict import judge, patch_size, side_of, spelled
 from n2n_tf.inspection.words import brief, decided
@@ -35,7 +36,7 @@ def inspected(
         What was found; and the settings, by name, that it chooses where they were left to it.
 
     Raises:
-        RunError: the method has to know the noise, and it is not independent, or not known.
+        UnfitNoiseError: the method has to know the noise, and it is not independent, not known, or not of one level.
     """
     looked = look(images, settings, IMAGES, NUMBERS)
     parts = measure(looked, quiet=True)
@@ -51,7 +52,12 @@ def inspected(
     if report.obstacle:
         logger.info("the best denoiser is told by `reconstruction`, not by estimated PSNR: %s", report.obstacle)
     if method.measures and report.obstacle and not distance:
-        raise RunError(f"{method.measures}: wants independent noise that can be measured; {report.obstacle}")
+        raise UnfitNoiseError(f"{method.measures}: wants independent noise that can be measured; {report.obstacle}")
+    if method.measures and method.one_level and not all(part.line and one_level(part.line) for part in parts):
+        raise UnfitNoiseError(
+            f"{method.measures}: wants noise of one level; this one's may differ with the brightness by more than "
+            f"{LEVEL_SHARE:.0%} of its variance"
+        )
     if method.measures and not distance and any(part.correlated is None for part in parts):
         logger.warning("%s takes noise as independent, which too little flat area leaves open", method.measures)
     if not distance:

@@ -65,7 +65,7 @@ class Run:
         self.recipe = build_recipe(config)
         measured = directory.noise(config.images.channels, config.method.independent)
         if config.method.independent and not measured and config.noise.name == "none":
-            raise RunError("`refine`: the noise of the images is not known any more; inspection.json is not as it was")
+            raise RunError("the noise of the images is not known any more: inspection.json is not as it was")
         if config.method.teacher and not measured and not config.method.independent:
             logger.warning(
                 "the noise is not known: the teacher's results are learned from the noisy images as they are"
