@@ -14,7 +14,8 @@ from n2n_tf.training.config import Config
 from n2n_tf.training.stages import SHARE, shared
 
 ROUNDS = 5  # in which all are measured in turn, so that other work slows all alike
-STEPS = 3  # of each in a round
+STEPS = 3  # of each in a round, or fewer of one that takes long
+LONG = 1.0  # seconds
 Step = Callable[[Any], dict[str, tf.Tensor]]
 
 
@@ -32,10 +33,11 @@ def seconds_per_step(configs: Mapping[str, Config]) -> dict[str, float]:
 
 
 def _seconds(step: Step, batches: Iterator[Any]) -> float:
-    began = time.perf_counter()
-    for _ in range(STEPS):
+    began, count = time.perf_counter(), 0
+    while count < STEPS and time.perf_counter() < began + LONG:
         float(step(next(batches))["loss"])
-    return (time.perf_counter() - began) / STEPS
+        count += 1
+    return (time.perf_counter() - began) / count
 
 
 def _steps(config: Config) -> list[tuple[float, Step, Iterator[Any]]]:
