@@ -6,18 +6,16 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import keras
 import numpy as np
+import tensorflow as tf
 
 from n2n_tf.config import named
 from n2n_tf.evaluation.metrics import psnr, ssim
 from n2n_tf.files import write_json
-from n2n_tf.inference import Denoiser
 from n2n_tf.training.build import build_method
 from n2n_tf.training.config import Config
-from n2n_tf.training.costs import seconds_per_step
+from n2n_tf.training.costs import seconds_per_step, unwarned
 from n2n_tf.training.records import read_json
-from n2n_tf.value_range import UNIT
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +34,7 @@ def costs(configs: Mapping[str, Config], path: Path) -> tuple[dict[str, float], 
     known = read_json(path) if path.exists() else {}
     if known.get("settings") != settings or "scoring" not in known:
         chosen = {name: configs[name] for name in configs if first[settings[name]] == name}
-        logger.info("timing the steps of %d runs, side by side", len(chosen))
+        logger.info("timing the steps of %d runs, side by side; it may take minutes", len(chosen))
         steps = seconds_per_step(chosen)
         scoring = {name: seconds_per_megapixel(config) for name, config in chosen.items()}
         steps, scoring = ({name: of[first[settings[name]]] for name in configs} for of in (steps, scoring))
@@ -48,15 +46,14 @@ def costs(configs: Mapping[str, Config], path: Path) -> tuple[dict[str, float], 
 
 def seconds_per_megapixel(config: Config) -> float:
     """Of denoising and scoring an image, without what the first one takes."""
-    denoiser = Denoiser(build_method(config.candidates()[0], 1).denoiser(), value_range=UNIT)
+    denoiser = tf.function(build_method(config.candidates()[0], 1).denoiser())
     image = np.random.default_rng(0).random((SIDE, SIDE, config.images.channels), np.float32)
-    denoiser(image)
+    with unwarned():
+        denoiser(image[None])
     began = time.perf_counter()
-    result = np.clip(denoiser(image), 0, 1)
-    psnr(result, image, 1.0), ssim(result, image, 1.0)
-    seconds = time.perf_counter() - began
-    keras.backend.clear_session()
-    return seconds / (SIDE**2 / 1e6)
+    result = np.clip(denoiser(image[None])[0], 0, 1)
+    psnr(result, image), ssim(result, image)
+    return (time.perf_counter() - began) / (SIDE**2 / 1e6)
 
 
 def _decisive(config: Config) -> str:
