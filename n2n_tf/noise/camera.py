@@ -22,8 +22,8 @@ class Camera:
         read: s, at least 0; None: drawn for each image, log10 s² normal around 1.85·log10 a + 0.30 with deviation 0.20.
         clipped: whether values below 0 and above 1 are cut off, as in most files; the noise has no zero mean then.
 
-    Source: Brooks et al. 2019, "Unprocessing Images for Learned Raw Denoising", section 3.1, whose levels are those of
-    DND's cameras; those of SIDD's phones: code of Zamir et al. 2020, "CycleISP", which clips too.
+    Source: Brooks et al. 2019, "Unprocessing Images for Learned Raw Denoising", whose numbers are of DND's cameras;
+    those of SIDD's phones: the code of Zamir et al. 2020, "CycleISP", which clips too.
     """
 
     def __init__(self, gain: float, highest: float | None = None, read: float | None = None, clipped: bool = False):
