@@ -168,7 +168,7 @@ def test_equal_time_gives_cheaper_methods_more_steps(table, tmp_path, monkeypatc
     out.mkdir()
     costs = {"ours_gamma_0-gaussian_25": 0.1, "ours_gamma_0-poisson_30": 0.2, "r2r-gaussian_25": 0.05}
     monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_step", lambda configs: costs)
-    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_megapixel", lambda config: 36.0)
+    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_megapixel", lambda denoiser: 36.0)
     bench = Bench(read_comparison(table, {"epochs": 2, "steps_per_epoch": 100}, {}, "time"), out)
     runs = {cell.name: bench.config(cell).run for cell in bench.comparison.cells if not cell.missing}
     steps = {name: run.epochs * run.steps_per_epoch for name, run in runs.items()}
@@ -201,7 +201,7 @@ def test_a_plan_of_the_papers_tables_from_an_empty_folder(number, tmp_path, monk
     """Every row that can be run has its cost, and what is lacking is said; nothing but costs.json is written."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_step", lambda configs: dict.fromkeys(configs, 0.9))
-    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_megapixel", lambda config: 1.0)
+    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_megapixel", lambda denoiser: 1.0)
     monkeypatch.setenv("COLUMNS", "200")
     table = CONFIGS / f"table{number}.toml"
     assert main(["compare", str(table), "--plan"]) == 0
