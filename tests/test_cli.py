@@ -39,7 +39,7 @@ def quickly(monkeypatch):
         (["--sgima", "25"], "unrecognized arguments: --sgima 25; did you mean --sigma?"),
         (
             ["--noise", "gausian"],
-            "--noise: 'gausian' is not known; wanted one of gaussian, none, poisson; did you",
+            "--noise: 'gausian' is not known; wanted one of camera, gaussian, none, poisson; did you",
         ),
         (["--sigma", "-5"], "--sigma -5.0: wanted above 0 and at most 2550"),
         (["--sigma", "loud"], "argument --sigma: invalid float value: 'loud'"),

@@ -15,6 +15,7 @@ from n2n_tf.config import RunError, UsageError
 from n2n_tf.tasks.compare import Bench
 from n2n_tf.tasks.compare_scores import Scores
 from n2n_tf.tasks.comparison import read_comparison
+from n2n_tf.training.costs import seconds_per_step
 
 pytestmark = pytest.mark.usefixtures("two_layers")
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -115,6 +116,29 @@ def test_one_run_a_cell_and_scores_beside_the_paper(table, tmp_path, capsys):
         assert sheet.height > 200
 
 
+def test_a_row_with_a_noise_of_its_own_is_scored_on_that_of_the_table(table, tmp_path):
+    text = table.read_text(encoding="utf-8").replace(
+        '"R2R" = { method', '"R2R" = { noise = "camera", gain = 0.02, method'
+    )
+    table.write_text(text.replace('"recorrupted2recorrupted"', '"n2c"'), encoding="utf-8")
+    comparison = read_comparison(table, {}, {})
+    own = comparison.cell("r2r-poisson_30").config().noise
+    assert (own.name, own.gain, str(comparison.added["poisson 30"].build())) == ("camera", (0.02,), "poisson 30")
+    assert comparison.cell("ours_gamma_0-poisson_30").config().noise.name == "poisson"
+    bench = Bench(comparison, tmp_path / "out")
+    bench.train([comparison.cell("r2r-poisson_30")])  # alone, so that nothing else tells what it is scored on
+    rows = bench.score(repeats=1).results["poisson 30"].rows
+    noisy = n2n_tf.evaluate(
+        bench.directory(comparison.cell("r2r-poisson_30")).path,
+        tmp_path / "tests",
+        n2n_tf.noise.Poisson(30.0),
+        repeats=1,
+    )
+    assert {row[1] for row in rows} == {"noisy", "R2R"}
+    expected = noisy.summary("noisy")["tests"]["psnr"]
+    assert np.mean([row[-2] for row in rows if row[1] == "noisy"]) == pytest.approx(expected, abs=1e-6)
+
+
 def test_a_run_of_other_settings_is_not_compared(table, tmp_path, capsys):
     command = ["compare", str(table), "--output", str(tmp_path / "out"), "--only", "ours_gamma_0-gaussian_25"]
     assert main(command) == 0
@@ -143,19 +167,57 @@ def test_equal_time_gives_cheaper_methods_more_steps(table, tmp_path, monkeypatc
     out = tmp_path / "out"
     out.mkdir()
     costs = {"ours_gamma_0-gaussian_25": 0.1, "ours_gamma_0-poisson_30": 0.2, "r2r-gaussian_25": 0.05}
-    monkeypatch.setattr("n2n_tf.tasks.compare.seconds_per_step", lambda configs: costs)
+    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_step", lambda configs: costs)
+    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_megapixel", lambda denoiser: 36.0)
     bench = Bench(read_comparison(table, {"epochs": 2, "steps_per_epoch": 100}, {}, "time"), out)
-    runs = {cell.name: bench._config(cell).run for cell in bench.comparison.cells if not cell.missing}
+    runs = {cell.name: bench.config(cell).run for cell in bench.comparison.cells if not cell.missing}
     steps = {name: run.epochs * run.steps_per_epoch for name, run in runs.items()}
     assert steps == {"ours_gamma_0-gaussian_25": 200, "ours_gamma_0-poisson_30": 200, "r2r-gaussian_25": 400}
-    assert ("r2r-gaussian_25", "400", "0.050", "0.01") in bench.plan()
+    rows = bench.plan(repeats=50)  # of 2 images of 64×64: 0.4096 megapixels, 36 s each
+    assert ("r2r-gaussian_25", "400", "0.050", "0.01", "0.00") in rows
+    assert rows[-1] == ("all that is left", "", "", f"{(20 + 20 + 20) / 3600:.2f}", "0.01")
 
 
-def test_costs_are_measured_for_every_cell(table, tmp_path):
-    bench = Bench(read_comparison(table, {}, {}), tmp_path / "out")
-    assert len(bench.costs) == 3
-    assert all(0 < cost < 60 for cost in bench.costs.values())
-    assert json.loads((tmp_path / "out/costs.json").read_text())["seconds"] == bench.costs
+def test_costs_are_measured_once_for_runs_that_differ_in_noise_or_images_alone(table, tmp_path, monkeypatch):
+    measured = []
+
+    def seconds(configs):
+        measured.append(list(configs))
+        return seconds_per_step(configs)
+
+    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_step", seconds)
+    for data in ({}, {"data": ("elsewhere",), "noise_once": True}, {"epochs": 7}):
+        bench = Bench(read_comparison(table, data, {}), tmp_path / "out")
+        costs = bench.costs
+        assert set(costs) == {"ours_gamma_0-gaussian_25", "ours_gamma_0-poisson_30", "r2r-gaussian_25"}
+        assert costs["ours_gamma_0-gaussian_25"] == costs["ours_gamma_0-poisson_30"]
+        assert all(0 < cost < 60 for cost in (*costs.values(), *bench.scoring.values()))
+    assert measured == [["ours_gamma_0-gaussian_25", "r2r-gaussian_25"]]
+    assert json.loads((tmp_path / "out/costs.json").read_text())["seconds"] == costs
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_plan_of_the_papers_tables_from_an_empty_folder(number, tmp_path, monkeypatch, capsys):
+    """Every row that can be run has its cost, and what is lacking is said; nothing but costs.json is written."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_step", lambda configs: dict.fromkeys(configs, 0.9))
+    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_megapixel", lambda denoiser: 1.0)
+    monkeypatch.setenv("COLUMNS", "200")
+    table = CONFIGS / f"table{number}.toml"
+    assert main(["compare", str(table), "--plan"]) == 0
+    said, cells = capsys.readouterr().out, read_comparison(table, {}, {}).cells
+    lines = {words[1]: words for line in said.splitlines() if len(words := line.split()) > 2}
+    for cell in cells:
+        assert lines[cell.name][3:8:2] == ["2000", "0.900", "0.50"] if not cell.missing else cell.missing in said
+    runs = sum(not cell.missing for cell in cells)
+    (total,) = (line.replace("│", " ").split() for line in said.splitlines() if "all that is left" in line)
+    assert total == ["all", "that", "is", "left", f"{runs / 2:.2f}"]
+    assert f"no --data: say where the training images are ({runs} runs, {cells[0].name} the first)" in said
+    wanted = ("say NAME=DIR", "--test SIDD validation: ValidationNoisyBlocksRaw.mat: no such folder or file")
+    assert wanted[number - 1] in said
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")] == [f"table{number}/costs.json"]
+    assert main(["compare", str(table)]) == 2
+    assert "no --data: say where" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -164,7 +226,8 @@ def test_costs_are_measured_for_every_cell(table, tmp_path):
         ("[rows]", "[row]", "'row' is not known.*did you mean 'rows'"),
         ("gamma = 0", "gamma = -1", "`gamma` -1.0: wanted at least 0"),
         ("gamma = 0", 'method = "noise2viod"', "'noise2viod' is not known.*did you mean 'noise2void'"),
-        ("gamma = 0", "sigma = 50", "`sigma`: belongs to .noises."),
+        ("gamma = 0", "sigma = 50", "`sigma`: belongs to .noises.*or to a row with a `noise` of its own"),
+        ("gamma = 0", 'noise = "camera", sigma = 50', "`sigma` has no effect with `noise` camera"),
         ('"DIP" =', '"!!" =', "wanted a name with letters or digits"),
         ('"DIP" =', '"noisy" =', "wanted a name .* other than 'noisy'"),
         ('"R2R" = { method = "recorrupted2recorrupted" }', '"R2R" = 3', "wanted by name"),

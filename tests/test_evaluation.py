@@ -243,6 +243,7 @@ def test_pairs_are_matched_by_name(sets, models, capsys):
         (["--noisy", "mine", "--clean", "nowhere"], 2, "--clean nowhere: wanted a folder"),
         (["--data", "mine", "--noise", "gausian"], 2, "did you mean 'gaussian'?"),
         (["--data", "mine", "--noise", "poisson", "--sigma", "25"], 2, "--sigma has no effect with --noise poisson"),
+        (["--data", "mine", "--noise", "camera", "--read", "2"], 2, "--read 2.0: wanted at least 0 and at most 1"),
         (["--data", "mine", "--noise", "gaussian", "--protocol", "papre"], 2, "did you mean 'paper'?"),
         (["--data", "mine", "--noise", "gaussian", "--repeats", "0"], 2, "--repeats 0: wanted at least 1"),
         (["--data", "nowhere", "--noise", "gaussian"], 2, "--data nowhere: no such folder or file"),

@@ -20,10 +20,15 @@ from n2n_tf.config import RunError, UsageError
 from n2n_tf.data import prepare as prepare_module
 from n2n_tf.data import sidd
 from n2n_tf.data.manifest import VAL
+from n2n_tf.data.pipeline import Recipe, training_batches
 from n2n_tf.data.shards import open_shards
+from n2n_tf.data.sources import source_from_json
 from n2n_tf.evaluation import blocks as block_files
 from n2n_tf.formats import bayer
 from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.training.build import build_recipe
+from n2n_tf.training.data import find_data
+from n2n_tf.training.presets import build_config
 
 PHONES = sorted(sidd.PATTERNS)
 COLORS = {"R": 0.2, "G": 0.4, "B": 0.6}
@@ -283,6 +288,42 @@ def test_no_scene_is_on_both_sides(dataset, tmp_path):
             clean = np.frombuffer(crop["clean"], "<f4")
             expected = np.frombuffer(crop["noisy"], "<f4") / 2 if name.startswith("val") else []
             np.testing.assert_array_equal(clean, expected)
+
+
+RUN = {"channels": 4, "patch_size": 64, "flips": False, "network": "two_layers", "features": 2, "batch_size": 2}
+
+
+def test_noise_is_added_to_clean_partners(dataset, tmp_path, capsys, two_layers):
+    """Of pairs: the clean crop is what is learned, and scored against; the noisy one, twice as bright, is left out."""
+    assert prepare(dataset, tmp_path / "out", "--clean") == 0
+    told = {"data": [str(tmp_path / "out")], **RUN}
+    config = build_config({**told, "noise": "camera", "gain": 0.001, "read": 0.01})
+    training, held_out = find_data(config)
+    ((noisy, clean),) = training_batches(training, build_recipe(config)).take(1)
+    stored = {crop["clean"] for crops in crops_of(tmp_path / "out").values() for crop in crops}
+    assert all(each.tobytes() in stored for each in clean.numpy())
+    error = (noisy - clean).numpy()
+    assert error.var() == pytest.approx((0.001 * clean.numpy() + 0.01**2).mean(), rel=0.1)
+    image, partner = held_out.pair(0)
+    assert (image.tobytes() in stored, partner, held_out.paired) == (True, None, False)
+    assert next(training.samples(1)).tobytes() in stored
+    again = source_from_json(json.loads(json.dumps(training.to_json())), 4)
+    assert (again.clean, again.paired) == (True, True)
+
+    pairs, _ = find_data(build_config({**told, "noise": "none", "method": "n2c"}))
+    ((noisy, clean),) = training_batches(pairs, Recipe(config.crops, None, 0, True)).take(1)
+    np.testing.assert_array_equal(clean, noisy / 2)
+
+
+@pytest.mark.parametrize("scenes", [[], ["--val-scenes"]])
+def test_no_noise_is_added_to_noisy_crops(scenes, dataset, tmp_path, capsys, two_layers):
+    assert prepare(dataset, tmp_path / "out", *scenes) == 0
+    form = ["--channels", "4", "--patch-size", "64", "--no-flips", "--network", "two_layers"]
+    command = ["train", "--data", str(tmp_path / "out"), *form, "--output", str(tmp_path / "run")]
+    assert main([*command, "--noise", "camera"]) == 2
+    assert "its crops are noisy, and noise is for clean ones: prepare them with their" in capsys.readouterr().err
+    assert main([*command, "--noise", "none", "--method", "n2c"]) == 2
+    assert "say where they are, --target DIR, or prepare SIDD's crops with theirs" in capsys.readouterr().err
 
 
 def test_what_cannot_be_used_is_passed_over_with_the_reason(dataset, tmp_path, capsys):

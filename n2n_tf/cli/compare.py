@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,6 +11,7 @@ from rich.table import Table
 
 from n2n_tf.cli.flags import Number, add_flags, given
 from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.cli.spoken import as_flags
 from n2n_tf.config import RunError, StoppedError, UsageError, at_least
 from n2n_tf.tasks.comparison import read_comparison
 from n2n_tf.tasks.comparison_file import STEPS, TIME
@@ -22,12 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of its own, and those of `train`, which then are for all runs that they have an effect on."""
     path = os.path.expanduser
     parser.add_argument("table", type=path, metavar="TABLE.toml", help="methods, noises, tests; as those in configs/")
-    parser.add_argument("--output", required=True, type=path, metavar="DIR", help="holds the runs, tables and pictures")
+    parser.add_argument(
+        "--output", type=path, metavar="DIR", help="holds the runs, tables and pictures (default: named as the table)"
+    )
     parser.add_argument(
         "--test", nargs="+", default=[], metavar="NAME=DIR", help="folders of clean images, by their names in the table"
     )
     parser.add_argument("--equal", choices=(STEPS, TIME), help="what all runs have as much of (default: the table's)")
-    parser.add_argument("--plan", action="store_true", help="only say what each run costs on this machine")
+    parser.add_argument(
+        "--plan", action="store_true", help="only say what each run costs on this machine; images need not be there yet"
+    )
     parser.add_argument("--only", metavar="CELL", help="train this one alone, as --plan names it; score nothing")
     parser.add_argument("--score", action="store_true", help="train nothing, only score what is there")
     parser.add_argument(
@@ -51,9 +57,12 @@ def run(args: argparse.Namespace) -> None:
     cells = [comparison.cell(args.only)] if args.only else comparison.cells
     with quiet_import():
         from n2n_tf.tasks.compare import Bench
-    bench = Bench(comparison, args.output)
+    bench = Bench(comparison, args.output or Path(args.table).stem)
     if args.plan:
-        return _show("", bench.plan())
+        _show("", bench.plan(args.repeats))
+        if lacking := list(bench.lacking(cells)):
+            print("before it is trained and scored:\n" + as_flags("\n".join(lacking)))
+        return None
     if args.only and comparison.equal == TIME and not (bench.output / "costs.json").exists():
         raise UsageError("--only with equal time: the steps of a run follow from the costs of all; run --plan first")
     bench.check(cells, tests=not args.only)
@@ -66,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         scores = bench.score(args.repeats)
         for noise in scores.results:
             _show(noise, scores.table(noise))
-        print(f"tables and pictures: {args.output}")
+        print(f"tables and pictures: {bench.output}")
     if failed:
         raise RunError(f"{len(failed)} runs failed:\n" + "\n".join(f"{name}: {why}" for name, why in failed.items()))
     return None

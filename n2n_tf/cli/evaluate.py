@@ -14,19 +14,22 @@ from rich.table import Table
 
 from n2n_tf.cli.blocks import add_block_arguments, are_blocks, check_blocks, submit
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
-from n2n_tf.cli.flags import Number
+from n2n_tf.cli.flags import Number, add_flags
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.config import (
     UsageError,
     at_least,
+    flag,
     limits_of,
     lookup,
+    named,
     number_or_word,
 )
 from n2n_tf.data.finding import find_files, listing
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
+from n2n_tf.noise.settings import NOISES
 from n2n_tf.tasks import NOISY
 from n2n_tf.training.config import Config
 from n2n_tf.training.presets import build_config
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from n2n_tf.noise import Noise
 
 HELP = "PSNR and SSIM of denoisers, as the paper measures them"
+LEVELS = [name for name, each in named(Config).items() if each.chooser == "noise" and name != "noise_once"]
+WORDS = " or ".join(name for name in NOISES if name != "none")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", nargs="+", type=path, metavar="PATH",
         help="sets of clean images: folders, globs, files; needs --noise",
     )  # fmt: skip
-    parser.add_argument("--noise", help="noise added to --data: gaussian or poisson")
-    parser.add_argument("--sigma", nargs="+", type=float, metavar="S", help="as for train")
-    parser.add_argument("--lam", nargs="+", type=float, metavar="L", help="as for train")
+    parser.add_argument("--noise", help=f"noise added to --data: {WORDS}")
+    add_flags(parser, Config, LEVELS)
     parser.add_argument(
         "--noisy", type=path, metavar="DIR",
         help="noisy images, with --clean instead of --data; or SIDD's blocks, a .mat",
@@ -130,9 +134,10 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
     if args.json and not Path(args.json).absolute().parent.is_dir():
         raise UsageError(f"--json {args.json}: no such folder")
     find_files(args.data or (), "--data")
-    given = {name: getattr(args, name) for name in ("noise", "sigma", "lam") if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in ("noise", *LEVELS) if getattr(args, name, None) is not None}
     if pairs and (given or args.repeats):
-        raise UsageError("--noisy and --clean: no noise is added, so leave --noise, --sigma, --lam and --repeats out")
+        flags = ", ".join(map(flag, ("noise", *LEVELS)))
+        raise UsageError(f"--noisy and --clean: no noise is added, so leave {flags} and --repeats out")
     if pairs:
         return None
     return build_config({"data": args.data, "noise": "none", **given})
@@ -144,7 +149,7 @@ def _noise(config: Config | None) -> "Noise | None":
         return None
     noise = config.noise.build()
     if noise is None:
-        raise UsageError("--data holds clean images: say which noise to add, --noise gaussian or poisson")
+        raise UsageError(f"--data holds clean images: say which noise to add, --noise {WORDS}")
     return noise
 
 

@@ -31,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sidd.add_argument(
         "--val-scenes", nargs="*", metavar="SCENE", help="scenes held out, as 010 (default: the last one); may be none"
     )
+    sidd.add_argument(
+        "--clean", action="store_true",
+        help="with the clean partners of all crops, which n2c learns from, and noise can be added to",
+    )  # fmt: skip
     images = kinds.add_parser("images", help="image files, of cameras' raw too", allow_abbrev=False)
     images.add_argument("paths", nargs="+", metavar="PATH", help="folders, globs in quotes, files")
     images.add_argument("--val-data", nargs="+", default=[], metavar="PATH", help="images held out")
@@ -102,13 +106,14 @@ Found = tuple[list["Source"], dict[str, str], dict[str, Any]]  # and why not, se
 def _sidd(args: argparse.Namespace) -> Found:
     from n2n_tf.data.prepare import sidd_sources
 
-    sources, skipped = sidd_sources(args.folder, args.val_scenes)
+    sources, skipped = sidd_sources(args.folder, args.val_scenes, args.clean)
     if not sources:
         reasons = f"\n{listing(skipped)}" if skipped else ""
         raise RunError(f"{args.folder}: no image of SIDD (<scene instance>/*_NOISY_RAW_*.MAT){reasons}")
     held_out = sorted({str(source.metadata["scene"]) for source in sources if source.split == "val"})
     print(f"{len(sources)} images; scenes held out: {' '.join(held_out) or 'none'}")
-    return sources, skipped, {"dtype": "float32", "val_scenes": held_out}
+    told = {"clean": True} if args.clean else {}  # as folders of before have it
+    return sources, skipped, {"dtype": "float32", "val_scenes": held_out, **told}
 
 
 def _images(args: argparse.Namespace) -> Found:

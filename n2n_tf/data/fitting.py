@@ -22,6 +22,7 @@ class Wanted:
         side: of a crop in pixels; smaller images are skipped. Flips of mosaics make it odd: they cost a row more.
         picked: names or numbers, from 1, of the channels of stacks whose planes are taken; all if there are none.
         whole: whether images are read whole, which the largest cannot be.
+        clean: whether noise is added to them; of prepared pairs it is then the clean images that are taken.
     """
 
     channels: int
@@ -29,6 +30,7 @@ class Wanted:
     side: int = 1
     picked: Sequence[str | int] = ()
     whole: bool = False
+    clean: bool = False
 
 
 def fitting(

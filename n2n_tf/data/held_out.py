@@ -12,7 +12,7 @@ import tensorflow as tf
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.data.fitting import Wanted
-from n2n_tf.data.manifest import COMPRESSION, TRAIN, VAL, path_of
+from n2n_tf.data.manifest import COMPRESSION, TRAIN, VAL, path_of, read_manifest
 from n2n_tf.data.shards import Shards, open_shards
 from n2n_tf.value_range import ValueRange
 
@@ -42,7 +42,7 @@ class HeldOut:
 
     @property
     def paired(self) -> bool:
-        return self.shards.paired
+        return self.shards.paired and not self.shards.clean
 
     @property
     def value_range(self) -> ValueRange | None:
@@ -93,6 +93,12 @@ def training_shards(paths: Sequence[str], wanted: Wanted, flag: str) -> Shards:
         raise UsageError(f"`patch_size` {patch}: wanted crops of {least}; those of {paths[0]} have {shards.side}")
     if not shards:
         raise RunError(f"{flag} {paths[0]}: none of its shards is to train on")
+    shards.clean = wanted.clean and shards.paired
+    if wanted.clean and not shards.clean and read_manifest(paths[0]).get("settings", {}).get("kind") == "sidd":
+        raise UsageError(
+            f"{flag} {paths[0]}: its crops are noisy, and noise is for clean ones: prepare them with their clean "
+            "partners, prepare sidd `clean`"
+        )
     return shards
 
 
@@ -107,6 +113,7 @@ def held_out_shards(paths: Sequence[str], wanted: Wanted, flag: str) -> HeldOut:
 def hold_out_shards(training: Shards, seed: int) -> tuple[Shards, HeldOut]:
     """Those that `prepare` held out; training shards serve for both if there are none, and we say so."""
     held_out = HeldOut(open_shards(training.folder, VAL))
+    held_out.shards.clean = training.clean and held_out.shards.paired
     if not held_out:
         logger.info("no crops are held out: the scores are those of training crops")
         held_out = HeldOut(training)

@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 LONGEST = 120  # bytes of a folder's or file's name; file systems take some more
 
 
-def sidd_sources(folder: str, val_scenes: Sequence[str] | None) -> tuple[list[Source], dict[str, str]]:
+def sidd_sources(
+    folder: str, val_scenes: Sequence[str] | None, with_clean: bool = False
+) -> tuple[list[Source], dict[str, str]]:
     """The noisy images below a folder of SIDD, and what cannot be used, with the reason.
 
     A scene is on one side of the split. Held-out images come with their clean partners, if these are there.
@@ -35,6 +37,7 @@ def sidd_sources(folder: str, val_scenes: Sequence[str] | None) -> tuple[list[So
     Args:
         folder: SIDD_Medium_Raw, or any above the folders of its scene instances.
         val_scenes: numbers of the scenes held out, as "010"; None takes the last one, unless it is the only one.
+        with_clean: whether images to train on come with their clean partners too.
 
     Raises:
         UsageError: no such folder, scenes that are not there, or all of them held out.
@@ -53,7 +56,7 @@ def sidd_sources(folder: str, val_scenes: Sequence[str] | None) -> tuple[list[So
     sources = []
     for path, instance in found.items():
         split = VAL if instance.scene in held_out else TRAIN
-        files = (path, clean[path]) if paired and split == VAL else (path,)
+        files = (path, clean[path]) if with_clean or (paired and split == VAL) else (path,)
         if not files[-1].exists():
             skipped[str(path)] = f"its clean partner {files[-1].name} is missing"
             continue

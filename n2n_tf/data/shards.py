@@ -32,6 +32,7 @@ class Shards:
         counts, sizes: crops and bytes by shard, its path in the folder.
         side, channels, dtype: of all crops.
         paired: whether clean partners are there.
+        clean: whether these are the images, alone, to which noise is added.
     """
 
     folder: str
@@ -42,6 +43,7 @@ class Shards:
     channels: int
     dtype: str
     paired: bool = False
+    clean: bool = False
     skipped: dict[str, str] = field(default_factory=dict)
     failure: RunError | None = None  # reading from shards has TensorFlow's own errors
     value_range: ValueRange | None = None
@@ -74,7 +76,7 @@ class Shards:
         for name in chosen:
             crops = tf.data.TFRecordDataset(path_of(self.folder, name), COMPRESSION)
             for record in crops.take(count // len(chosen)):
-                yield self._stored(parsed(record, "noisy")["noisy"]).numpy()
+                yield self._stored(parsed(record, self._own)[self._own]).numpy()
 
     def references(self, numbers: tf.data.Dataset, first: int, seed: int, worker: int, workers: int) -> tf.data.Dataset:
         return self.records(first, seed, worker, workers)
@@ -131,19 +133,26 @@ class Shards:
 
     def load(self, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Decode a crop: float32 [side, side, channels], in [0, 1] or black 0 and white 1; and a number of its own."""
-        crop = parsed(record, "noisy", "key")
-        return self._decoded(crop["noisy"]), tf.strings.to_hash_bucket_fast(crop["key"], 2**62)
+        crop = parsed(record, self._own, "key")
+        return self._decoded(crop[self._own]), tf.strings.to_hash_bucket_fast(crop["key"], 2**62)
 
     def load_crop(self, record: tf.Tensor, side: int, seed: tf.Tensor) -> tf.Tensor:
-        names = ("noisy", "clean")[: self.parts]
+        names = (self._own, "clean")[: self.parts]
         crop = parsed(record, *names)
         image = tf.concat([self._decoded(crop[name]) for name in names], -1)
         return tf.image.stateless_random_crop(image, [side, side, self.parts * self.channels], seed)
 
     def load_pair(self, record: tf.Tensor) -> tuple[np.ndarray, np.ndarray | None]:
-        """A crop and its clean partner, if there is one."""
-        crop = parsed(record, "noisy", *(["clean"] if self.paired else []))
-        return self._decoded(crop["noisy"]).numpy(), self._decoded(crop["clean"]).numpy() if self.paired else None
+        """A crop and its clean partner, if there is one beside it."""
+        names = [self._own, *(["clean"] if self.paired and not self.clean else [])]
+        crop = parsed(record, *names)
+        image, *partner = (self._decoded(crop[name]).numpy() for name in names)
+        return image, partner[0] if partner else None
+
+    @property
+    def _own(self) -> str:
+        """What the images are called in a crop's record."""
+        return "clean" if self.clean else "noisy"
 
     def _stored(self, pixels: tf.Tensor) -> tf.Tensor:
         dtype = tf.dtypes.as_dtype(self.dtype)
@@ -189,7 +198,7 @@ def reopen_shards(saved: Mapping[str, Any]) -> Shards:
     for name in ("side", "channels", "dtype", "paired", "counts", "sizes"):
         if getattr(shards, name) != getattr(before, name):
             raise RunError(f"{shards.folder}: its shards are not those that the run began with; begin a new one")
-    shards.parts = before.parts
+    shards.parts, shards.clean = before.parts, before.clean
     return shards
 
 

@@ -1,5 +1,6 @@
 """The model card: what the model is, how it was made, how to call it."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import tensorflow as tf
 from n2n_tf import __version__
 from n2n_tf.config import UsageError
 from n2n_tf.inference import Footprint, footprint_of, kind_of_network, range_of
+from n2n_tf.noise.settings import NOISES
 
 LICENSE = "The weights belong to whoever trained them; the license of the training images may bind their use."
 
@@ -30,7 +32,8 @@ def run_facts(model: str | Path) -> dict[str, Any]:
             except (ValueError, TypeError) as error:
                 raise UsageError(f"{path}: is damaged: {error}") from error
     config, report = facts.get("config.json", {}).get("config", {}), facts.get("report.json", {})
-    levels = {"gaussian": ["sigma", "noise_once"], "poisson": ["lam", "noise_once"]}.get(config.get("noise"), [])
+    noise = NOISES.get(config.get("noise"))
+    levels = [each.name for each in dataclasses.fields(noise)] if noise else []
     told = ["method", "noise", *levels, "epochs", "seed", "data", "training_images", "scored_images", "seconds"]
     made = {**config, **report}
     return {

@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-_HOMES = {"Gaussian": "n2n_tf.noise.gaussian", "Poisson": "n2n_tf.noise.poisson", "NOISES": "n2n_tf.noise.settings"}
+_HOMES = {
+    "Camera": "n2n_tf.noise.camera", "Gaussian": "n2n_tf.noise.gaussian", "Poisson": "n2n_tf.noise.poisson",
+    "NOISES": "n2n_tf.noise.settings",
+}  # fmt: skip
 
 
 class Noise(Protocol):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from n2n_tf.config import UsageError, above, checked, parts, setting, words
+from n2n_tf.config import UsageError, above, at_least, checked, parts, setting, words
 
 if TYPE_CHECKING:
     from n2n_tf.noise import Noise
+
+AUTO = "auto"  # in the place of a number
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,42 @@ class PoissonSettings(Synthetic):
         return Poisson(*self.lam)
 
 
+@dataclass(frozen=True)
+class CameraSettings(Synthetic):
+    """Of `Camera`."""
+
+    name: ClassVar[str] = "camera"
+    about: ClassVar[str] = "as of raw files, of photons and of reading out"
+    gain: tuple[float, ...] = setting(
+        (0.00068674, 0.02194856), "variance of camera noise per intensity, or a range in which that of each image is "
+        "drawn by its logarithm; the default: of SIDD's phones", metavar="A", within=above(0, 1),
+    )  # fmt: skip
+    read: str | float = setting(
+        AUTO, "standard deviation of camera noise where it is dark, for intensities in [0, 1]; auto: drawn for each "
+        "image, near what SIDD's phones have beside such a `gain`", metavar="S", within=at_least(0, 1), word=AUTO,
+    )  # fmt: skip
+    clipped: bool = setting(
+        False, "cut camera noise off at black and white, as most files are; its mean is not zero then, which "
+        "neighbor2neighbor relies on",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_ascending("gain", self.gain)
+
+    def build(self) -> Noise:
+        """The noise model."""
+        from n2n_tf.noise.camera import Camera
+
+        lowest, highest = self.gain[0], self.gain[-1]
+        return Camera(lowest, highest, None if self.read == AUTO else float(self.read), self.clipped)
+
+
 def check_ascending(name: str, values: tuple[float, ...]) -> None:
     """Raise UsageError unless the values are one number, or a range."""
     if len(values) not in (1, 2) or list(values) != sorted(values):
         raise UsageError(f"`{name}` {words(values)}: wanted one number, or two in ascending order")
 
 
-NOISES = parts(NoNoise, GaussianSettings, PoissonSettings)
-NoiseSettings = NoNoise | GaussianSettings | PoissonSettings
+NOISES = parts(NoNoise, GaussianSettings, PoissonSettings, CameraSettings)
+NoiseSettings = NoNoise | GaussianSettings | PoissonSettings | CameraSettings

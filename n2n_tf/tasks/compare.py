@@ -1,9 +1,8 @@
 """Train what a comparison lacks, score all on the same noise, and put it beside the paper."""
 
 import functools
-import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -13,20 +12,21 @@ from n2n_tf.config import RunError, UsageError
 from n2n_tf.evaluation.pictures import comparison, stacked
 from n2n_tf.evaluation.protocol import Case, TestSet
 from n2n_tf.evaluation.results import Results
-from n2n_tf.files import write, write_json
+from n2n_tf.files import write
 from n2n_tf.formats import bayer
 from n2n_tf.inference import Denoiser
 from n2n_tf.tasks import NOISY
+from n2n_tf.tasks.compare_costs import costs
+from n2n_tf.tasks.compare_plan import plan
 from n2n_tf.tasks.compare_scores import Scores
-from n2n_tf.tasks.compare_sets import test_sets
+from n2n_tf.tasks.compare_sets import nowhere, test_sets
 from n2n_tf.tasks.comparison import Cell, Comparison
 from n2n_tf.tasks.comparison_file import TIME
 from n2n_tf.tasks.evaluate import form_of, score
 from n2n_tf.training.begin import check_same, train
 from n2n_tf.training.build import check_names
 from n2n_tf.training.config import Config
-from n2n_tf.training.costs import seconds_per_step
-from n2n_tf.training.records import read_json, read_report
+from n2n_tf.training.records import read_report
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.value_range import UNIT
 from n2n_tf.weights import load_denoiser
@@ -57,22 +57,29 @@ class Bench:
         """What can be checked before hours of training.
 
         Raises:
-            UsageError: a setting that is not known here, a folder that is not there, a run of other settings.
+            UsageError: a setting that is not known here, a folder that is not there or not said, a run of other
+                settings.
         """
         for cell in (each for each in cells if not each.missing):
-            config, directory = self._config(cell), self.directory(cell)
+            config, directory = self.config(cell), self.directory(cell)
             try:
                 check_names(config)
                 if directory.begun:
                     check_same(directory.settings(), config.flat)
             except UsageError as error:
                 raise UsageError(f"{cell.name}: {error}") from error
+        for text in self.lacking(cells, tests):
+            raise UsageError(text)
+
+    def lacking(self, cells: Sequence[Cell], tests: bool = True) -> Iterator[str]:
+        """What must still be said or be there before they can be trained, and scored."""
+        if homeless := [cell for cell in cells if cell.homeless]:
+            yield f"no `data`: say where the training images are ({len(homeless)} runs, {homeless[0].name} the first)"
         for name, where in self.comparison.tests.items() if tests else ():
-            paths = [where] if isinstance(where, str) else [where[key] for key in ("noisy", "clean")]
-            if missing := [path for path in paths if not Path(path).expanduser().exists()]:
-                raise UsageError(f"`test` {name}: {missing[0]}: no such folder or file")
+            if missing := nowhere(where):
+                yield f"`test` {name}: {missing}: no such folder or file"
         if tests and not self.comparison.tests:
-            raise UsageError("`test`: no folder of clean images to score on; say NAME=DIR")
+            yield "`test`: no folder of clean images to score on; say NAME=DIR"
 
     def train(self, cells: Sequence[Cell]) -> dict[str, str]:
         """Train those that are not there yet, or go on with them.
@@ -87,40 +94,33 @@ class Bench:
         for cell in (each for each in cells if not each.missing and not self.done(each)):
             logger.info("%s, %s", cell.row, cell.noise)
             try:
-                train(self._config(cell), self.directory(cell).path, go_on=True)
+                train(self.config(cell), self.directory(cell).path, go_on=True)
             except RunError as error:
                 failed[cell.name] = str(error)
                 logger.warning("%s: %s", cell.name, error)
             keras.backend.clear_session()
         return failed
 
-    def plan(self) -> list[tuple[str, ...]]:
-        """Rows of strings: what each cell costs here, before anything is trained."""
-        rows: list[tuple[str, ...]] = [("cell", "steps", "seconds a step", "hours")]
-        for cell in self.comparison.cells:
-            if cell.missing:
-                rows.append((cell.name, "", "", cell.missing))
-                continue
-            run, cost = self._config(cell).run, self.costs[cell.name]
-            steps, left = run.epochs * run.steps_per_epoch, " (done)" if self.done(cell) else ""
-            rows.append((cell.name, str(steps), f"{cost:.3f}", f"{cost * steps / 3600:.2f}{left}"))
-        return rows
+    def plan(self, repeats: int | None = None) -> list[tuple[str, ...]]:
+        """What each cell costs here; see `compare_plan.plan`."""
+        return plan(self, repeats)
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """Seconds of a training step on this machine, by cell."""
+        return self._costs[0]
+
+    @property
+    def scoring(self) -> dict[str, float]:
+        """Seconds that denoising and scoring a megapixel takes on this machine, by cell."""
+        return self._costs[1]
 
     @functools.cached_property
-    def costs(self) -> dict[str, float]:
-        """Seconds of a training step on this machine, by cell; measured once side by side, kept in costs.json."""
-        path = self.output / "costs.json"
-        known = read_json(path) if path.exists() else {}
+    def _costs(self) -> tuple[dict[str, float], dict[str, float]]:
         wanted = {cell.name: cell.config() for cell in self.comparison.cells if not cell.missing}
-        told = {name: config.flat | dict.fromkeys(("epochs", "steps_per_epoch")) for name, config in wanted.items()}
-        settings = json.loads(json.dumps(told))
-        if known.get("settings") != settings:
-            known = {"seconds": seconds_per_step(wanted), "settings": settings}
-            self.output.mkdir(parents=True, exist_ok=True)
-            write_json(path, known)
-        return known["seconds"]
+        return costs(wanted, self.output / "costs.json")
 
-    def _config(self, cell: Cell) -> Config:
+    def config(self, cell: Cell) -> Config:
         """Of a cell's run: with the steps of its settings, or as many as take the time of the first row's."""
         config = cell.config()
         run = config.run
@@ -158,7 +158,7 @@ class Bench:
     def _score_noise(self, noise: str, cells: Sequence[Cell], repeats: int | None, scores: Scores) -> None:
         logger.info("scoring %s", noise)
         denoisers = {cell.row: Denoiser(load_denoiser(self.directory(cell).path), value_range=UNIT) for cell in cells}
-        form, model = form_of(denoisers), cells[0].config().noise.build()
+        form, model = form_of(denoisers), self.comparison.added[noise].build()
         sets: list[TestSet] = []
         for name, where in self.comparison.tests.items():
             sets += test_sets(name, where, model, form, repeats)

@@ -14,6 +14,13 @@ from n2n_tf.tasks.evaluate import noise_sets, pair_sets, sidd_sets
 logger = logging.getLogger(__name__)
 
 
+def nowhere(where: str | Mapping[str, str]) -> str:
+    """The first file or folder of an entry that is not there; empty if all are."""
+    keys = ("noisy", "clean", "block_names")
+    paths = [where] if isinstance(where, str) else [where[key] for key in keys if key in where]
+    return next((path for path in paths if not Path(path).expanduser().exists()), "")
+
+
 def test_sets(
     name: str, where: str | Mapping[str, str], noise: Noise | None, form: tuple[int, str], repeats: int | None
 ) -> list[TestSet]:

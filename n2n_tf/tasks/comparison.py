@@ -7,10 +7,12 @@ from typing import Any
 
 from n2n_tf.config import UsageError, coerced, composed, lookup, named
 from n2n_tf.methods.settings import DEFAULT_METHOD, METHODS
-from n2n_tf.noise.settings import NOISES
+from n2n_tf.noise.settings import NOISES, NoiseSettings
 from n2n_tf.tasks.comparison_file import STEPS, plain, published, read_tables
 from n2n_tf.training.config import Config, config_from
 from n2n_tf.training.presets import build_config
+
+NOWHERE = "(no data)"  # stands for a folder
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Cell:
     """One run of a comparison.
 
     Attributes:
-        row, noise: names.
+        row, noise: names; the row may be trained on a noise of its own.
         settings: of the run, flat; empty if it cannot be run.
         missing: why not.
     """
@@ -33,9 +35,19 @@ class Cell:
         """Of its folder, and for commands."""
         return f"{plain(self.row)}-{plain(self.noise)}"
 
+    @property
+    def homeless(self) -> bool:
+        """Whether nothing says where its training images are; what a step costs does not depend on it."""
+        return not self.missing and not self.settings.get("data")
+
+    @property
+    def whole(self) -> Mapping[str, Any]:
+        """The settings, with something in the place of the training images."""
+        return {**self.settings, "data": NOWHERE} if self.homeless else self.settings
+
     def config(self, **changed: Any) -> Config:
         """The run."""
-        settings = {**self.settings, **changed}
+        settings = {**self.whole, **changed}
         return build_config(settings, preset=settings.pop("preset", None))
 
 
@@ -48,12 +60,14 @@ class Comparison:
         tests: folders by name; or SIDD's files as `noisy`, `clean`, and `block_names` or `pattern`.
         cells: rows times noises.
         paper: by noise, row and test.
+        added: by noise, what is added to clean test images, whatever a row was trained on.
     """
 
     equal: str
     tests: Mapping[str, "str | Mapping[str, str]"]
     cells: tuple[Cell, ...]
     paper: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]]
+    added: Mapping[str, NoiseSettings]
 
     @property
     def noises(self) -> list[str]:
@@ -82,9 +96,10 @@ def read_comparison(
     try:
         told = read_tables(Path(path))
         cells, paper = _cells(told, changed), published(told)
+        added = {name: _noise({**told.get("settings", {}), **own, **changed}) for name, own in told["noises"].items()}
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    return Comparison(str(equal or told.get("equal", STEPS)), {**told.get("tests", {}), **tests}, cells, paper)
+    return Comparison(str(equal or told.get("equal", STEPS)), {**told.get("tests", {}), **tests}, cells, paper, added)
 
 
 def _cells(told: Mapping[str, Any], changed: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -109,24 +124,39 @@ def _cell(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str, Any
         return Cell(row, noise, missing=str(missing))
     try:
         for name in own:
-            if name == "noise" or lookup(named(Config), name, "setting").chooser == "noise":
-                raise UsageError(f"`{name}`: belongs to [noises], so that all rows have the same")
+            if lookup(named(Config), name, "setting").chooser == "noise" and "noise" not in own:
+                raise UsageError(
+                    f"`{name}`: belongs to [noises], so that all rows have the same; or to a row with a `noise` of its "
+                    "own, which it is trained on"
+                )
+        if "noise" in own:
+            levels = {name for name, each in named(Config).items() if each.chooser == "noise"}
+            common = {name: value for name, value in common.items() if name not in levels}
         cell = Cell(row, noise, {**common, **changed, **own})
         if reason := _unfit(cell.settings):
             return Cell(row, noise, missing=reason)
-        effective = config_from({name: value for name, value in cell.settings.items() if name != "preset"}).flat
+        effective = config_from(_flat(cell.whole)).flat
         cell = Cell(row, noise, {k: v for k, v in cell.settings.items() if k not in changed or k in effective})
-        if not cell.config().images.data:
-            raise UsageError("no `data`: say where the training images are")
+        cell.config()  # for its errors
     except UsageError as error:
         raise UsageError(f"{row}, {noise}: {error}") from error
     return cell
 
 
+def _noise(settings: Mapping[str, Any]) -> NoiseSettings:
+    """Of all the settings of a run."""
+    flat = _flat(settings)
+    return composed(lookup(NOISES, str(flat.get("noise")), "`noise`"), flat)
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the types that they have, without a preset."""
+    return coerced(Config, {name: value for name, value in settings.items() if name != "preset"})
+
+
 def _unfit(settings: Mapping[str, Any]) -> str:
     """Why the method cannot work with the noise of these settings; empty if it can."""
-    flat = coerced(Config, {name: value for name, value in settings.items() if name != "preset"})
-    noise = composed(lookup(NOISES, str(flat.get("noise")), "`noise`"), flat)
+    flat, noise = _flat(settings), _noise(settings)
     method = composed(lookup(METHODS, flat.get("method", DEFAULT_METHOD), "`method`"), flat)
     try:
         method.check(noise)

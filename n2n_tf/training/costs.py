@@ -1,6 +1,8 @@
 """What a training step costs on this machine."""
 
+import contextlib
 import dataclasses
+import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +16,8 @@ from n2n_tf.training.config import Config
 from n2n_tf.training.stages import SHARE, shared
 
 ROUNDS = 5  # in which all are measured in turn, so that other work slows all alike
-STEPS = 3  # of each in a round
+STEPS = 3  # of each in a round, or fewer of one that takes long
+LONG = 1.0  # seconds
 Step = Callable[[Any], dict[str, tf.Tensor]]
 
 
@@ -23,19 +26,33 @@ def seconds_per_step(configs: Mapping[str, Config]) -> dict[str, float]:
 
     Of one that is refined the mean over its two stages.
     """
-    steps = {name: _steps(config) for name, config in configs.items()}
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(ROUNDS):
-        for name, stages in steps.items():
-            times[name].append(sum(share * _seconds(step, batches) for share, step, batches in stages))
+    times: dict[str, list[float]] = {name: [] for name in configs}
+    with unwarned():
+        steps = {name: _steps(config) for name, config in configs.items()}
+        for _ in range(ROUNDS):
+            for name, stages in steps.items():
+                times[name].append(sum(share * _seconds(step, batches) for share, step, batches in stages))
     return {name: statistics.median(found) for name, found in times.items()}
 
 
+@contextlib.contextmanager
+def unwarned() -> Iterator[None]:
+    """TensorFlow takes the functions of several networks for one that is traced again and again, and warns of it."""
+    logger = tf.get_logger()
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def _seconds(step: Step, batches: Iterator[Any]) -> float:
-    began = time.perf_counter()
-    for _ in range(STEPS):
+    began, count = time.perf_counter(), 0
+    while count < STEPS and time.perf_counter() < began + LONG:
         float(step(next(batches))["loss"])
-    return (time.perf_counter() - began) / STEPS
+        count += 1
+    return (time.perf_counter() - began) / count
 
 
 def _steps(config: Config) -> list[tuple[float, Step, Iterator[Any]]]:

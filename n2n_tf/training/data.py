@@ -22,7 +22,8 @@ def find_data(config: Config) -> tuple[Source, HeldOutSource]:
     """Training and held-out images; says once where they come from, and how their intensities are taken."""
     images = config.images
     side = config.crops.side(images.is_mosaic)
-    wanted = Wanted(images.channels, images.image_kind, side, images.channel, config.noise.noise_once)
+    clean = config.noise.name != "none"
+    wanted = Wanted(images.channels, images.image_kind, side, images.channel, config.noise.noise_once, clean)
     smaller = dataclasses.replace(wanted, side=config.method.smallest, whole=False)  # of images that are only scored
     apart = _apart(config, smaller)
     training, held_out = _training(config, wanted, apart) if images.data else _samples(wanted, smaller, apart)
@@ -51,7 +52,8 @@ def _training(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tu
     if config.wants == CLEAN and training.paired:  # prepared crops
         training.parts = 2
     elif config.wants:
-        raise UsageError(f"`data`: the method learns from {config.wants}; say where they are, `target` DIR")
+        crops = ", or prepare SIDD's crops with theirs, prepare sidd `clean`" if config.wants == CLEAN else ""
+        raise UsageError(f"`data`: the method learns from {config.wants}; say where they are, `target` DIR{crops}")
     training, held_out = (training, apart) if apart else kind.hold_out(training, config.run.seed)
     if config.wants and not held_out.paired:
         raise UsageError(f"`data`: those held out come without {config.wants}, so they cannot be scored")
