@@ -4,6 +4,7 @@ import argparse
 import re
 import types
 import typing
+from collections.abc import Collection
 from typing import Any
 
 from n2n_tf.config import Range, flag, named, number_or_word
@@ -23,9 +24,9 @@ class Number(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def add_flags(parser: argparse.ArgumentParser, settings: type) -> None:
-    """One flag for each field; what is not given is absent from the result."""
-    for each in named(settings).values():
+def add_flags(parser: argparse.ArgumentParser, settings: type, without: Collection[str] = ()) -> None:
+    """One flag for each field but some; what is not given is absent from the result."""
+    for each in (each for name, each in named(settings).items() if name not in without):
         parser.add_argument(
             flag(each.name), default=argparse.SUPPRESS, help=in_flags(each.metadata["help"]) + _default(each.default),
             **_type(each.hint, each.metadata),
