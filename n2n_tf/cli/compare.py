@@ -28,7 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--equal", choices=(STEPS, TIME), help="what all runs have as much of (default: the table's)")
     parser.add_argument("--plan", action="store_true", help="only say what each run costs on this machine")
-    parser.add_argument("--only", metavar="CELL", help="train this one alone, as --plan names it; score nothing")
+    parser.add_argument(
+        "--only", metavar="CELL",
+        help="train this one alone, as --plan names it; score nothing. Of a denoiser that needs no training: denoise "
+        "the test images with it alone",
+    )  # fmt: skip
     parser.add_argument("--score", action="store_true", help="train nothing, only score what is there")
     parser.add_argument(
         "--repeats", type=int, action=Number, within=at_least(1), metavar="N",
@@ -56,14 +60,15 @@ def run(args: argparse.Namespace) -> None:
         return _show("", bench.plan())
     if args.only and comparison.equal == TIME and not (bench.output / "costs.json").exists():
         raise UsageError("--only with equal time: the steps of a run follow from the costs of all; run --plan first")
-    bench.check(cells, tests=not args.only)
+    baseline = cells[0] if args.only and cells[0].baseline and not cells[0].missing else None
+    bench.check(cells, tests=not args.only or baseline is not None)
     try:
         failed = {} if args.score else bench.train(cells)
+        scores = bench.score(args.repeats, only=baseline) if baseline or not args.only else None
     except (KeyboardInterrupt, StoppedError):
         print("\nstopped; the same command goes on", file=sys.stderr)
         raise
-    if not args.only:
-        scores = bench.score(args.repeats)
+    if scores and not args.only:
         for noise in scores.results:
             _show(noise, scores.table(noise))
         print(f"tables and pictures: {args.output}")

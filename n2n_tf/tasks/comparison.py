@@ -1,32 +1,60 @@
 """A comparison of methods, as a TOML file tells it: which runs, on which noises, scored on which images."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from n2n_tf.config import UsageError, coerced, composed, lookup, named
+from n2n_tf.baselines.settings import BaselineSettings, baseline_of
+from n2n_tf.config import UsageError, at_least, coerced, composed, lookup, named
+from n2n_tf.data.settings import ImageSettings
 from n2n_tf.methods.settings import DEFAULT_METHOD, METHODS
-from n2n_tf.noise.settings import NOISES
+from n2n_tf.noise.settings import NOISES, NoiseSettings
 from n2n_tf.tasks.comparison_file import STEPS, plain, published, read_tables
 from n2n_tf.training.config import Config, config_from
 from n2n_tf.training.presets import build_config
 
+logger = logging.getLogger(__name__)
+
+OF_IMAGES = ("channels", "kind")  # what a denoiser without training takes of [settings]
+LIMIT = at_least(0)  # of `images`
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a comparison.
+    """One run of a comparison, or a denoiser that needs none.
 
     Attributes:
         row, noise: names.
-        settings: of the run, flat; empty if it cannot be run.
+        settings: of the run, flat; of a baseline those of images and noise; empty if it cannot be run.
         missing: why not.
+        baseline: settings of a denoiser that needs no training set; None of a run.
+        images: of each set that the baseline is given, one noise draw each; 0: all, as often as the others.
     """
 
     row: str
     noise: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     missing: str = ""
+    baseline: BaselineSettings | None = None
+    images: int = 0
+
+    @property
+    def is_run(self) -> bool:
+        """Whether there is something to train."""
+        return not self.missing and self.baseline is None
+
+    @property
+    def noise_settings(self) -> NoiseSettings:
+        """What is added to test images."""
+        return _noise_of(self.settings)
+
+    @property
+    def form(self) -> tuple[int, str]:
+        """Channels and kind of the images."""
+        images = composed(ImageSettings, coerced(Config, {k: v for k, v in self.settings.items() if k in OF_IMAGES}))
+        return images.channels, images.image_kind
 
     @property
     def name(self) -> str:
@@ -84,6 +112,8 @@ def read_comparison(
         cells, paper = _cells(told, changed), published(told)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+    for reason in dict.fromkeys(cell.baseline.lacking for cell in cells if cell.missing and cell.baseline):
+        logger.warning("some rows are left out: %s", reason)
     return Comparison(str(equal or told.get("equal", STEPS)), {**told.get("tests", {}), **tests}, cells, paper)
 
 
@@ -108,6 +138,8 @@ def _cell(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str, Any
     if missing := own.get("missing", ""):
         return Cell(row, noise, missing=str(missing))
     try:
+        if "baseline" in own:
+            return _untrained(row, noise, {**common, **changed}, own)
         for name in own:
             if name == "noise" or lookup(named(Config), name, "setting").chooser == "noise":
                 raise UsageError(f"`{name}`: belongs to [noises], so that all rows have the same")
@@ -125,8 +157,7 @@ def _cell(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str, Any
 
 def _unfit(settings: Mapping[str, Any]) -> str:
     """Why the method cannot work with the noise of these settings; empty if it can."""
-    flat = coerced(Config, {name: value for name, value in settings.items() if name != "preset"})
-    noise = composed(lookup(NOISES, str(flat.get("noise")), "`noise`"), flat)
+    flat, noise = _flat(settings), _noise_of(settings)
     method = composed(lookup(METHODS, flat.get("method", DEFAULT_METHOD), "`method`"), flat)
     try:
         method.check(noise)
@@ -135,3 +166,25 @@ def _unfit(settings: Mapping[str, Any]) -> str:
             raise
         return "not for this noise"
     return ""
+
+
+def _untrained(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str, Any]) -> Cell:
+    """A row's denoiser that needs no training set."""
+    own = dict(own)
+    name, images = str(own.pop("baseline")), own.pop("images", 0)
+    baseline = baseline_of(name, **own)
+    if type(images) is not int or images not in LIMIT:
+        raise UsageError(f"`images` {images!r}: wanted how many of each set, {LIMIT}, or 0 for all")
+    taken = (*OF_IMAGES, "noise", *named(type(_noise_of(common))))
+    settings = {name: value for name, value in common.items() if name in taken}
+    missing = f"needs n2n-tf[{baseline.package}]" if baseline.lacking else ""
+    return Cell(row, noise, settings, missing, baseline, images)
+
+
+def _noise_of(settings: Mapping[str, Any]) -> NoiseSettings:
+    flat = _flat(settings)
+    return composed(lookup(NOISES, str(flat.get("noise")), "`noise`"), flat)
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return coerced(Config, {name: value for name, value in settings.items() if name != "preset"})
