@@ -86,7 +86,7 @@ def quick(monkeypatch):
 
 
 FEW = {"dip": {"steps": 2}, "self2self": {"steps": 1, "predictions": 1}, "zs_n2n": {"steps": 2}}
-GAINING = {"dip": {"steps": 60}, "self2self": {"steps": 120, "predictions": 10}, "zs_n2n": {"steps": 150}}
+GAINING = {"dip": {"steps": 60}, "self2self": {"steps": 200, "predictions": 10}, "zs_n2n": {"steps": 150}}
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -582,3 +582,14 @@ def test_a_folder_of_the_same_name(tmp_path, monkeypatch, capsys):
     (tmp_path / "nlm").mkdir()
     assert main(["denoise", "./nlm", "--output", "out"]) == 2
     assert "no image in ./nlm" in capsys.readouterr().err
+
+
+def test_rows_for_the_noise_that_they_are_made_for(table, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bm3d", stand_in())
+    text = table.read_text().replace('baseline = "nlm"', 'baseline = "anscombe_bm3d"')
+    table.write_text(
+        text.replace('"gaussian 25" = { noise', '"poisson 30" = { noise = "poisson" }\n"gaussian 25" = { noise')
+    )
+    cells = {cell.name: cell for cell in read_comparison(table, {}, {}).cells}
+    assert cells["nlm-gaussian_25"].missing == "not for this noise"
+    assert not cells["nlm-poisson_30"].missing

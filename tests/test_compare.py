@@ -57,7 +57,7 @@ def table(photos, tmp_path):
     return path
 
 
-@pytest.mark.parametrize(("number", "rows", "told"), [(1, 13, 4), (2, 12, 1), (3, 4, 4), (4, 3, 4)])
+@pytest.mark.parametrize(("number", "rows", "told"), [(1, 15, 4), (2, 12, 1), (3, 4, 4), (4, 3, 4)])
 def test_the_papers_tables_are_there(number, rows, told):
     path = CONFIGS / f"table{number}.toml"
     comparison = read_comparison(path, {"data": ("x",)}, {})
@@ -67,7 +67,7 @@ def test_the_papers_tables_are_there(number, rows, told):
     for noise, scores in comparison.paper.items():
         assert noise in comparison.noises
         assert set(scores) <= names
-    built = [cell for cell in comparison.cells if not cell.missing]
+    built = [cell for cell in comparison.cells if cell.is_run]
     assert {(c := cell.config()).run.epochs * c.run.steps_per_epoch for cell in built} == {2000}
 
 

@@ -22,15 +22,17 @@ def anscombe_bm3d(image: np.ndarray, gain: float | None = None, offset: float | 
         float32 [H, W, C].
 
     Raises:
-        ValueError: a and s² cannot be measured.
+        ValueError: a and s² cannot be measured, or a that is told is not above 0.
 
     Source: the paper's rows "Anscombe" of Table 1; see `anscombe` and `bm3d`.
     """
     if gain is None or offset is None:
         found = photons_of(image)
         gain, offset = found.gain, found.offset
-        if gain * np.percentile(image, 99) < LITTLE * abs(offset):
+        if gain <= 0 or gain * np.percentile(image, 99) < LITTLE * abs(offset):
             return bm3d(image, found.level)
+    if gain <= 0:
+        raise ValueError(f"gain {gain:g}: wanted above 0; of Gaussian noise, which has none, take `bm3d`")
     stable = stabilised(image, gain, offset)
     low, span = stable.min(), np.ptp(stable)
     if span < NONE:

@@ -29,12 +29,14 @@ class BaselineSettings:
         about: what it is, in help.
         package: that it needs besides, an extra of the same name; empty if none.
         jointly: whether it takes any channels together; if not, RGB together and other channels one by one.
+        unfit: names of synthetic noise that it is not made for.
     """
 
     name: ClassVar[str]
     about: ClassVar[str]
     package: ClassVar[str] = ""
     jointly: ClassVar[bool] = False
+    unfit: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         checked(self)
@@ -82,6 +84,7 @@ class Bm3dSettings(Levelled):
     name: ClassVar[str] = "bm3d"
     about: ClassVar[str] = "similar patches filtered together; of colours CBM3D"
     package: ClassVar[str] = "bm3d"
+    unfit: ClassVar[tuple[str, ...]] = ("poisson",)
 
     def _function(self) -> Function:
         from n2n_tf.baselines.bm3d import bm3d
@@ -96,6 +99,7 @@ class AnscombeBm3dSettings(BaselineSettings):
     name: ClassVar[str] = "anscombe_bm3d"
     about: ClassVar[str] = "bm3d for photons"
     package: ClassVar[str] = "bm3d"
+    unfit: ClassVar[tuple[str, ...]] = ("gaussian",)
 
     def _function(self) -> Function:
         from n2n_tf.baselines.anscombe_bm3d import anscombe_bm3d

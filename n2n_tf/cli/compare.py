@@ -64,11 +64,13 @@ def run(args: argparse.Namespace) -> None:
     bench.check(cells, tests=not args.only or baseline is not None)
     try:
         failed = {} if args.score else bench.train(cells)
-        scores = bench.score(args.repeats, only=baseline) if baseline or not args.only else None
+        if baseline:
+            bench.denoise(baseline, args.repeats)
+        scores = None if args.only else bench.score(args.repeats)
     except (KeyboardInterrupt, StoppedError):
         print("\nstopped; the same command goes on", file=sys.stderr)
         raise
-    if scores and not args.only:
+    if scores:
         for noise in scores.results:
             _show(noise, scores.table(noise))
         print(f"tables and pictures: {args.output}")

@@ -139,12 +139,15 @@ class Bench:
         steps = round(run.steps_per_epoch * self.costs[reference.name] / self.costs[cell.name])
         return cell.config(steps_per_epoch=max(1, steps))
 
-    def score(self, repeats: int | None = None, only: Cell | None = None) -> Scores:
+    def denoise(self, cell: Cell, repeats: int | None = None) -> None:
+        """Score one that needs no training, into its record alone; as `score`."""
+        self._score_noise(cell.noise, [cell], repeats, Scores(self.comparison))
+
+    def score(self, repeats: int | None = None) -> Scores:
         """Score all that is trained or needs no training, and write tables and pictures.
 
         Args:
             repeats: noise draws for each image; None: the paper's on its sets, else 1.
-            only: score this one alone, and write its record, not the tables.
 
         Raises:
             UsageError: nothing is trained.
@@ -153,13 +156,10 @@ class Bench:
         scores = Scores(self.comparison)
         for noise in self.comparison.noises:
             cells = [cell for cell in self.comparison.cells if cell.noise == noise and self.done(cell)]
-            cells = [cell for cell in cells if only in (None, cell)]
             if cells:
                 self._score_noise(noise, cells, repeats, scores)
         if not scores.results:
             raise UsageError(f"`output` {self.output}: nothing is trained yet")
-        if only:
-            return scores
         for cell in self.comparison.cells:
             if cell.is_run and self.done(cell):
                 scores.minutes[cell.noise, cell.row] = read_report(self.directory(cell).report)["seconds"] / 60

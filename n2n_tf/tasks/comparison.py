@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 OF_IMAGES = ("channels", "kind")  # what a denoiser without training takes of [settings]
 LIMIT = at_least(0)  # of `images`
+UNFIT = "not for this noise"
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ def read_comparison(
         cells, paper = _cells(told, changed), published(told)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    for reason in dict.fromkeys(cell.baseline.lacking for cell in cells if cell.missing and cell.baseline):
+    untrained = [cell.baseline for cell in cells if cell.baseline and cell.missing != UNFIT]
+    for reason in dict.fromkeys(each.lacking for each in untrained if each.lacking):
         logger.warning("some rows are left out: %s", reason)
     return Comparison(str(equal or told.get("equal", STEPS)), {**told.get("tests", {}), **tests}, cells, paper)
 
@@ -164,7 +166,7 @@ def _unfit(settings: Mapping[str, Any]) -> str:
     except UsageError:
         if method.known_sigma:  # of his own making, not of the noise's
             raise
-        return "not for this noise"
+        return UNFIT
     return ""
 
 
@@ -175,9 +177,11 @@ def _untrained(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str
     baseline = baseline_of(name, **own)
     if type(images) is not int or images not in LIMIT:
         raise UsageError(f"`images` {images!r}: wanted how many of each set, {LIMIT}, or 0 for all")
-    taken = (*OF_IMAGES, "noise", *named(type(_noise_of(common))))
+    added = _noise_of(common)
+    taken = (*OF_IMAGES, "noise", *named(type(added)))
     settings = {name: value for name, value in common.items() if name in taken}
     missing = f"needs n2n-tf[{baseline.package}]" if baseline.lacking else ""
+    missing = UNFIT if added.name in baseline.unfit else missing
     return Cell(row, noise, settings, missing, baseline, images)
 
 
