@@ -6,6 +6,7 @@ Public names:
     GammaRamp           the regularizer's schedule
     denoise, Denoiser   numpy in, numpy out, once and repeatedly
     load_denoiser       a trained network, from a run directory or a .keras file, or one that comes with the package
+    Baseline            a denoiser that needs no training, by name: bm3d, nlm, dip, …
     adapt               a denoiser trained further on the images that it is for
     denoise_files       image files in, image files out
     evaluate            PSNR and SSIM on test sets
@@ -29,6 +30,7 @@ _HOMES = {
     "denoise": "n2n_tf.inference",
     "Denoiser": "n2n_tf.inference",
     "load_denoiser": "n2n_tf.weights",
+    "Baseline": "n2n_tf.baselines.denoiser",
     "ValueRange": "n2n_tf.value_range",
     "adapt": "n2n_tf.tasks.adapting",
     "denoise_files": "n2n_tf.tasks.denoise_files",

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from types import TracebackType
+from typing import ClassVar
 
 from rich.console import Console
 from rich.progress import (
@@ -18,6 +19,8 @@ from rich.progress import (
 class ProgressLine:
     """A bar with the time elapsed and left. On a terminal it moves; in a log file only what is `say` shows.
 
+    One that is made while another is shown, for a part of its work, stands below it until that part is done.
+
     Args:
         what: is being done.
         total: amount of work, in any unit.
@@ -26,25 +29,35 @@ class ProgressLine:
         quiet: show nothing.
     """
 
+    _shown: ClassVar["ProgressLine | None"] = None  # the outermost
+
     def __init__(
         self, what: str, total: float, done: int = 0, amount: ProgressColumn | None = None, quiet: bool = False
     ):
+        self._progress: Progress = self._shown._progress if self._shown else self._bars(amount, quiet)
+        self._task = self._progress.add_task(what, total=total, completed=done)
+
+    @staticmethod
+    def _bars(amount: ProgressColumn | None, quiet: bool) -> Progress:
         console = Console(highlight=False, quiet=quiet)
         columns = (TextColumn("{task.description}"), BarColumn(), amount or TaskProgressColumn())
         times = (TimeElapsedColumn(), TextColumn("elapsed, left"), TimeRemainingColumn())
-        self._progress = Progress(
-            *columns, *times, console=console, disable=not console.is_terminal, speed_estimate_period=3600
-        )
-        self._task = self._progress.add_task(what, total=total, completed=done)
+        return Progress(*columns, *times, console=console, disable=not console.is_terminal, speed_estimate_period=3600)
 
     def __enter__(self) -> "ProgressLine":
-        self._progress.start()
+        if ProgressLine._shown is None:
+            ProgressLine._shown = self
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if ProgressLine._shown is self:
+            ProgressLine._shown = None
+            self._progress.stop()
+        else:
+            self._progress.remove_task(self._task)
 
     def advance(self, amount: float = 1) -> None:
         """So much more is done."""
@@ -52,7 +65,7 @@ class ProgressLine:
 
     def say(self, text: str) -> None:
         """A line above the bar, with the times."""
-        task = self._progress.tasks[self._task]
+        task = next(each for each in self._progress.tasks if each.id == self._task)
         elapsed, left = (
             None if time is None else timedelta(seconds=round(time)) for time in (task.elapsed, task.time_remaining)
         )

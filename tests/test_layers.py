@@ -17,6 +17,7 @@ ORDER = [
     {"formats"},
     {"data"},
     {"meter"},
+    {"baselines"},
     {"evaluation"},
     {"inspection"},
     {"training"},

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import RunError, UsageError
+from n2n_tf.config.kinds import COUNTS, MOSAIC
 from n2n_tf.progress import ProgressLine
 
 
@@ -72,7 +73,7 @@ def submit(args: argparse.Namespace) -> None:
         from n2n_tf.tasks.evaluate import check_raw
     noisy = blocks.read(args.noisy)
     patterns = [pattern for _, pattern in blocks.instances(args.noisy, len(noisy), args.block_names, args.pattern)]
-    denoiser = build_denoiser(args.models[0], args)
+    denoiser = build_denoiser(args.models[0], args, form=(COUNTS[MOSAIC], MOSAIC))
     check_raw(denoiser.channels, denoiser.kind)
     with ProgressLine("denoising", noisy.shape[0] * noisy.shape[1]) as line:
         try:

@@ -32,9 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--equal", choices=(STEPS, TIME), help="what all runs have as much of (default: the table's)")
     parser.add_argument(
-        "--plan", action="store_true", help="only say what each run costs on this machine; images need not be there yet"
+        "--plan", action="store_true", help="only say what each row costs on this machine; images need not be there yet"
     )
-    parser.add_argument("--only", metavar="CELL", help="train this one alone, as --plan names it; score nothing")
+    parser.add_argument(
+        "--only", metavar="CELL",
+        help="train this one alone, as --plan names it; score nothing. Of a denoiser that needs no training: denoise "
+        "the test images with it alone",
+    )  # fmt: skip
     parser.add_argument("--score", action="store_true", help="train nothing, only score what is there")
     parser.add_argument(
         "--repeats", type=int, action=Number, within=at_least(1), metavar="N",
@@ -65,14 +69,17 @@ def run(args: argparse.Namespace) -> None:
         return None
     if args.only and comparison.equal == TIME and not (bench.output / "costs.json").exists():
         raise UsageError("--only with equal time: the steps of a run follow from the costs of all; run --plan first")
-    bench.check(cells, tests=not args.only)
+    baseline = cells[0] if args.only and cells[0].baseline and not cells[0].missing else None
+    bench.check(cells, tests=not args.only or baseline is not None)
     try:
         failed = {} if args.score else bench.train(cells)
+        if baseline:
+            bench.denoise(baseline, args.repeats)
+        scores = None if args.only else bench.score(args.repeats)
     except (KeyboardInterrupt, StoppedError):
         print("\nstopped; the same command goes on", file=sys.stderr)
         raise
-    if not args.only:
-        scores = bench.score(args.repeats)
+    if scores:
         for noise in scores.results:
             _show(noise, scores.table(noise))
         print(f"tables and pictures: {bench.output}")

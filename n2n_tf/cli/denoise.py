@@ -4,18 +4,21 @@ import argparse
 import glob
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from n2n_tf.baselines.settings import BASELINES
+from n2n_tf.cli.baselines import ABOUT, add_baseline_arguments, build_baseline, check_baselines
 from n2n_tf.cli.flags import Number
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import ADAPTED, MEMORIES, MEMORY, SECONDS, TILES, RunError, UsageError, limits_of, number_or_word
-from n2n_tf.config.kinds import MOSAIC
+from n2n_tf.config.kinds import COUNTS, MOSAIC, RGB
 from n2n_tf.data.finding import listing
-from n2n_tf.tasks.assigned import SHIPPED, assigned
+from n2n_tf.tasks.assigned import SHIPPED, assigned, by_kind
 from n2n_tf.tasks.beside import RENDERINGS, Beside
 from n2n_tf.tasks.outcome import Outcome
-from n2n_tf.tasks.plan import plan_files
+from n2n_tf.tasks.plan import Plan, plan_files
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "inputs", nargs="*", type=os.path.expanduser, metavar="INPUT",
         help="first the MODEL: run directory, .keras file, blind or blind_gray, which come with n2n-tf; without one, "
-        "of these the one for each image. Then files (PNG, JPEG, BMP, WebP, TIFF, raw, OME-Zarr), folders, globs in "
+        f"of these the one for each image; or a denoiser that needs no training: {ABOUT}. A folder that is called like "
+        "one of these is ./NAME. Then files (PNG, JPEG, BMP, WebP, TIFF, raw, OME-Zarr), folders, globs in "
         "quotes; with n2n-tf[microscopy] also ND2, LIF and DV, with bioio-czi CZI: their results are OME-TIFFs",
     )  # fmt: skip
     parser.add_argument(
@@ -72,9 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--range", nargs="+", type=number_or_word, metavar="RANGE",
         help="for images in other units than the model's: their intensities that count as 0 and 1, LOW HIGH; dtype: "
-        "the whole of their type; auto: where nearly all pixels of each image lie (default: the model's own)",
+        "the whole of their type; auto: where nearly all pixels of each image lie (default: the model's own; without "
+        "one, auto of images of more than 8 bits)",
     )  # fmt: skip
     add_size_arguments(parser)
+    add_baseline_arguments(parser)
 
 
 def add_size_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,9 +100,15 @@ def add_size_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def build_denoiser(
-    model: "str | keras.Model", args: argparse.Namespace, any_channels: bool = False, value_range: "Told" = None
-) -> "Denoiser":
-    """The denoiser of a file or network, with --ensemble and the flags of `add_size_arguments`."""
+    model: "str | keras.Model", args: argparse.Namespace, any_channels: bool = False, value_range: "Told" = None,
+    form: tuple[int, str] = (COUNTS[RGB], RGB),
+) -> "Denoiser":  # fmt: skip
+    """The denoiser of a file or network, with --ensemble and the flags of `add_size_arguments`.
+
+    One that needs no training is for images of this form, channels and kind.
+    """
+    if isinstance(model, str) and model in BASELINES:
+        return build_baseline(model, args, *form, value_range)
     with quiet_import():
         from n2n_tf.inference import Denoiser, kind_of_network
         from n2n_tf.weights import load_denoiser
@@ -120,14 +132,15 @@ def run(args: argparse.Namespace) -> None:
     told = None if args.range is None else limits_of(args.range) or str(args.range[0])
     beside = Beside(args.render, args.uncertainty, Path(args.report) if args.report else None)
     model, inputs = _split(args)
+    check_baselines(args, [str(model)])
     plan = plan_files(inputs, args.output, args.suffix, beside, args.channel)
     if args.adapt and plan.groups:
         raise UsageError(f"--adapt with OME-Zarr: train on {next(iter(plan.groups))} with n2n-tf train --weights MODEL")
     outcome = Outcome()
-    for name, limits, part in [(model, told, plan)] if model else assigned(plan, told):
+    for name, limits, part, form in _parts(model, plan, told):
         if not model:
             print(f"no MODEL: {name}, which comes with n2n-tf, for {len(part.files) + len(part.groups)} inputs")
-        denoiser = build_denoiser(name, args, any_channels=True, value_range=limits)
+        denoiser = build_denoiser(name, args, any_channels=True, value_range=limits, form=form)
         part.check(denoiser.kind)
         if args.output and part.files:
             os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made
@@ -144,6 +157,18 @@ def run(args: argparse.Namespace) -> None:
     if failed := outcome.failed:
         count = len(plan.files) + len(plan.groups)
         raise RunError(f"{len(failed)} of {count} files failed:\n" + listing(failed, most=len(failed)))
+
+
+def _parts(model: str | None, plan: Plan, told: "Told") -> Iterator[tuple[str, "Told", Plan, tuple[int, str]]]:
+    """A plan in parts, each with its denoiser, value range, and the form of images that one without training is for."""
+    form = COUNTS[RGB], RGB
+    if model in BASELINES:
+        for kind, limits, part in by_kind(plan, told):
+            yield str(model), limits, part, (COUNTS.get(kind, 1), kind)
+    elif model:
+        yield model, told, plan, form
+    else:
+        yield from ((*each, form) for each in assigned(plan, told))
 
 
 def _split(args: argparse.Namespace) -> tuple[str | None, list[str]]:
@@ -163,7 +188,7 @@ def _split(args: argparse.Namespace) -> tuple[str | None, list[str]]:
     if not _is_model(given[0]):
         return None, given
     if not given[1:]:
-        if not (given[0] in SHIPPED or os.path.exists(given[0])):
+        if not (given[0] in (*SHIPPED, *BASELINES) or os.path.exists(given[0])):
             raise UsageError(f"{given[0]}: no such file or folder")
         raise UsageError(f"no INPUT: {given[0]} is taken for the MODEL")
     return given[0], given[1:]
@@ -171,7 +196,7 @@ def _split(args: argparse.Namespace) -> tuple[str | None, list[str]]:
 
 def _is_model(path: str) -> bool:
     """Whether it is meant for a denoiser, rather than images; what is not there is no image."""
-    if path in SHIPPED or path.endswith((".keras", ".h5", ".pth")):
+    if path in SHIPPED or path in BASELINES or path.endswith((".keras", ".h5", ".pth")):
         return True
     if os.path.isdir(path):
         return any(glob.glob(os.path.join(glob.escape(path), name)) for name in RUN)

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from n2n_tf.baselines.settings import BASELINES
+from n2n_tf.cli.baselines import add_baseline_arguments, check_baselines
 from n2n_tf.cli.blocks import add_block_arguments, are_blocks, check_blocks, submit
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.flags import Number, add_flags
@@ -26,6 +28,7 @@ from n2n_tf.config import (
     named,
     number_or_word,
 )
+from n2n_tf.config.kinds import CHANNELS, COUNTS, MOSAIC, RGB, kind_by_count
 from n2n_tf.data.finding import find_files, listing
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
@@ -47,7 +50,11 @@ WORDS = " or ".join(name for name in NOISES if name != "none")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
     path = os.path.expanduser
-    parser.add_argument("models", nargs="+", type=path, metavar="MODEL", help="run directories or .keras files")
+    parser.add_argument(
+        "models", nargs="+", type=path, metavar="MODEL",
+        help=f"run directories, .keras files, or denoisers that need no training, by name: {', '.join(BASELINES)}; a "
+        "folder that is called so is ./NAME",
+    )  # fmt: skip
     parser.add_argument(
         "--data", nargs="+", type=path, metavar="PATH",
         help="sets of clean images: folders, globs, files; needs --noise",
@@ -67,6 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--range", nargs="+", type=number_or_word, metavar="RANGE",
         help="intensities that count as 0 and 1, as for train (default: the models' own; without one, dtype)",
     )  # fmt: skip
+    parser.add_argument(
+        "--channels", type=int, action=Number, within=at_least(1, 2**10), metavar="N",
+        help="of the images, where no MODEL is trained: 1 (gray), 3 (RGB) or as many as theirs (default: 3)",
+    )  # fmt: skip
     parser.add_argument("--affine", action="store_true", help="fit a·x + b of each result to its clean image first")
     parser.add_argument(
         "--repeats", type=int, action=Number, within=at_least(1), metavar="N",
@@ -82,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--ensemble", action="store_true", help="mean over 8 flips and rotations, 8 times as long")
     add_size_arguments(parser)
+    add_baseline_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -99,8 +111,14 @@ def run(args: argparse.Namespace) -> None:
         from n2n_tf.value_range import UNIT
     lookup(PROTOCOLS, args.protocol, "--protocol")
     noise = _noise(config)
-    denoisers = {label: build_denoiser(path, args, value_range=UNIT) for label, path in labels.items()}
-    channels, kind = form_of(denoisers)
+    trained = {
+        label: build_denoiser(path, args, value_range=UNIT) for label, path in labels.items() if path not in BASELINES
+    }
+    channels, kind = form = form_of(trained) if trained else _form(args)
+    denoisers = {
+        label: trained.get(label) or build_denoiser(path, args, value_range=UNIT, form=form)
+        for label, path in labels.items()
+    }
     sets, skipped, there = _find_sets(args, noise, channels, kind)
     results = Results({} if args.affine else there, affine=args.affine, skipped=skipped)  # the paper fits nothing
     pictures = []
@@ -123,6 +141,9 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
     """What can be checked without TensorFlow; returns the noise settings, None for pairs."""
     pairs = args.noisy is not None or args.clean is not None
     check_blocks(args)
+    found = check_baselines(args, args.models)
+    if args.channels and len(found) < len(args.models):
+        raise UsageError("--channels: the trained MODEL tells them; leave it out")
     if pairs == bool(args.data) or (args.noisy is None) != (args.clean is None and not args.submission):
         raise UsageError("wanted --data PATH... (clean images) with --noise, or both --noisy DIR and --clean DIR")
     if args.json and len(args.models) > 1:
@@ -141,6 +162,14 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
     if pairs:
         return None
     return build_config({"data": args.data, "noise": "none", **given})
+
+
+def _form(args: argparse.Namespace) -> tuple[int, str]:
+    """Channels and kind of the images where no model tells them."""
+    if are_blocks(args.noisy):
+        return COUNTS[MOSAIC], MOSAIC
+    channels = args.channels or COUNTS[RGB]
+    return channels, CHANNELS if channels == COUNTS[MOSAIC] else kind_by_count(channels)
 
 
 def _noise(config: Config | None) -> "Noise | None":

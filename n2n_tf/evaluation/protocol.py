@@ -1,7 +1,8 @@
 """Test protocols: what a denoiser is given, and how its result is scored."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -55,6 +56,21 @@ class TestSet:
 
 
 @dataclass(frozen=True)
+class Draw:
+    """One noise draw on one image.
+
+    Attributes:
+        set, number, repeat: which image of which set, and which draw.
+        noisy: float32 [H, W, C].
+    """
+
+    set: TestSet
+    number: int
+    repeat: int
+    noisy: np.ndarray
+
+
+@dataclass(frozen=True)
 class Case:
     """One noise draw on one image, and what became of it.
 
@@ -63,6 +79,7 @@ class Case:
         clean: as scored, [H, W, C]: uint8 or float32 in [0, 1].
         results: by denoiser, in the form of `clean`.
         scores: by denoiser, PSNR in dB and SSIM.
+        seconds: by denoiser, what it took.
     """
 
     set: TestSet
@@ -71,17 +88,20 @@ class Case:
     clean: np.ndarray
     results: Mapping[str, np.ndarray]
     scores: Mapping[str, tuple[float, float]]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class Paper:
     """The authors' test code: reflect padding at the right and the bottom to a square whose side is a multiple of
-    32, cropped back; clipped, rounded to 8 bits; peak 255.
+    32, cropped back; clipped, rounded to 8 bits; peak 255. What is no network says that it takes images unpadded.
     """  # fmt: skip
 
     peak = 255.0
     clean_types = (np.dtype(np.uint8), np.dtype(bool))  # others would be rounded
 
     def denoise(self, denoiser: Denoise, noisy: np.ndarray) -> np.ndarray:
+        if not getattr(denoiser, "pads", True):
+            return denoiser(noisy)
         height, width = noisy.shape[:2]
         side = -(-max(height, width) // SIDE_MULTIPLE) * SIDE_MULTIPLE
         square = np.pad(noisy, ((0, side - height), (0, side - width), (0, 0)), "reflect")
@@ -113,6 +133,7 @@ def evaluate(
     protocol: Paper | Float,
     affine: bool = False,
     value_range: ValueRange | None = None,
+    wanted: Callable[[str, Draw], bool] = lambda name, draw: True,
 ) -> Iterator[Case]:
     """Denoise and score every image of every set; all denoisers are given the same noise.
 
@@ -126,6 +147,7 @@ def evaluate(
         affine: fit a·x + b of each result, before it is clipped and rounded, to the clean image first.
         value_range: the images' intensities that count as 0 and 1; None if their type says it. A clean partner of
             another type than the noisy image is taken by the whole of its own.
+        wanted: whether the denoiser of a name is given a draw.
 
     Raises:
         UnusableImageError: an image that cannot be read, or that the protocol would round, before the first is
@@ -147,10 +169,12 @@ def evaluate(
                 else:
                     clean = _read(page, value_range)
                     noisy = partners.draw(clean, generator)
-                results = {
-                    name: protocol.denoise(on_mosaics(denoiser, each.pattern), noisy)
-                    for name, denoiser in denoisers.items()
-                }
+                draw, results, seconds = Draw(each, number, repeat, noisy), {}, {}
+                for name, denoiser in denoisers.items():
+                    if wanted(name, draw):
+                        began = time.perf_counter()
+                        results[name] = protocol.denoise(on_mosaics(denoiser, each.pattern), noisy)
+                        seconds[name] = time.perf_counter() - began
                 if affine:
                     results = {name: affine_fit(result, clean) for name, result in results.items()}
                 results = {name: protocol.scored(result) for name, result in results.items()}
@@ -159,7 +183,7 @@ def evaluate(
                     name: (psnr(result, clean, protocol.peak), ssim(result, clean, protocol.peak))
                     for name, result in results.items()
                 }
-                yield Case(each, page, repeat, clean, results, scores)
+                yield Case(each, page, repeat, clean, results, scores, seconds)
 
 
 def on_mosaics(denoiser: Denoise, pattern: str | None) -> Denoise:

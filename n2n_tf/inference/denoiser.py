@@ -47,6 +47,8 @@ class Denoiser:
         ValueError: a network of another form, a range that is none, or tiles that it cannot be computed in.
     """
 
+    pads = True  # whether the paper's test code pads images for it
+
     def __init__(
         self,
         network: keras.Model,

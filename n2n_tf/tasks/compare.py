@@ -6,23 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.evaluation.pictures import comparison, stacked
-from n2n_tf.evaluation.protocol import Case, TestSet
-from n2n_tf.evaluation.results import Results
+from n2n_tf.evaluation.pictures import stacked
 from n2n_tf.files import write
-from n2n_tf.formats import bayer
 from n2n_tf.inference import Denoiser
-from n2n_tf.tasks import NOISY
 from n2n_tf.tasks.compare_costs import costs
+from n2n_tf.tasks.compare_noise import score_noise
 from n2n_tf.tasks.compare_plan import plan
 from n2n_tf.tasks.compare_scores import Scores
-from n2n_tf.tasks.compare_sets import nowhere, test_sets
+from n2n_tf.tasks.compare_sets import nowhere
 from n2n_tf.tasks.comparison import Cell, Comparison
 from n2n_tf.tasks.comparison_file import TIME
-from n2n_tf.tasks.evaluate import form_of, score
+from n2n_tf.tasks.record import Record
 from n2n_tf.training.begin import check_same, train
 from n2n_tf.training.build import check_names
 from n2n_tf.training.config import Config
@@ -50,8 +46,8 @@ class Bench:
         return RunDirectory(self.output / "cells" / cell.name)
 
     def done(self, cell: Cell) -> bool:
-        """Whether it is trained."""
-        return self.directory(cell).report.exists()
+        """Whether it is trained, or has no need to be."""
+        return not cell.missing and (not cell.is_run or self.directory(cell).report.exists())
 
     def check(self, cells: Sequence[Cell], tests: bool = True) -> None:
         """What can be checked before hours of training.
@@ -60,7 +56,8 @@ class Bench:
             UsageError: a setting that is not known here, a folder that is not there or not said, a run of other
                 settings.
         """
-        for cell in (each for each in cells if not each.missing):
+        self.records(cells)
+        for cell in (each for each in cells if each.is_run):
             config, directory = self.config(cell), self.directory(cell)
             try:
                 check_names(config)
@@ -91,7 +88,7 @@ class Bench:
             UsageError, StoppedError: as `training.begin.train`.
         """
         failed = {}
-        for cell in (each for each in cells if not each.missing and not self.done(each)):
+        for cell in (each for each in cells if each.is_run and not self.done(each)):
             logger.info("%s, %s", cell.row, cell.noise)
             try:
                 train(self.config(cell), self.directory(cell).path, go_on=True)
@@ -115,9 +112,18 @@ class Bench:
         """Seconds that denoising and scoring a megapixel takes on this machine, by cell."""
         return self._costs[1]
 
+    def records(self, cells: Sequence[Cell]) -> dict[str, Record]:
+        """What those that need no training have scored so far, by row.
+
+        Raises:
+            UsageError: with other settings.
+        """
+        wanted = (cell for cell in cells if not cell.missing)
+        return {cell.row: Record(cell, cell.baseline, self.directory(cell).path) for cell in wanted if cell.baseline}
+
     @functools.cached_property
     def _costs(self) -> tuple[dict[str, float], dict[str, float]]:
-        wanted = {cell.name: cell.config() for cell in self.comparison.cells if not cell.missing}
+        wanted = {cell.name: cell.config() for cell in self.comparison.cells if cell.is_run}
         return costs(wanted, self.output / "costs.json")
 
     def config(self, cell: Cell) -> Config:
@@ -128,12 +134,16 @@ class Bench:
             raise UsageError(f"{cell.name}: `steps_per_epoch` is left open; say how many, so that all runs are equal")
         if self.comparison.equal != TIME:
             return config
-        reference = next(each for each in self.comparison.cells if each.noise == cell.noise and not each.missing)
+        reference = next(each for each in self.comparison.cells if each.noise == cell.noise and each.is_run)
         steps = round(run.steps_per_epoch * self.costs[reference.name] / self.costs[cell.name])
         return cell.config(steps_per_epoch=max(1, steps))
 
+    def denoise(self, cell: Cell, repeats: int | None = None) -> None:
+        """Score one that needs no training, into its record alone; as `score`."""
+        self._score_noise(cell.noise, [cell], repeats, Scores(self.comparison))
+
     def score(self, repeats: int | None = None) -> Scores:
-        """Score all that is trained, and write tables and pictures.
+        """Score all that is trained or needs no training, and write tables and pictures.
 
         Args:
             repeats: noise draws for each image; None: the paper's on its sets, else 1.
@@ -150,38 +160,21 @@ class Bench:
         if not scores.results:
             raise UsageError(f"`output` {self.output}: nothing is trained yet")
         for cell in self.comparison.cells:
-            if self.done(cell):
+            if cell.is_run and self.done(cell):
                 scores.minutes[cell.noise, cell.row] = read_report(self.directory(cell).report)["seconds"] / 60
         self._write(scores)
         return scores
 
     def _score_noise(self, noise: str, cells: Sequence[Cell], repeats: int | None, scores: Scores) -> None:
         logger.info("scoring %s", noise)
-        denoisers = {cell.row: Denoiser(load_denoiser(self.directory(cell).path), value_range=UNIT) for cell in cells}
-        form, model = form_of(denoisers), self.comparison.added[noise].build()
-        sets: list[TestSet] = []
-        for name, where in self.comparison.tests.items():
-            sets += test_sets(name, where, model, form, repeats)
-        results = scores.results[noise] = Results({})
-
-        def show(case: Case) -> None:
-            if not case.repeat and case.page == sets[0].clean[0]:
-                captions = {
-                    name: f"{noise if name == NOISY else name}\n{psnr:.2f} / {ssim:.3f}"
-                    for name, (psnr, ssim) in case.scores.items()
-                }
-                shown = {captions[name]: _planes(result, case) for name, result in case.results.items()}
-                scores.pictures.append(comparison(_planes(case.clean, case), shown, form[1]))
-
-        score(sets, denoisers, results, "float" if model is None else "paper", on_case=show)
+        runs = [cell for cell in cells if cell.is_run]
+        trained = {cell.row: Denoiser(load_denoiser(self.directory(cell).path), value_range=UNIT) for cell in runs}
+        records = self.records(cells)
+        denoisers = {cell.row: trained.get(cell.row) or records[cell.row].denoiser for cell in cells}
+        score_noise(self.comparison, noise, denoisers, records, scores, repeats)
 
     def _write(self, scores: Scores) -> None:
         text = scores.markdown().encode()
         write(self.output / "table.md", lambda temporary: temporary.write_bytes(text))
         write(self.output / "scores.csv", scores.write_csv)
         write(self.output / "pictures.png", lambda temporary: stacked(scores.pictures).save(temporary, "PNG"))
-
-
-def _planes(image: np.ndarray, case: Case) -> np.ndarray:
-    """An image as it is shown: a mosaic as planes."""
-    return bayer.pack(image[..., 0], case.set.pattern) if case.set.pattern else image

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from n2n_tf.evaluation.protocol import Block, TestSet
 from n2n_tf.formats.page import Page
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
+from n2n_tf.tasks.baseline_costs import BaselineCosts, test_pixels
 from n2n_tf.tasks.compare_sets import nowhere, test_sets
 from n2n_tf.tasks.comparison import Comparison
 
@@ -26,9 +27,17 @@ def plan(bench: Bench, repeats: int | None = None) -> list[tuple[str, ...]]:
     """
     rows: list[tuple[str, ...]] = [("cell", "steps", "seconds a step", "hours", "and to score")]
     sizes, training, scoring = _megapixels(bench.comparison, repeats), 0.0, 0.0
+    baselines = BaselineCosts(bench.output / "baseline_costs.json")
     for cell in bench.comparison.cells:
         if cell.missing:
             rows.append((cell.name, "", "", cell.missing, ""))
+            continue
+        if cell.baseline:
+            seconds = baselines.of(cell.baseline, *cell.form)
+            images, pixels = test_pixels(bench.comparison, cell, repeats)
+            scoring += seconds * pixels / 3600
+            told = f"{images} images" if images else ""
+            rows.append((cell.name, told, f"{seconds:.3g} a megapixel", "", _hours(seconds * pixels / 3600)))
             continue
         run, cost, done = bench.config(cell).run, bench.costs[cell.name], bench.done(cell)
         steps, shown = run.epochs * run.steps_per_epoch, sizes[cell.noise] * bench.scoring[cell.name] / 3600
@@ -44,7 +53,7 @@ def _hours(hours: float) -> str:
 
 def _megapixels(comparison: Comparison, repeats: int | None) -> dict[str, float]:
     """That a denoiser is given for scores, by noise; of the test images that are there."""
-    images = [cell.config().images for cell in comparison.cells if not cell.missing]
+    images = [cell.config().images for cell in comparison.cells if cell.is_run]
     there = {name: where for name, where in comparison.tests.items() if images and not nowhere(where)}
     found = dict.fromkeys(comparison.added, 0.0)
     for noise, added in comparison.added.items():

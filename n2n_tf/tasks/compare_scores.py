@@ -20,7 +20,7 @@ class Scores:
     Attributes:
         comparison: what was compared.
         results: by noise.
-        minutes: of training, by noise and row.
+        minutes: of training, by noise and row; of a baseline, which needs none, of denoising.
         pictures: one strip for each noise.
     """
 
@@ -37,12 +37,14 @@ class Scores:
         means = self._means(noise)
         names = [cell.row for cell in self.comparison.cells if cell.noise == noise]
         reasons = {cell.row: cell.missing for cell in self.comparison.cells if cell.noise == noise}
+        limits = {cell.row: f", first {cell.images}" for cell in self.comparison.cells if cell.images}
         for row in (NOISY, *names):
             there = self.comparison.paper.get(noise, {}).get(row, {})
             cells = []
             for test in tests:
                 here = means.get((row, test))
-                cells += [_words(here) if here else reasons.get(row) or "not trained yet", _words(there.get(test))]
+                told = _words(here) + limits.get(row, "") if here else reasons.get(row) or "not trained yet"
+                cells += [told, _words(there.get(test))]
             took = self.minutes.get((noise, row))
             rows.append((row, *cells, "" if took is None else f"{took:.1f}"))
         return rows

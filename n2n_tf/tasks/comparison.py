@@ -1,34 +1,57 @@
 """A comparison of methods, as a TOML file tells it: which runs, on which noises, scored on which images."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from n2n_tf.config import UsageError, coerced, composed, lookup, named
+from n2n_tf.baselines.settings import BaselineSettings, baseline_of
+from n2n_tf.config import UsageError, at_least, coerced, composed, lookup, named
+from n2n_tf.data.settings import ImageSettings
 from n2n_tf.methods.settings import DEFAULT_METHOD, METHODS
 from n2n_tf.noise.settings import NOISES, NoiseSettings
 from n2n_tf.tasks.comparison_file import STEPS, plain, published, read_tables
 from n2n_tf.training.config import Config, config_from
 from n2n_tf.training.presets import build_config
 
+logger = logging.getLogger(__name__)
+
 NOWHERE = "(no data)"  # stands for a folder
+OF_IMAGES = ("channels", "kind")  # what a denoiser without training takes of [settings]
+LIMIT = at_least(0)  # of `images`
+UNFIT = "not for this noise"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of a comparison.
+    """One run of a comparison, or a denoiser that needs none.
 
     Attributes:
         row, noise: names; the row may be trained on a noise of its own.
-        settings: of the run, flat; empty if it cannot be run.
+        settings: of the run, flat; of a baseline those of the images; empty if it cannot be run.
         missing: why not.
+        baseline: settings of a denoiser that needs no training set; None of a run.
+        images: of each set that the baseline is given, one noise draw each; 0: all, as often as the others.
     """
 
     row: str
     noise: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     missing: str = ""
+    baseline: BaselineSettings | None = None
+    images: int = 0
+
+    @property
+    def is_run(self) -> bool:
+        """Whether there is something to train."""
+        return not self.missing and self.baseline is None
+
+    @property
+    def form(self) -> tuple[int, str]:
+        """Channels and kind of the images."""
+        images = composed(ImageSettings, coerced(Config, {k: v for k, v in self.settings.items() if k in OF_IMAGES}))
+        return images.channels, images.image_kind
 
     @property
     def name(self) -> str:
@@ -38,7 +61,7 @@ class Cell:
     @property
     def homeless(self) -> bool:
         """Whether nothing says where its training images are; what a step costs does not depend on it."""
-        return not self.missing and not self.settings.get("data")
+        return self.is_run and not self.settings.get("data")
 
     @property
     def whole(self) -> Mapping[str, Any]:
@@ -99,6 +122,9 @@ def read_comparison(
         added = {name: _noise({**told.get("settings", {}), **own, **changed}) for name, own in told["noises"].items()}
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+    untrained = [cell.baseline for cell in cells if cell.baseline and cell.missing != UNFIT]
+    for reason in dict.fromkeys(each.lacking for each in untrained if each.lacking):
+        logger.warning("some rows are left out: %s", reason)
     return Comparison(str(equal or told.get("equal", STEPS)), {**told.get("tests", {}), **tests}, cells, paper, added)
 
 
@@ -123,6 +149,8 @@ def _cell(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str, Any
     if missing := own.get("missing", ""):
         return Cell(row, noise, missing=str(missing))
     try:
+        if "baseline" in own:
+            return _untrained(row, noise, {**common, **changed}, own)
         for name in own:
             if lookup(named(Config), name, "setting").chooser == "noise" and "noise" not in own:
                 raise UsageError(
@@ -163,5 +191,20 @@ def _unfit(settings: Mapping[str, Any]) -> str:
     except UsageError:
         if method.known_sigma:  # of his own making, not of the noise's
             raise
-        return "not for this noise"
+        return UNFIT
     return ""
+
+
+def _untrained(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str, Any]) -> Cell:
+    """A row's denoiser that needs no training set."""
+    own = dict(own)
+    name, images = str(own.pop("baseline")), own.pop("images", 0)
+    baseline = baseline_of(name, **own)
+    if type(images) is not int or images not in LIMIT:
+        raise UsageError(f"`images` {images!r}: wanted how many of each set, {LIMIT}, or 0 for all")
+    added = _noise(common)
+    taken = (*OF_IMAGES, "noise", *named(type(added)))
+    settings = {name: value for name, value in common.items() if name in taken}
+    missing = f"needs n2n-tf[{baseline.package}]" if baseline.lacking else ""
+    missing = UNFIT if added.name in baseline.unfit else missing
+    return Cell(row, noise, settings, missing, baseline, images)

@@ -20,7 +20,8 @@ KEYS = {
     "settings": "of all runs, as in a file for `train`",
     "tests": "by the name in the paper: a folder of clean images, of pairs (noisy/, clean/), or blocks",
     "noises": "by name: settings of a noise",
-    "rows": "by name: settings of a method; `missing` says why there is none",
+    "rows": "by name: settings of a method; or `baseline`, its settings, and `images`, how many of each set it is "
+    "given, one draw each; `missing` says why there is none",
     "paper": "by noise, row and test: PSNR and SSIM",
 }
 

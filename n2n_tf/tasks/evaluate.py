@@ -8,15 +8,17 @@ from typing import Any, TypeAlias
 
 import keras
 
+from n2n_tf.baselines.denoiser import Baseline
+from n2n_tf.baselines.settings import BASELINES, BaselineSettings
 from n2n_tf.config import RunError, UsageError, lookup
-from n2n_tf.config.kinds import MOSAIC
+from n2n_tf.config.kinds import COUNTS, MOSAIC, RGB, kind_by_count
 from n2n_tf.data.finding import fixed_part, reason
 from n2n_tf.data.images import find_images
 from n2n_tf.data.pairs import find_pairs
 from n2n_tf.evaluation.blocks import block_sets
 from n2n_tf.evaluation.metrics import WINDOW
 from n2n_tf.evaluation.paper import REPEATS, TABLE_2, published
-from n2n_tf.evaluation.protocol import PROTOCOLS, Case, TestSet, stored
+from n2n_tf.evaluation.protocol import PROTOCOLS, Case, Denoise, Draw, TestSet, stored
 from n2n_tf.evaluation.protocol import evaluate as cases_of
 from n2n_tf.evaluation.results import Results
 from n2n_tf.inference import Denoiser
@@ -30,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 SAMPLES = 8  # images of each set that a range is measured on
 
-Model: TypeAlias = "str | Path | keras.Model"
+Model: TypeAlias = "str | Path | keras.Model | BaselineSettings"
 
 
 def evaluate(
@@ -43,12 +45,14 @@ def evaluate(
     repeats: int | None = None,
     affine: bool = False,
     value_range: Told = None,
+    channels: int = COUNTS[RGB],
     **settings: Any,
 ) -> Results:
     """PSNR and SSIM of denoisers on clean images with added noise, or on pairs.
 
     Args:
-        models: run directory, .keras file or network; or several, by the name that they have in the results.
+        models: run directory, .keras file, network, or a denoiser that needs no training set, by its name in
+            `BASELINES` or its settings; or several, by the name that they have in the results.
         data: sets of clean images: folders, globs, files.
         noise: added to them, of `n2n_tf.noise`, in units of the value range.
         noisy, clean: folders of noisy images and their clean partners, of the same names, instead.
@@ -56,6 +60,7 @@ def evaluate(
         repeats: noise draws for each image; None: the paper's on its sets, else 1.
         affine: fit a·x + b of each result to its clean image first.
         value_range: the images' intensities that count as 0 and 1, or a name of `RULES`; None: the models' own.
+        channels: of the images, where no model tells it.
         settings: of `Denoiser`.
 
     Returns:
@@ -71,10 +76,7 @@ def evaluate(
     named = models if isinstance(models, Mapping) else {"denoised": models}
     if not named or NOISY in named:
         raise UsageError(f"models: {', '.join(named) or 'none'}; wanted one at least, and none named {NOISY!r}")
-    denoisers = {
-        name: Denoiser(m if isinstance(m, keras.Model) else load_denoiser(m), value_range=UNIT, **settings)
-        for name, m in named.items()
-    }
+    denoisers = _denoisers(named, channels, settings)
     form = form_of(denoisers)
     if noise is None:
         sets, skipped = pair_sets(str(noisy), str(clean), *form)
@@ -94,8 +96,15 @@ def score(
     value_range: Told = None,
     on_case: Callable[[Case], None] = lambda case: None,
     quiet: bool = False,
+    wanted: Callable[[str, Draw], bool] = lambda name, draw: True,
 ) -> Results:
     """Put the scores of all denoisers, made for images of the range 0 to 1, and of the noisy images into `results`.
+
+    Args:
+        sets, denoisers, results, protocol, value_range: as for `evaluate`.
+        on_case: is told of each case.
+        quiet: show no progress.
+        wanted: whether the denoiser of a name is given a draw; the noisy images always are.
 
     Raises:
         UsageError: denoisers of several ranges, and none is said; no such protocol.
@@ -104,7 +113,8 @@ def score(
     rules, shown = lookup(PROTOCOLS, protocol, "`protocol`")(), _range(value_range, denoisers, sets)
     with ProgressLine("evaluating", sum(len(each.clean) * each.repeats for each in sets), quiet=quiet) as line:
         try:
-            for case in cases_of(sets, {NOISY: lambda image: image, **denoisers}, rules, results.affine, shown):
+            everything: dict[str, Denoise] = {NOISY: lambda image: image, **denoisers}
+            for case in cases_of(sets, everything, rules, results.affine, shown, wanted):
                 results.add(case)
                 on_case(case)
                 line.advance()
@@ -113,6 +123,18 @@ def score(
         except (ValueError, MemoryError) as error:
             raise RunError(f"{reason(error)}; no scores were written") from error
     return results
+
+
+def _denoisers(named: Mapping[str, Model], channels: int, settings: Mapping[str, Any]) -> dict[str, Denoiser]:
+    """Those of the models; those that need no training are for the images that the others take."""
+    untrained = {name: m for name, m in named.items() if isinstance(m, BaselineSettings) or str(m) in BASELINES}
+    trained = {
+        name: Denoiser(m if isinstance(m, keras.Model) else load_denoiser(m), value_range=UNIT, **settings)
+        for name, m in named.items() if not isinstance(m, BaselineSettings) and name not in untrained
+    }  # fmt: skip
+    form = form_of(trained) if trained else (channels, kind_by_count(channels))
+    found = {name: m if isinstance(m, BaselineSettings) else str(m) for name, m in untrained.items()}
+    return {name: trained[name] if name in trained else Baseline(found[name], *form, UNIT) for name in named}
 
 
 def form_of(denoisers: Mapping[str, Denoiser]) -> tuple[int, str]:
@@ -172,7 +194,8 @@ def check_raw(channels: int, kind: str) -> None:
 
 def _range(told: Told, denoisers: Mapping[str, Denoiser], sets: Sequence[TestSet]) -> ValueRange | None:
     """Of the images: what was said, or what the denoisers were made for."""
-    own = {denoiser.value_range for denoiser in denoisers.values()}
+    trained = [denoiser for denoiser in denoisers.values() if not isinstance(denoiser, Baseline)]  # others take any
+    own = {denoiser.value_range for denoiser in trained} or {None}
     told = told_range(told)
     if told is None and len(own) > 1:
         raise UsageError(f"MODEL: made for value ranges {', '.join(map(str, own))}: say one for all with `range`")

@@ -1,0 +1,83 @@
+"""What a denoiser without training has scored in a comparison, kept so that no image is denoised twice."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from n2n_tf.baselines.denoiser import Baseline
+from n2n_tf.baselines.settings import BaselineSettings
+from n2n_tf.config import UsageError, flattened
+from n2n_tf.evaluation.protocol import Case, Draw
+from n2n_tf.files import write, write_json
+from n2n_tf.tasks.comparison import Cell
+from n2n_tf.training.records import read_json
+from n2n_tf.value_range import UNIT
+
+Row = tuple[str, str, str, int, float, float]  # of `Results`
+
+
+class Record:
+    """The scores of one cell, in its folder: scores.json, and the first result of each set.
+
+    Attributes:
+        denoiser: what scores.
+        kept: rows of those that were asked for and were there already.
+        minutes: that all took which were asked for.
+
+    Args:
+        cell: of a baseline.
+        settings: of the baseline.
+        folder: of the cell.
+
+    Raises:
+        UsageError: there are scores of other settings, or its package is not installed.
+    """
+
+    def __init__(self, cell: Cell, settings: BaselineSettings, folder: Path):
+        self.cell, self.folder = cell, folder
+        self.denoiser = Baseline(settings, *cell.form, UNIT)
+        self.kept: list[Row] = []
+        self.minutes = 0.0
+        self._key = ""
+        self._path = folder / "scores.json"
+        told = {"baseline": settings.name, **flattened(settings)}
+        self._told: dict[str, Any] = {"settings": told, "scores": {}}
+        if self._path.exists():
+            self._told = read_json(self._path)
+            if self._told.get("settings") != told:
+                raise UsageError(f"{folder}: has scores of {self._told.get('settings')}, not of {told}; remove it")
+
+    def wants(self, draw: Draw) -> bool:
+        """Whether it has to be denoised: it is not beyond the limit, nor there already."""
+        self._key = hashlib.sha256(draw.noisy.tobytes()).hexdigest()[:16]
+        if self.cell.images and (draw.repeat or draw.number >= self.cell.images):
+            return False
+        found = self._told["scores"].get(self._key)
+        if found:
+            self.kept.append((draw.set.name, self.cell.row, found["image"], draw.repeat, found["psnr"], found["ssim"]))
+            self.minutes += found["seconds"] / 60
+        return not found
+
+    def put(self, case: Case) -> None:
+        """Keep what the draw that was wanted last has scored."""
+        name = self.cell.row
+        if name not in case.scores:
+            return
+        psnr, ssim = case.scores[name]
+        score = {"image": str(case.page), "psnr": psnr, "ssim": ssim, "seconds": case.seconds[name]}
+        self._told["scores"][self._key] = score
+        self.minutes += case.seconds[name] / 60
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if case.page == case.set.clean[0] and not case.repeat:
+            write(self.folder / f"{self._key}.npy", lambda temporary: np.save(temporary, case.results[name]))
+        write_json(self._path, self._told)
+
+    def shown(self, case: Case) -> tuple[np.ndarray, tuple[float, float]] | None:
+        """The result of this draw and its scores, if it was kept: that of the first image of a set."""
+        path = self.folder / f"{self._key}.npy"
+        if not path.exists():
+            return None
+        found = self._told["scores"][self._key]
+        return np.load(path), (found["psnr"], found["ssim"])
