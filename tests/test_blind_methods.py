@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from n2n_tf.cli.main import main
+from n2n_tf.compat import KERAS_2, STORABLE
 from n2n_tf.config import UsageError
+from n2n_tf.exporting.half import in_half
 from n2n_tf.inference import Denoiser, footprint_of
 from n2n_tf.methods import METHODS, BetaRise, Blind2Unblind, Laine19
 from n2n_tf.methods.laine19 import surprise
 from n2n_tf.methods.posterior import LEVEL, MEAN, ROOT, VARIANCE, conditioned, with_posterior
 from n2n_tf.methods.settings import Setup
+from n2n_tf.networks import dbsnl
 from n2n_tf.noise.settings import GaussianSettings, NoNoise, PoissonSettings
 
 RNG = np.random.default_rng(0)
@@ -72,7 +76,7 @@ def test_the_formula_is_inside_the_denoiser(channels, noise, level, tmp_path):
     """Recomputed from what its layers predict; and in the file it is the same."""
     network = with_posterior(blind_network(channels), noise, level, seed=1)
     if level == "learned":
-        network.get_layer("noise_value").bias.assign([1.5])
+        network.get_layer("posterior_value").bias.assign([1.5])
     noisy = RNG.random((1, 6, 8, channels)).astype(np.float32)
     names = [MEAN, ROOT, VARIANCE]
     mean, root, variance = (
@@ -85,6 +89,7 @@ def test_the_formula_is_inside_the_denoiser(channels, noise, level, tmp_path):
         own, share = upper(root[place], channels) @ upper(root[place], channels).T, np.diag(variance[place])
         expected = mean[place] + own @ np.linalg.solve(own + share, noisy[place] - mean[place])
         np.testing.assert_allclose(network(noisy)[0][place[1:]], expected, rtol=1e-4, atol=1e-6)
+    assert "n2n_tf" not in network.to_json()  # so that it loads where that is not installed
     network.save(tmp_path / "x.keras")
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "x.keras")(noisy), network(noisy))
 
@@ -96,6 +101,16 @@ def test_a_pixel_of_little_noise_is_kept_and_of_much_is_replaced():
         root = network.get_layer(ROOT)
         root.set_weights([np.zeros_like(root.get_weights()[0]), root.get_weights()[1]])  # 0.1 in all channels
         np.testing.assert_allclose(network(noisy), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", STORABLE)
+def test_half_precision_leaves_the_formula_whole(dtype):
+    """Variances of 1e-6: what is stored in 16 bits is the network before it."""
+    network = with_posterior(dbsnl(3, 8, seed=0, modules=1), "gaussian", 1e-3, seed=1)
+    noisy = RNG.random((1, 24, 32, 3)).astype(np.float32)
+    half = in_half(network, dtype)
+    assert half.get_layer("branch1_in_a").compute_dtype == dtype
+    np.testing.assert_allclose(half(noisy), network(noisy), atol=0.01)
 
 
 def logs_of(method, noisy):
@@ -127,6 +142,7 @@ def test_the_best_level_is_the_noise():
     assert min(costs, key=costs.get) == 0.1
 
 
+@pytest.mark.skipif(KERAS_2, reason="Keras 2 does not tell what an operator depends on")
 def test_only_the_level_of_one_image_needs_the_whole_image():
     for level in (0.1, "learned"):
         assert footprint_of(with_posterior(blind_network(3), "gaussian", level)).reach == 1
@@ -265,3 +281,14 @@ def test_making_a_method_says_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert LEVEL in Laine19(with_posterior(blind_network(3), "gaussian", "image")).parts.output_names
+
+
+def test_what_is_exported_gives_what_the_denoiser_gives(tmp_path):
+    """The formula is inside: sides that are padded, through the C++ loader (the export's own check) and here."""
+    network = with_posterior(dbsnl(1, 4, seed=0, modules=1), "poisson", 0.2, seed=1)
+    network.save(tmp_path / "x.keras")
+    assert main(["export", str(tmp_path / "x.keras"), "--output", str(tmp_path / "served")]) == 0
+    served = tf.saved_model.load(str(tmp_path / "served" / "1")).signatures["serving_default"]
+    image = RNG.random((30, 41, 1)).astype(np.float32)
+    found = served(image=tf.constant(image[None]))["denoised"][0]
+    np.testing.assert_allclose(found, Denoiser(network)(image), rtol=0, atol=1e-5)

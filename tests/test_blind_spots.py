@@ -7,11 +7,14 @@ import pytest
 import tensorflow as tf
 
 from n2n_tf.compat import KERAS_2
+from n2n_tf.config import UsageError
 from n2n_tf.inference import Denoiser, footprint_of, layers_of
 from n2n_tf.networks import blindspot_unet, dbsnl, dncnn, unet
 from n2n_tf.networks.authors import from_authors
 from n2n_tf.networks.blindspot_unet import turned
 from n2n_tf.networks.dbsnl import INITS
+from n2n_tf.training.build import build_network
+from n2n_tf.training.presets import build_config
 
 SEEDED = Path(__file__).with_name("blindspot_seeded.npz")  # computed by Neighbor2Neighbor's authors' PyTorch code
 BLIND = {
@@ -133,6 +136,17 @@ def test_tiles_give_the_whole_image(network, tile):
     image = np.random.default_rng(0).random((50, 2 * tile + 17, network.input_shape[-1])).astype(np.float32)
     whole, tiled = Denoiser(network)(image), Denoiser(network, tile=tile)(image)
     np.testing.assert_allclose(tiled, whole, rtol=0, atol=1e-5 * np.abs(whole).max())
+
+
+def test_a_run_has_a_hole_of_its_own():
+    config = build_config({"data": ["x"], "noise": "gaussian", "method": "laine19", "hole": 5, "features": 2})
+    assert build_network(config).layers[-1].name == "nin_c_hole5"
+    for settings, text in (
+        ({"network": "dbsnl"}, "wanted 1; it is for blindspot_unet"),
+        ({"hole": 4}, "an odd number"),
+    ):
+        with pytest.raises(UsageError, match=text):
+            build_config({"data": ["x"], "noise": "gaussian", "method": "laine19", "hole": 5, **settings})
 
 
 def test_weights_tell_the_hole():

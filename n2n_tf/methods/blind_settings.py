@@ -63,9 +63,9 @@ class Laine19Settings(MethodSettings):
     def level(self, noise: NoiseSettings) -> float | str:
         """The noise's standard deviation, for intensities in [0, 1], at brightness 1; or how it is found."""
         poisson = self.model(noise) == "poisson"
-        levels = {GaussianSettings: "sigma", PoissonSettings: "lam"}.get(type(noise))
         own = "known_lam" if poisson else "known_sigma"
-        told = getattr(noise, levels) if levels else (getattr(self, own),)
+        levels = levels_of(noise)
+        told = levels or (getattr(self, own),)
         for name in ("known_sigma", "known_lam"):
             if getattr(self, name) and (levels or name != own):
                 raise UsageError(
@@ -123,6 +123,12 @@ class Blind2UnblindSettings(MethodSettings):
 
         share = self.beta_rises
         if isinstance(share, str):
-            levels = getattr(setup.noise, "sigma", None) or getattr(setup.noise, "lam", ())
-            share = RISES["one level" if len(levels) == 1 else "several"]
+            share = RISES["one level" if len(levels_of(setup.noise)) == 1 else "several"]
         return Blind2Unblind(network, BetaRise(share, setup.epochs, setup.steps // setup.epochs), setup.seed)
+
+
+def levels_of(noise: NoiseSettings) -> tuple[float, ...]:
+    """The one σ or λ of a noise that is added, or the two ends of its range; none of another noise."""
+    if isinstance(noise, GaussianSettings):
+        return noise.sigma
+    return noise.lam if isinstance(noise, PoissonSettings) else ()

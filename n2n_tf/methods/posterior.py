@@ -8,7 +8,8 @@ from keras import layers
 
 from n2n_tf.compat import KerasTensor, ops
 
-MEAN, ROOT, VARIANCE, LEVEL = "blind_mean", "blind_root", "noise_variance", "noise_level"  # layers
+FORMULA = "posterior_"  # names of all its layers begin so: their numbers are too small for half precision
+MEAN, ROOT, VARIANCE, LEVEL = (f"{FORMULA}{name}" for name in ("mu", "root", "noise", "level"))
 LEAST = 1e-3  # of a brightness and of a level
 FEATURES, CONVOLUTIONS = 48, 4  # of the network that tells the noise level of an image
 START = 0.1  # standard deviation of a prediction, at first
@@ -52,8 +53,8 @@ def with_posterior(network: keras.Model, noise: str, level: float | str, seed: i
     variance = _variance(image, mean, noise, level, seed)
     parts = [_channels(each) for each in (mean, root, image, variance)]
     means, _, _ = conditioned(*parts)
-    denoised = means[0] if channels == 1 else layers.Concatenate(dtype="float32")(means)
-    denoised = layers.Activation("linear", dtype="float32", name="posterior_mean")(denoised)
+    denoised = means[0] if channels == 1 else layers.Concatenate(dtype="float32", name=f"{FORMULA}channels")(means)
+    denoised = layers.Activation("linear", dtype="float32", name=f"{FORMULA}mean")(denoised)
     return keras.Model(image, denoised, name=f"posterior_{network.name}")
 
 
@@ -100,17 +101,21 @@ def _covariance(root: Sequence[Any], count: int) -> list[list[Any]]:
 def _variance(image: KerasTensor, mean: KerasTensor, noise: str, level: float | str, seed: int) -> KerasTensor:
     """Of the noise, [B, H, W, C]."""
     if noise == "poisson":
-        above = layers.ReLU(dtype="float32")(layers.Rescaling(1.0, -LEAST, dtype="float32")(mean))
-        brightness = layers.Rescaling(1.0, LEAST, dtype="float32")(above)
+        above = layers.ReLU(dtype="float32", name=f"{FORMULA}above")(_scaled(mean, "beyond", 1.0, -LEAST))
+        brightness = _scaled(above, "brightness", 1.0, LEAST)
     else:
-        brightness = layers.Rescaling(0.0, 1.0, dtype="float32")(mean)
+        brightness = _scaled(mean, "brightness", 0.0, 1.0)
     if not isinstance(level, str):
         return layers.Rescaling(level**2, dtype="float32", name=VARIANCE)(brightness)
-    x = layers.Rescaling(0.0, dtype="float32")(image) if level == "learned" else _features(image, seed)
-    x = layers.Conv2D(1, 1, kernel_initializer="zeros", dtype="float32", name="noise_value")(x)  # else it diverges
-    x = layers.Activation("softplus", dtype="float32")(layers.Rescaling(1.0, -4.0, dtype="float32")(x))
+    x = _scaled(image, "nothing", 0.0) if level == "learned" else _features(image, seed)
+    value = layers.Conv2D(1, 1, kernel_initializer="zeros", dtype="float32", name=f"{FORMULA}value")  # else it diverges
+    x = layers.Activation("softplus", dtype="float32", name=f"{FORMULA}softplus")(_scaled(value(x), "lower", 1.0, -4.0))
     found = layers.Rescaling(1.0, LEAST, dtype="float32", name=LEVEL)(x)
     return layers.Multiply(dtype="float32", name=VARIANCE)([brightness, found, found])
+
+
+def _scaled(x: KerasTensor, name: str, scale: float, offset: float = 0.0) -> KerasTensor:
+    return layers.Rescaling(scale, offset, dtype="float32", name=f"{FORMULA}{name}")(x)
 
 
 def _features(x: KerasTensor, seed: int) -> KerasTensor:
