@@ -22,7 +22,11 @@ logger = logging.getLogger(__name__)
 try:
     from keras import KerasTensor, ops
 except ImportError:  # Keras 2
-    KerasTensor, ops = tf.Tensor, SimpleNamespace(max=tf.reduce_max, mean=tf.reduce_mean)
+    KerasTensor = tf.Tensor
+    ops = SimpleNamespace(
+        flip=tf.reverse, max=tf.reduce_max, maximum=tf.maximum, mean=tf.reduce_mean,
+        take=lambda x, indices, axis: tf.gather(x, indices, axis=axis),
+    )  # fmt: skip
 
 KERAS_2 = keras.__version__.startswith("2.")
 AUTO_JIT = None if KERAS_2 else "auto"  # of `compile`; Keras 2 leaves XLA off
@@ -83,6 +87,22 @@ def through(network: keras.Model, image: KerasTensor) -> KerasTensor:
             key = str(node.flat_output_ids[0])
             left[key] = [own(node.layer)(*positional, **named)] * network._tensor_usage_count[key]
     return left[str(id(network.outputs[0]))].pop()
+
+
+def steps(network: keras.Model) -> list[tuple[Any, list[Any], Any]]:
+    """What a functional network does, in order: (layer or operator, its inputs, its result); shared ones several times.
+
+    Raises:
+        AttributeError: no functional network.
+        ValueError: a layer that gives several results.
+    """
+    nodes = [node for _, row in sorted(network._nodes_by_depth.items(), reverse=True) for node in row]
+    found = []
+    for node in (node for node in nodes if not node.is_input):
+        layer, inputs = (node.layer, node.keras_inputs) if KERAS_2 else (node.operation, node.input_tensors)
+        (result,) = tf.nest.flatten(node.outputs)
+        found.append((layer, list(inputs), result))
+    return found
 
 
 def value_of(variable: Any) -> tf.Variable:

@@ -31,12 +31,13 @@ def _logging_as_a_library():
 
 @pytest.fixture(scope="module")
 def two_layers() -> Iterator[None]:
-    """Runs can train `network` two_layers, which `SMALL` names."""
+    """Runs can train `network` two_layers, which `SMALL` names, and one with a blind spot."""
     from n2n_tf.networks import NETWORKS
-    from tests.runs import two_layers
+    from tests.runs import two_layers, two_layers_blind
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(NETWORKS, "two_layers", two_layers)
+        patch.setitem(NETWORKS, "two_layers_blind", two_layers_blind)
         yield
 
 

@@ -35,6 +35,17 @@ def two_layers(channels, features=4, init="default", seed=0):
     return keras.Model(image, conv(channels, 3, dtype="float32", name="last")(x), name="two_layers")
 
 
+def two_layers_blind(channels, features=4, init="default", seed=0):
+    """One that sees the rows above a pixel alone."""
+    image = keras.Input((None, None, channels), name="image")
+    above = keras.layers.ZeroPadding2D(((3, 0), (1, 1)))(image)
+    start = functools.partial(keras.initializers.GlorotUniform, seed)
+    x = keras.layers.Conv2D(features, 3, activation="relu", kernel_initializer=start(), name="first")(above)
+    x = keras.layers.Cropping2D(((0, 1), (0, 0)))(x)
+    last = keras.layers.Conv2D(channels, 1, kernel_initializer=start(), dtype="float32", name="last")
+    return keras.Model(image, last(x), name="two_layers_blind")
+
+
 def small(photos, **settings):
     return build_config({"data": [str(photos)], "noise": "gaussian", **SMALL, **settings})
 

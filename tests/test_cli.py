@@ -44,7 +44,10 @@ def quickly(monkeypatch):
         (["--sigma", "-5"], "--sigma -5.0: wanted above 0 and at most 2550"),
         (["--sigma", "loud"], "argument --sigma: invalid float value: 'loud'"),
         (["--patch-size", "100"], "--patch-size 100: wanted a multiple of 64"),
-        (["--network", "unit"], "wanted one of dncnn, residual_unet, rrg, unet; did you mean 'unet'?"),
+        (
+            ["--network", "unit"],
+            "wanted one of blindspot_unet, dbsnl, dncnn, residual_unet, rrg, unet; did you mean 'unet'?",
+        ),
         (["--init", "zero"], "init: 'zero' is not known; wanted one of authors, default"),
         (["--method", "noise2vide"], "--method: 'noise2vide' is not known; wanted one of n2c"),
         (["--optimizer", "adamm"], "did you mean 'adam'?"),

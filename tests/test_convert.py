@@ -126,7 +126,7 @@ def test_weights_that_do_not_tell_their_network(tmp_path, capsys):
     assert main(command) == 2
     assert "does not tell its network; say --network unet, residual_unet, rrg, dncnn" in capsys.readouterr().err
     assert main([*command, "--network", "resnet"]) == 2
-    assert "--network: 'resnet' is not known; wanted one of dncnn, residual_unet" in capsys.readouterr().err
+    assert "--network: 'resnet' is not known; wanted one of blindspot_unet, dbsnl, dncnn" in capsys.readouterr().err
     assert main([*command, "--network", "dncnn"]) == 2
     assert "x.weights.h5: does not fit dncnn" in capsys.readouterr().err
     assert not (tmp_path / "y.keras").exists()

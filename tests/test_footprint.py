@@ -27,6 +27,12 @@ def residual():
     return keras.Model(image, image - layers.Conv2D(1, 3, padding="same")(image))
 
 
+def shared():
+    image = keras.Input((None, None, 1))
+    twice = layers.Conv2D(1, 3, padding="same")
+    return keras.Model(image, twice(twice(image)))
+
+
 CASES = {
     "unet": (lambda: unet(1, 2), 32, 128),
     "dncnn": (lambda: dncnn(1, 2), 1, 17),
@@ -37,6 +43,8 @@ CASES = {
     "pooled": (lambda: model(layers.AveragePooling2D(3), layers.UpSampling2D(3)), 3, 0),
     "skip": (skipping, 4, 8),
     "operator": (residual, 1, 1),
+    "shared": (shared, 1, 2),
+    "padded": (lambda: model(layers.ZeroPadding2D(((0, 0), (4, 0))), layers.Conv2D(1, (1, 5))), 1, 4),
     "sequential": (lambda: keras.Sequential([keras.Input((None, None, 1)), layers.Conv2D(1, 5, padding="same")]), 1, 2),
 }
 
@@ -91,6 +99,8 @@ def stacked():
         lambda: model(layers.Conv2DTranspose(1, 3, strides=2)),
         lambda: model(layers.MaxPooling2D(3, strides=1)),
         lambda: model(layers.Softmax(axis=1)),
+        lambda: model(layers.Permute((2, 1, 3))),
+        lambda: model(layers.Cropping2D(1)),
         stacked,
     ],
 )
@@ -107,7 +117,13 @@ class Subclass(keras.Model):
 
 def test_a_network_that_is_no_graph_of_layers():
     image = keras.Input((None, None, 1))
-    shared = layers.Conv2D(1, 3, padding="same")
-    for network in (keras.Model(image, shared(shared(image))), Subclass()):
-        with pytest.raises(ValueError, match="not a functional model of layers that are each used once"):
+    for network in (keras.Model(image, [image, layers.ReLU()(image)]), Subclass()):
+        with pytest.raises(ValueError, match="not a functional model of layers, image in, image out"):
             footprint_of(network)
+
+
+def test_parts_that_show_different_places_are_not_put_together():
+    image = keras.Input((None, None, 1))
+    network = keras.Model(image, layers.Add(name="sum")([image, layers.Permute((2, 1, 3))(image)]))
+    with pytest.raises(ValueError, match=r"layer 'sum' .* is not known: its inputs show different places"):
+        footprint_of(network)

@@ -16,12 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
     parser.add_argument(
         "weights", type=os.path.expanduser, metavar="WEIGHTS",
-        help="a .pth file, the state dict of the authors' U-Net or RRG; or the .weights.h5 file beside a .keras file",
+        help="a .pth file, the state dict of the authors' U-Net (blind spot too), RRG or AP-BSN's DBSNl; or the "
+        ".weights.h5 file beside a .keras file",
     )  # fmt: skip
     parser.add_argument(
         "--output", required=True, type=os.path.expanduser, metavar="FILE.keras", help="the file to write"
     )
-    parser.add_argument("--network", help="of a .weights.h5 file that does not tell: unet, residual_unet, rrg or dncnn")
+    parser.add_argument(
+        "--network",
+        help="of a .weights.h5 file that does not tell: unet, residual_unet, rrg, dncnn, blindspot_unet or dbsnl",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE.keras if it exists")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from n2n_tf.compat import STORABLE
 from n2n_tf.config import UsageError, gist
 from n2n_tf.inference import RESCALING, Denoiser
+from n2n_tf.methods.posterior import FORMULA, MEAN
 from n2n_tf.value_range import UNIT
 
 
@@ -24,7 +25,7 @@ def in_half(network: keras.Model, dtype: str) -> keras.Model:
     if nested:
         raise UsageError(f"`half`: the network holds another one, {nested[0]!r}; wanted one of plain layers")
     layers = [layer.name for layer in network.layers if layer.name not in RESCALING]
-    full = {layers[-1], *RESCALING}  # numbers of 16 bits are larger than float16's largest
+    full = {layers[-1], *RESCALING, *_of_a_formula(network)}  # numbers of 16 bits are larger than float16's largest
 
     def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
@@ -39,6 +40,12 @@ def in_half(network: keras.Model, dtype: str) -> keras.Model:
         raise UsageError(f"`half`: an operator of the network cannot follow; make it a layer: {gist(error)}") from error
     half.set_weights(network.get_weights())
     return half
+
+
+def _of_a_formula(network: keras.Model) -> set[str]:
+    """Layers of a posterior mean, and the one whose result it begins with; none in other networks."""
+    found = {layer.name for layer in network.layers if layer.name.startswith(FORMULA)}
+    return found | ({network.get_layer(MEAN).input._keras_history[0].name} if MEAN in found else set())
 
 
 def cost_of_half(network: keras.Model, half: keras.Model, side: int = 512) -> dict[str, float]:

@@ -4,7 +4,10 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "BetaRise": "beta",
+    "Blind2Unblind": "blind2unblind",
     "GammaRamp": "gamma",
+    "Laine19": "laine19",
     "METHODS": "settings",
     "Method": "base",
     "Neighbor2Neighbor": "neighbor2neighbor",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from n2n_tf.config import checked
+from n2n_tf.config import at_least, checked, setting
 
 if TYPE_CHECKING:
     import keras
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 DEEPEST = 32  # what a network divides the sides of an image by: five poolings
 CLEAN, SHOT = "clean images", "second noisy shots"  # what a method may have as targets
+
+
+def known_sigma() -> Any:
+    """The setting of methods that may know the noise that images come with."""
+    return setting(
+        0.0, "standard deviation, 0-255 of the value range, of the gaussian noise that the images have; 0: of `noise` "
+        "gaussian, or, by recorrupted2recorrupted, as it is measured", within=at_least(0, 2550),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from n2n_tf.config import Range, UsageError, at_least, parts, setting
-from n2n_tf.methods.base_settings import CLEAN, SHOT, MethodSettings, Setup
+from n2n_tf.methods.base_settings import CLEAN, SHOT, MethodSettings, Setup, known_sigma
+from n2n_tf.methods.blind_settings import Blind2UnblindSettings, DbsnSettings, Laine19Settings
 from n2n_tf.methods.neighbor_settings import Neighbor2NeighborSettings, RenoisedSettings
 from n2n_tf.noise.settings import GaussianSettings
 
@@ -72,10 +73,7 @@ class Noise2VoidSettings(MethodSettings):
 class KnownNoise(MethodSettings):
     """Of methods that add noise of the images' own kind: Gaussian, of one known level."""
 
-    known_sigma: float = setting(  # type: ignore[misc]
-        0.0, "standard deviation, 0-255 of the value range, of the gaussian noise that the images have; 0: of `noise` "
-        "gaussian, or, by recorrupted2recorrupted, as it is measured", within=at_least(0, 2550),
-    )  # fmt: skip
+    known_sigma: float = known_sigma()  # type: ignore[misc]
 
     def check(self, noise: NoiseSettings) -> None:
         self.level(noise)
@@ -146,5 +144,5 @@ def box_side(masked: float) -> int:
 
 METHODS = parts(
     Neighbor2NeighborSettings, Noise2CleanSettings, Noise2NoiseSettings, Noise2VoidSettings, Noisier2NoiseSettings,
-    Recorrupted2RecorruptedSettings, RenoisedSettings,
+    Recorrupted2RecorruptedSettings, RenoisedSettings, Laine19Settings, DbsnSettings, Blind2UnblindSettings,
 )  # fmt: skip

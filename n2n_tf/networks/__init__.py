@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import keras
 
+from n2n_tf.networks.blindspot_unet import blindspot_unet
+from n2n_tf.networks.dbsnl import dbsnl
 from n2n_tf.networks.dncnn import dncnn
 from n2n_tf.networks.rrg import rrg
 from n2n_tf.networks.unet import unet
@@ -14,6 +16,8 @@ NETWORKS: dict[str, Callable[..., keras.Model]] = {
     "residual_unet": functools.partial(unet, residual=True),
     "rrg": rrg,
     "dncnn": dncnn,
+    "blindspot_unet": blindspot_unet,
+    "dbsnl": dbsnl,
 }
 
-__all__ = ["NETWORKS", "dncnn", "rrg", "unet"]
+__all__ = ["NETWORKS", "blindspot_unet", "dbsnl", "dncnn", "rrg", "unet"]

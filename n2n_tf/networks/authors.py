@@ -1,16 +1,17 @@
 """The authors' PyTorch weights, as a Keras network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from n2n_tf.networks.rrg import BLOCKS, GROUPS, rrg
-from n2n_tf.networks.unet import unet
+from n2n_tf.networks.authors_names import FIRST, known_by, without_holes
 
 
 def from_authors(state: Mapping[str, np.ndarray]) -> keras.Model:
-    """The paper's U-Net, or its recursive residual groups, with the weights of the authors' code.
+    """One of the papers' networks with the weights of its authors' code.
+
+    The paper's U-Net, plain or with a blind spot, its recursive residual groups, or AP-BSN's DBSNl.
 
     Args:
         state: their state dict as arrays, in PyTorch's layout: kernels [out, in, rows, columns], transposed ones
@@ -21,10 +22,11 @@ def from_authors(state: Mapping[str, np.ndarray]) -> keras.Model:
     """
     prefix = "module." if state and all(name.startswith("module.") for name in state) else ""
     state = {name.removeprefix(prefix): np.asarray(value) for name, value in state.items()}
-    first = next((name for name in KNOWN if name in state), "")
+    first = next((name for name in FIRST if name in state), "")
     if np.ndim(state.get(first, 0)) != 4:
-        raise ValueError(f"it has no {' or '.join(KNOWN)} of 4 axes; it has {_some(state)}")
-    build, names_of = KNOWN[first]
+        raise ValueError(f"it has no {' or '.join(FIRST)} of 4 axes; it has {_some(state)}")
+    build, names_of = known_by(state)
+    state = without_holes(state)
     network = build(channels=state[first].shape[1], features=state[first].shape[0])
     wanted = {
         name: weight
@@ -49,40 +51,6 @@ def from_authors(state: Mapping[str, np.ndarray]) -> keras.Model:
         assigned[id(weight)] = value
         weight.assign(value)
     return network
-
-
-def _unet_names(layer: str) -> list[list[str]]:
-    """The authors' names of a layer's weights; several names where they store one weight several times."""
-    prefix = layer + ".deconv" if layer.startswith("up") else layer
-    return [[f"{prefix}.weight"], [f"{prefix}.bias"]]
-
-
-def _rrg_names(layer: str) -> list[list[str]]:
-    blocks = {f"group{g}_block{b}": f"body.{g}.body.{b}" for g in range(GROUPS) for b in range(BLOCKS)}
-    if layer == "prelu":
-        return [[f"body.{GROUPS + 1}.weight", *(f"{block}.body.1.weight" for block in blocks.values())]]
-    block, _, part = layer.rpartition("_")
-    if block in blocks:
-        prefix = f"{blocks[block]}.{RRG_PARTS[part]}"
-    elif part == "conv":
-        prefix = f"body.{block.removeprefix('group')}.body.{BLOCKS}"
-    else:
-        prefix = {"head": "head.0", "body": f"body.{GROUPS}", "tail": "tail.0"}.get(layer, layer)
-    return [[f"{prefix}.weight"], [f"{prefix}.bias"]]
-
-
-RRG_PARTS = {
-    "conv1": "body.0",
-    "conv2": "body.2",
-    "where": "SA.spatial.conv",
-    "what1": "CA.conv_du.0",
-    "what2": "CA.conv_du.2",
-    "merge": "conv1x1",
-}
-KNOWN: dict[str, tuple[Callable[..., keras.Model], Callable[[str], list[list[str]]]]] = {  # by a name they have
-    "enc_conv0.weight": (unet, _unet_names),
-    "head.0.weight": (rrg, _rrg_names),
-}
 
 
 def _some(state: Mapping[str, np.ndarray], most: int = 5) -> str:

@@ -32,8 +32,9 @@ def check_names(config: Config) -> None:
 def build_network(config: Config) -> keras.Model:
     """The network of a run, with its initial weights."""
     wanted = config.network
-    width = {"features": wanted.features} if wanted.features else {}
-    return NETWORKS[wanted.network](config.images.channels, **width, init=wanted.init, seed=config.run.seed)
+    own = {"features": wanted.features} if wanted.features else {}
+    own |= {"hole": wanted.hole} if wanted.hole != 1 else {}
+    return NETWORKS[wanted.network](config.images.channels, **own, init=wanted.init, seed=config.run.seed)
 
 
 def take_weights(network: keras.Model, path: str, what: str) -> None:

@@ -14,12 +14,17 @@ class NetworkSettings:
 
     network: str = setting(
         "residual_unet",
-        "network: residual_unet (the U-Net plus its input), unet (the paper's), rrg (stronger, many times slower) or "
-        "dncnn (the small classic)",
+        "network: residual_unet (the U-Net plus its input), unet (the paper's), rrg (stronger, many times slower), "
+        "dncnn (the small classic), or with a blind spot, which laine19 and dbsn need, blindspot_unet or dbsnl",
     )
     features: int = setting(
-        0, "width of the network; 0: its own, 48 for the U-Nets, 64 for rrg and dncnn", within=at_least(0, 2**12)
-    )
+        0, "width of the network; 0: its own, 48 for the U-Nets, 64 for rrg and dncnn, 128 for dbsnl",
+        within=at_least(0, 2**12),
+    )  # fmt: skip
+    hole: int = setting(
+        1, "side of the blind spot of blindspot_unet in pixels, odd; more than 1 where neighbours share noise",
+        within=at_least(1, 31),
+    )  # fmt: skip
     init: str = setting("default", "initial weights: default, or authors (0.1 times Kaiming, slow to start)")
     weights: str = setting(
         "", "denoiser to start from: blind or blind_gray, which come with n2n-tf, a run directory or a .keras file; "
@@ -28,6 +33,9 @@ class NetworkSettings:
 
     def __post_init__(self) -> None:
         checked(self)
+        if self.hole != 1 and (self.network != "blindspot_unet" or self.hole % 2 == 0):
+            wanted = "an odd number" if self.hole % 2 == 0 else "1; it is for blindspot_unet"
+            raise UsageError(f"`hole` {self.hole} with `network` {self.network}: wanted {wanted}")
         if self.weights and self.init != "default":
             raise UsageError(f"`init` {self.init} with `weights` {self.weights}: has no effect; leave it out")
 
