@@ -237,6 +237,7 @@ def test_settings_of_earlier_runs_load():
         "correlated": ("auto",),
         "refine": False,
         "weights": "",
+        "hole": 1,
         "seconds": 0.0,
     }
     assert {name: flat[name] for name in flat if name not in EARLIER} == new
