@@ -67,8 +67,8 @@ class Levelled(BaselineSettings):
     """Of those that are told how strong the noise is."""
 
     known_sigma: float = setting(  # type: ignore[misc]
-        0.0, "standard deviation, 0-255 of the value range, of the noise; 0: measured on each image",
-        within=at_least(0, 2550),
+        0.0, "standard deviation, 0-255 of the value range, of the noise, for bm3d and nlm; 0: measured on each image",
+        metavar="S", within=at_least(0, 2550),
     )  # fmt: skip
 
     @property
@@ -82,7 +82,7 @@ class Bm3dSettings(Levelled):
     """Of `bm3d`."""
 
     name: ClassVar[str] = "bm3d"
-    about: ClassVar[str] = "similar patches filtered together; of colours CBM3D"
+    about: ClassVar[str] = "similar patches together, of colours CBM3D; free for non-commercial use alone"
     package: ClassVar[str] = "bm3d"
     unfit: ClassVar[tuple[str, ...]] = ("poisson",)
 
@@ -97,7 +97,7 @@ class AnscombeBm3dSettings(BaselineSettings):
     """Of `anscombe_bm3d`."""
 
     name: ClassVar[str] = "anscombe_bm3d"
-    about: ClassVar[str] = "bm3d for photons"
+    about: ClassVar[str] = "bm3d for photons; as free as that"
     package: ClassVar[str] = "bm3d"
     unfit: ClassVar[tuple[str, ...]] = ("gaussian",)
 
