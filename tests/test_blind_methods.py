@@ -78,20 +78,19 @@ def test_the_formula_is_inside_the_denoiser(channels, noise, level, tmp_path):
     if level == "learned":
         network.get_layer("posterior_value").bias.assign([1.5])
     noisy = RNG.random((1, 6, 8, channels)).astype(np.float32)
-    names = [MEAN, ROOT, VARIANCE]
-    mean, root, variance = (
-        np.asarray(keras.Model(network.inputs[0], network.get_layer(name).output)(noisy), float) for name in names
-    )
+    inside = [network.get_layer(name).output for name in (MEAN, ROOT, VARIANCE)]
+    mean, root, variance = (np.asarray(each, float) for each in keras.Model(network.inputs[0], inside)(noisy))
+    denoised = network(noisy).numpy()
     std = {"learned": np.log1p(np.exp(1.5 - 4)) + 1e-3, "image": np.log1p(np.exp(-4.0)) + 1e-3}.get(level, level)
     brightness = np.maximum(mean, 1e-3) if noise == "poisson" else np.ones_like(mean)
     np.testing.assert_allclose(variance, std**2 * brightness, rtol=1e-5)
     for place in np.ndindex(1, 6, 8):
         own, share = upper(root[place], channels) @ upper(root[place], channels).T, np.diag(variance[place])
         expected = mean[place] + own @ np.linalg.solve(own + share, noisy[place] - mean[place])
-        np.testing.assert_allclose(network(noisy)[0][place[1:]], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(denoised[place], expected, rtol=1e-4, atol=1e-6)
     assert "n2n_tf" not in network.to_json()  # so that it loads where that is not installed
     network.save(tmp_path / "x.keras")
-    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "x.keras")(noisy), network(noisy))
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "x.keras")(noisy), denoised)
 
 
 def test_a_pixel_of_little_noise_is_kept_and_of_much_is_replaced():

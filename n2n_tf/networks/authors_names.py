@@ -43,7 +43,7 @@ def without_holes(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _unet_names(layer: str) -> list[list[str]]:
     """The authors' names of a layer's weights; several names where they store one weight several times."""
-    prefix = layer + ".deconv" if layer.startswith("up") else layer
+    prefix = layer + ".deconv" if layer.startswith("up") else layer.partition("_hole")[0]
     return [[f"{prefix}.weight"], [f"{prefix}.bias"]]
 
 

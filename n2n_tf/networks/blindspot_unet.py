@@ -88,7 +88,7 @@ def blindspot_unet(
     x = layers.Concatenate(name="seen")([turned(seen_from_above(turned(image, turn)), 4 - turn) for turn in TURNS])
     x = conv(x, 8 * features, "nin_a", size=1)
     x = conv(x, 2 * features, "nin_b", size=1)
-    name = "nin_c" if hole == 1 else f"nin_c_hole{hole}"  # so that weights tell the hole
+    name = f"nin_c_hole{hole}"  # so that weights tell the hole, and that they are not the plain U-Net's
     last = once(name, lambda start: layers.Conv2D(channels, 1, kernel_initializer=start, dtype="float32", name=name))
     return keras.Model(image, last(x), name="blindspot_unet")
 
