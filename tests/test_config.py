@@ -236,7 +236,6 @@ def test_settings_of_earlier_runs_load():
         "patience": 0,
         "correlated": ("auto",),
         "refine": False,
-        "hole": 1,
         "weights": "",
         "hole": 1,
         "seconds": 0.0,
