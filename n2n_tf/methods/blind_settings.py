@@ -111,6 +111,7 @@ class Blind2UnblindSettings(MethodSettings):
 
     name: ClassVar[str] = "blind2unblind"
     about: ClassVar[str] = "hidden pixels that are seen again"
+    network: ClassVar[str] = "unet"  # one that adds its input begins with f(y) = y, and stays there long
     beta_rises: str | float = setting(
         AUTO, "share of the epochs after which the weight of what is visible rises from 2 to 20; auto, as the authors: "
         f"{RISES['one level']} for noise of one level, {RISES['several']} for ranges and images that are noisy already",
