@@ -59,13 +59,16 @@ def test_one_image_is_enough(run, noisy):
     ],
     ids=["one level", "by brightness", "shared by neighbours"],
 )
-def test_what_teaches_depends_on_the_noise(run, tmp_path, monkeypatch, add, method):
+def test_what_teaches_depends_on_the_noise(run, tmp_path, monkeypatch, caplog, request, add, method):
     told = []
+    monkeypatch.setattr(logging.getLogger("n2n_tf"), "propagate", True)
+    caplog.set_level("INFO", "n2n_tf.tasks.adapting")
     monkeypatch.setattr(adapting, "build_config", lambda settings: told.append(settings) or build_config(settings))
     for number in range(2):
         tifffile.imwrite(tmp_path / f"{number}.tif", add(scene()).astype(np.float32), photometric="rgb")
     adapt(run, [tmp_path / "0.tif", tmp_path / "1.tif"], 1e-3, UNIT)
     assert told[-1].get("method", "neighbor2neighbor") == method
+    assert ("adapted in two stages" in caplog.text) == ("shared by neighbours" in request.node.name)
 
 
 def test_it_is_never_worse_than_the_start(run, noisy, monkeypatch):

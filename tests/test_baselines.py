@@ -30,6 +30,7 @@ from n2n_tf.config import UsageError
 from n2n_tf.evaluation.metrics import psnr
 from n2n_tf.evaluation.protocol import Paper
 from n2n_tf.formats import bayer
+from n2n_tf.ownership import owned
 from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import baseline_costs
 from n2n_tf.tasks.compare import Bench
@@ -506,6 +507,15 @@ def test_rows_of_a_comparison(table, kodak, tmp_path, capsys, monkeypatch):
     path.write_text(text.replace("steps = 2", "steps = 3"))
     assert main(command) == 2
     assert "has scores of" in capsys.readouterr().err
+
+
+def test_a_row_has_one_owner(table, tmp_path, capsys):
+    """Two processes would each write the scores that they know, and lose the other's."""
+    command = ["compare", str(table), "--output", str(tmp_path / "out"), "--only", "nlm-gaussian_25"]
+    with owned(tmp_path / "out/cells/nlm-gaussian_25", doing="denoising"):
+        assert main(command) == 1
+    assert "is denoising there already" in capsys.readouterr().err
+    assert main([*command, "--repeats", "1"]) == 0
 
 
 def test_cost_of_a_megapixel(monkeypatch):

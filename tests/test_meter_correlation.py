@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -77,6 +79,13 @@ def test_between_channels():
     found = correlation([(scene(texture=0) + noise).astype(np.float32)])
     np.testing.assert_allclose(found.channels, mix.T @ mix, atol=0.05)
     assert np.all(found.channels_error[0, 1:] < 0.05)
+
+
+@pytest.mark.parametrize("side", [17, 30, 41])
+def test_few_blocks_are_no_warning_of_numpy(side):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert correlation([gaussian(scene(3, (side, side)), 15)]).enough is False
 
 
 def test_errors_cover_what_they_should():

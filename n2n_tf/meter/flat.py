@@ -98,14 +98,14 @@ def _agreed(residuals: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> tu
     number, channels = mean.shape
     lines = [_lowest(mean[:, c], variance[:, c]) for c in range(channels)]
     usual = np.median(variance, 0)
-    spread, least = np.sqrt(2 / (FREEDOM * channels)), max(4, int(LEAST * number))
+    spread, least = np.sqrt(2 / (FREEDOM * channels)), min(number, max(4, int(LEAST * number)))
     level = 0.0
     for turn in range(ROUNDS):
         expected = np.stack([line.at(lines[c], mean[:, c], usual[c]) for c in range(channels)], 1)
         ratio = (variance / expected).mean(1)
         level = _level(ratio, spread, least, level if turn else np.sort(ratio)[: number // 50 + 1].mean())
-        order = np.argpartition(ratio, least)
-        chosen = np.flatnonzero(ratio < level) if np.count_nonzero(ratio < level) > least else order[:least]
+        lower = np.flatnonzero(ratio < level)
+        chosen = lower if len(lower) > least else np.argsort(ratio)[:least]
         scaled = residuals[chosen] / np.sqrt(expected[chosen])[..., None]
         spread = np.sqrt(2 * _spreading(scaled) / (FREEDOM * channels))
         usual = np.median(variance[chosen], 0)
@@ -119,7 +119,7 @@ def _agreed(residuals: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> tu
 def _lowest(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """A line through the lowest variances of classes of brightness; those above it, without flat blocks, count less."""
     points = []
-    for part in np.array_split(np.argsort(mean), 8):
+    for part in np.array_split(np.argsort(mean), min(8, len(mean))):
         low = part[np.argsort(variance[part])[: max(4, len(part) // 50)]]
         points.append((mean[low].mean(), variance[low].mean(), 1.0))
     place, values, weights = np.array(points).T

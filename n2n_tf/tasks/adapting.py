@@ -19,6 +19,7 @@ from n2n_tf.meter.gain import LEAST
 from n2n_tf.training.begin import train
 from n2n_tf.training.presets import build_config
 from n2n_tf.training.scorer import COST, RECONSTRUCTION
+from n2n_tf.training.stages import TEACHER
 from n2n_tf.value_range import Told
 from n2n_tf.weights import load_denoiser, name_of
 
@@ -78,7 +79,7 @@ def adapt(
         except UnfitNoiseError as error:
             logger.info("%s: pixels are compared with their neighbours instead", error)
             report = train(build_config({**settings, **NEIGHBORS}), Path(folder, "run"))
-        _say(report)
+        _say(report, Path(folder, "run", TEACHER).exists())
         return load_denoiser(report["denoiser"])
 
 
@@ -99,10 +100,12 @@ def _fitting(images: Sequence[str | Path], channels: int, side: int) -> list[str
     return fitting
 
 
-def _say(report: Mapping[str, Any]) -> None:
-    """What was gained, by what chose."""
+def _say(report: Mapping[str, Any], staged: bool) -> None:
+    """What was gained, by what chose; of two stages the second's scores are of what the first taught."""
     before, after = report.get("start", {}), report["scores"]
-    if report.get("kept_start"):
+    if staged:
+        logger.info("adapted in two stages; what is gained where neighbours share noise cannot be told")
+    elif report.get("kept_start"):
         logger.info("no better than the start, which is kept")
     elif COST in before:
         told = (-10 * math.log10(max(each[COST], LEAST)) for each in (before, after))

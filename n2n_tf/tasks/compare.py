@@ -1,5 +1,6 @@
 """Train what a comparison lacks, score all on the same noise, and put it beside the paper."""
 
+import contextlib
 import functools
 import logging
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from n2n_tf.config import RunError, UsageError
 from n2n_tf.evaluation.pictures import stacked
 from n2n_tf.files import write
 from n2n_tf.inference import Denoiser
+from n2n_tf.ownership import owned
 from n2n_tf.tasks.compare_costs import costs
 from n2n_tf.tasks.compare_noise import score_noise
 from n2n_tf.tasks.compare_plan import plan
@@ -171,7 +173,11 @@ class Bench:
         trained = {cell.row: Denoiser(load_denoiser(self.directory(cell).path), value_range=UNIT) for cell in runs}
         records = self.records(cells)
         denoisers = {cell.row: trained.get(cell.row) or records[cell.row].denoiser for cell in cells}
-        score_noise(self.comparison, noise, denoisers, records, scores, repeats)
+        with contextlib.ExitStack() as stack:
+            for record in records.values():
+                stack.enter_context(owned(record.folder, doing="denoising"))
+                record.read()  # what another process has written meanwhile
+            score_noise(self.comparison, noise, denoisers, records, scores, repeats)
 
     def _write(self, scores: Scores) -> None:
         text = scores.markdown().encode()

@@ -42,12 +42,16 @@ class Record:
         self.minutes = 0.0
         self._key = ""
         self._path = folder / "scores.json"
-        told = {"baseline": settings.name, **flattened(settings)}
-        self._told: dict[str, Any] = {"settings": told, "scores": {}}
+        self._told: dict[str, Any] = {"settings": {"baseline": settings.name, **flattened(settings)}, "scores": {}}
+        self.read()
+
+    def read(self) -> None:
+        """Take the scores that are in the folder."""
         if self._path.exists():
-            self._told = read_json(self._path)
-            if self._told.get("settings") != told:
-                raise UsageError(f"{folder}: has scores of {self._told.get('settings')}, not of {told}; remove it")
+            found, wanted = read_json(self._path), self._told["settings"]
+            if found.get("settings") != wanted:
+                raise UsageError(f"{self.folder}: has scores of {found.get('settings')}, not of {wanted}; remove it")
+            self._told = found
 
     def wants(self, draw: Draw) -> bool:
         """Whether it has to be denoised: it is not beyond the limit, nor there already."""
