@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 FINE = 256  # steps of brightness that a line is told at
-LEVEL_SHARE = 0.25  # of the variance, that brightness may change where noise is taken for one of one level
+LEVEL_SHARE = 0.15  # of the variance, that brightness may change where noise is taken for one of one level
 
 
 @dataclass(frozen=True)
