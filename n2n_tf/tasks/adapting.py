@@ -76,8 +76,8 @@ def adapt(
     with tempfile.TemporaryDirectory() as folder:
         try:
             report = train(build_config({**settings, "method": "recorrupted2recorrupted"}), Path(folder, "run"))
-        except UnfitNoiseError as error:
-            logger.info("%s: pixels are compared with their neighbours instead", error)
+        except UnfitNoiseError:  # the run has said what noise it found
+            logger.info("pixels are compared with neighbours: recorrupted pairs want independent noise of one level")
             report = train(build_config({**settings, **NEIGHBORS}), Path(folder, "run"))
         _say(report, Path(folder, "run", TEACHER).exists())
         return load_denoiser(report["denoiser"])
