@@ -29,8 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", default="", help="the tables whose titles have this word")
-    args = parser.parse_args()
-    data = args.data
+    data, only = vars(parser.parse_args()).values()
     clean = [np.asarray(Image.open(path), np.float32) / 255 for path in sorted((data / "kodak").glob("*.png"))]
     tables: dict[str, Callable[[], list[str]]] = {
         "Level, Kodak, white Gaussian noise": lambda: levels(clean),
@@ -42,9 +41,7 @@ def main() -> None:
         "A camera of known truth (24 Kodak images)": lambda: camera.table(data / "kodak", 0.004, 0.004, 24).split("\n"),
         "Cost, processor seconds per megapixel of three channels": lambda: costs(clean[0]),
     }
-    for title, lines in tables.items():
-        if args.only not in title:
-            continue
+    for title, lines in ((title, lines) for title, lines in tables.items() if only in title):
         print(f"## {title}\n", *lines(), sep="\n", end="\n\n", flush=True)
 
 

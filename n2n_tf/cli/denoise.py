@@ -47,9 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--suffix", default="", help="added to each name, for instance _denoised")
     parser.add_argument("--overwrite", action="store_true", help="replace existing outputs; without it they are kept")
-    parser.add_argument(
-        "--ensemble", action="store_true", help="mean over 8 flips and rotations; takes 8 times as long"
-    )
+    parser.add_argument("--ensemble", action="store_true", help="mean over 8 flips and rotations, 8 times as long")
     parser.add_argument(
         "--adapt", nargs="?", type=number_or_word, const=SECONDS, metavar="SECONDS",
         help="first train the model on these images for so long, and take what is best by the estimated PSNR, or where "

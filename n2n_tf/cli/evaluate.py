@@ -3,7 +3,7 @@
 import argparse
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,11 @@ from rich.table import Table
 
 from n2n_tf.baselines.settings import BASELINES
 from n2n_tf.cli.baselines import add_baseline_arguments, check_baselines
-from n2n_tf.cli.blocks import add_block_arguments, are_blocks, check_blocks, submit
+from n2n_tf.cli.blocks import add_block_arguments, check_blocks, submit
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.flags import Number, add_flags
 from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.cli.scored import WORDS, find_sets, form_told, noise_told
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.config import (
     UsageError,
@@ -28,23 +29,19 @@ from n2n_tf.config import (
     named,
     number_or_word,
 )
-from n2n_tf.config.kinds import CHANNELS, COUNTS, MOSAIC, RGB, kind_by_count
 from n2n_tf.data.finding import find_files, listing
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
-from n2n_tf.noise.settings import NOISES
 from n2n_tf.tasks import NOISY
 from n2n_tf.training.config import Config
 from n2n_tf.training.presets import build_config
 
 if TYPE_CHECKING:
-    from n2n_tf.evaluation.protocol import Case, TestSet
+    from n2n_tf.evaluation.protocol import Case
     from n2n_tf.evaluation.results import Results
-    from n2n_tf.noise import Noise
 
 HELP = "PSNR and SSIM of denoisers, as the paper measures them"
 LEVELS = [name for name, each in named(Config).items() if each.chooser == "noise" and name != "noise_once"]
-WORDS = " or ".join(name for name in NOISES if name != "none")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,16 +107,16 @@ def run(args: argparse.Namespace) -> None:
         from n2n_tf.tasks.evaluate import form_of, score
         from n2n_tf.value_range import UNIT
     lookup(PROTOCOLS, args.protocol, "--protocol")
-    noise = _noise(config)
+    noise = noise_told(config)
     trained = {
         label: build_denoiser(path, args, value_range=UNIT) for label, path in labels.items() if path not in BASELINES
     }
-    channels, kind = form = form_of(trained) if trained else _form(args)
+    channels, kind = form = form_of(trained) if trained else form_told(args)
     denoisers = {
         label: trained.get(label) or build_denoiser(path, args, value_range=UNIT, form=form)
         for label, path in labels.items()
     }
-    sets, skipped, there = _find_sets(args, noise, channels, kind)
+    sets, skipped, there = find_sets(args, noise, channels, kind)
     results = Results({} if args.affine else there, affine=args.affine, skipped=skipped)  # the paper fits nothing
     pictures = []
 
@@ -162,40 +159,6 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
     if pairs:
         return None
     return build_config({"data": args.data, "noise": "none", **given})
-
-
-def _form(args: argparse.Namespace) -> tuple[int, str]:
-    """Channels and kind of the images where no model tells them."""
-    if are_blocks(args.noisy):
-        return COUNTS[MOSAIC], MOSAIC
-    channels = args.channels or COUNTS[RGB]
-    return channels, CHANNELS if channels == COUNTS[MOSAIC] else kind_by_count(channels)
-
-
-def _noise(config: Config | None) -> "Noise | None":
-    """What is added to clean images; None for pairs."""
-    if config is None:
-        return None
-    noise = config.noise.build()
-    if noise is None:
-        raise UsageError(f"--data holds clean images: say which noise to add, --noise {WORDS}")
-    return noise
-
-
-def _find_sets(
-    args: argparse.Namespace, noise: "Noise | None", channels: int, kind: str
-) -> tuple[list["TestSet"], dict[str, str], Mapping[str, Mapping[str, tuple[float, float]]]]:
-    """The test sets, the files that cannot be used, and what the paper tells of them."""
-    from n2n_tf.evaluation.paper import published
-    from n2n_tf.tasks.evaluate import noise_sets, pair_sets, sidd_sets
-
-    if are_blocks(args.noisy):
-        sets, there = sidd_sets(args.noisy, args.clean, args.block_names, args.pattern, channels, kind)
-        return sets, {}, there
-    if noise is None:
-        return *pair_sets(args.noisy, args.clean, channels, kind), {}
-    there = published(str(noise)) if args.protocol == "paper" else {}
-    return *noise_sets(args.data, noise, channels, kind, args.repeats), there
 
 
 def _labels(models: Sequence[str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """A U-Net that never sees the pixel whose value it predicts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -43,19 +43,7 @@ def blindspot_unet(
     """
     if hole < 1 or hole % 2 == 0:
         raise ValueError(f"hole {hole}: has a pixel in its middle; wanted an odd number")
-    variances = lookup(INITS, init, "init")
-    seeds = np.random.default_rng(seed)
-    shared: dict[str, keras.layers.Layer] = {}
-
-    def once(name: str, make: Callable[[keras.initializers.Initializer], keras.layers.Layer]) -> keras.layers.Layer:
-        """The layer of this name: made in the first pass, used in all."""
-        if name not in shared:
-            kind = "up" if name.startswith("up") else "last" if name.startswith("nin_c") else "conv"
-            start = keras.initializers.VarianceScaling(
-                variances[kind], "fan_in", "untruncated_normal", seed=int(seeds.integers(2**31))
-            )
-            shared[name] = make(start)
-        return shared[name]
+    once = Shared(lookup(INITS, init, "init"), seed)
 
     def conv(x: KerasTensor, filters: int, name: str, size: int = 3) -> KerasTensor:
         if size > 1:
@@ -91,6 +79,31 @@ def blindspot_unet(
     name = f"nin_c_hole{hole}"  # so that weights tell the hole, and that they are not the plain U-Net's
     last = once(name, lambda start: layers.Conv2D(channels, 1, kernel_initializer=start, dtype="float32", name=name))
     return keras.Model(image, last(x), name="blindspot_unet")
+
+
+class Shared:
+    """Layers by name: made in the first pass, used in all.
+
+    Args:
+        variances: of initial weights, times fan_in, by kind of layer.
+        seed: of these.
+    """
+
+    def __init__(self, variances: Mapping[str, float], seed: int | None):
+        self.variances, self.seeds = variances, np.random.default_rng(seed)
+        self.layers: dict[str, keras.layers.Layer] = {}
+
+    def __call__(
+        self, name: str, make: Callable[[keras.initializers.Initializer], keras.layers.Layer]
+    ) -> keras.layers.Layer:
+        """The layer of this name, which `make` makes of the distribution of its weights."""
+        if name not in self.layers:
+            kind = "up" if name.startswith("up") else "last" if name.startswith("nin_c") else "conv"
+            seed = int(self.seeds.integers(2**31))
+            self.layers[name] = make(
+                keras.initializers.VarianceScaling(self.variances[kind], "fan_in", "untruncated_normal", seed=seed)
+            )
+        return self.layers[name]
 
 
 def turned(x: KerasTensor, quarters: int) -> KerasTensor:

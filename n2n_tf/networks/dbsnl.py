@@ -46,9 +46,6 @@ def dbsnl(
         start = keras.initializers.VarianceScaling(variance, "fan_in", "uniform", seed=int(seeds.integers(2**31)))
         return layers.Conv2D(filters, size, kernel_initializer=start, name=name, **kwargs)(x)
 
-    def relu(x: KerasTensor) -> KerasTensor:
-        return layers.ReLU()(x)
-
     def holed(x: KerasTensor, name: str, around: int) -> KerasTensor:
         """A convolution of 2·around + 1 pixels without the middle: the rows above, those below, left and right."""
         wide, side = (around, 2 * around + 1), (around, 0)
@@ -67,20 +64,24 @@ def dbsnl(
 
     def branch(x: KerasTensor, number: int, dilation: int) -> KerasTensor:
         name = f"branch{number}"
-        x = relu(holed(x, f"{name}_hole", dilation - 1))
+        x = _relu(holed(x, f"{name}_hole", dilation - 1))
         for place in ("in_a", "in_b"):
-            x = relu(conv(x, f"{name}_{place}"))
+            x = _relu(conv(x, f"{name}_{place}"))
         for module in range(modules):
             y = conv(x, f"{name}_dilated{module}", size=3, padding="same", dilation_rate=dilation)
-            x = layers.Add()([x, conv(relu(y), f"{name}_mixed{module}")])
-        return relu(conv(x, f"{name}_out"))
+            x = layers.Add()([x, conv(_relu(y), f"{name}_mixed{module}")])
+        return _relu(conv(x, f"{name}_out"))
 
     image = keras.Input((None, None, channels), name="image")
-    x = relu(conv(image, "head"))
+    x = _relu(conv(image, "head"))
     x = layers.Concatenate()([branch(x, number, dilation) for number, dilation in enumerate(BRANCHES, 1)])
     for name, filters in (("tail_a", features), ("tail_b", features // 2), ("tail_c", features // 2)):
-        x = relu(conv(x, name, filters))
+        x = _relu(conv(x, name, filters))
     return keras.Model(image, conv(x, "tail_d", channels, dtype="float32"), name="dbsnl")
+
+
+def _relu(x: KerasTensor) -> KerasTensor:
+    return layers.ReLU()(x)
 
 
 INITS: dict[str, dict[str, float]] = {  # variance times fan_in, by the last word of a layer's name

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from n2n_tf.baselines.base_settings import BaselineSettings
 from n2n_tf.baselines.denoiser import Baseline
-from n2n_tf.baselines.settings import BaselineSettings, Fitted
+from n2n_tf.baselines.fitted_settings import Fitted
 from n2n_tf.config import flattened
 from n2n_tf.evaluation.protocol import Block
 from n2n_tf.files import write_json

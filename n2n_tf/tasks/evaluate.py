@@ -18,19 +18,18 @@ from n2n_tf.data.pairs import find_pairs
 from n2n_tf.evaluation.blocks import block_sets
 from n2n_tf.evaluation.metrics import WINDOW
 from n2n_tf.evaluation.paper import REPEATS, TABLE_2, published
-from n2n_tf.evaluation.protocol import PROTOCOLS, Case, Denoise, Draw, TestSet, stored
+from n2n_tf.evaluation.protocol import PROTOCOLS, Case, Denoise, Draw, TestSet
 from n2n_tf.evaluation.protocol import evaluate as cases_of
 from n2n_tf.evaluation.results import Results
 from n2n_tf.inference import Denoiser
 from n2n_tf.noise import Noise
 from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import NOISY
-from n2n_tf.value_range import UNIT, Told, ValueRange, by_rule, misfit, robust_range, told_range
+from n2n_tf.tasks.evaluated_range import range_for
+from n2n_tf.value_range import UNIT, Told
 from n2n_tf.weights import load_denoiser
 
 logger = logging.getLogger(__name__)
-
-SAMPLES = 8  # images of each set that a range is measured on
 
 Model: TypeAlias = "str | Path | keras.Model | BaselineSettings"
 
@@ -110,7 +109,7 @@ def score(
         UsageError: denoisers of several ranges, and none is said; no such protocol.
         RunError: an image that cannot be read, or needs more memory.
     """
-    rules, shown = lookup(PROTOCOLS, protocol, "`protocol`")(), _range(value_range, denoisers, sets)
+    rules, shown = lookup(PROTOCOLS, protocol, "`protocol`")(), range_for(value_range, denoisers, sets)
     with ProgressLine("evaluating", sum(len(each.clean) * each.repeats for each in sets), quiet=quiet) as line:
         try:
             everything: dict[str, Denoise] = {NOISY: lambda image: image, **denoisers}
@@ -190,34 +189,6 @@ def check_raw(channels: int, kind: str) -> None:
     """Raise UsageError if a denoiser is none of raw."""
     if kind != MOSAIC:
         raise UsageError(f"MODEL: takes images of {channels} channels; raw blocks want one trained on raw, with 4")
-
-
-def _range(told: Told, denoisers: Mapping[str, Denoiser], sets: Sequence[TestSet]) -> ValueRange | None:
-    """Of the images: what was said, or what the denoisers were made for."""
-    trained = [denoiser for denoiser in denoisers.values() if not isinstance(denoiser, Baseline)]  # others take any
-    own = {denoiser.value_range for denoiser in trained} or {None}
-    told = told_range(told)
-    if told is None and len(own) > 1:
-        raise UsageError(f"MODEL: made for value ranges {', '.join(map(str, own))}: say one for all with `range`")
-    if told is None:
-        value_range = own.pop()
-        _warn_of_other_units(value_range, sets)
-        return value_range
-    if not isinstance(told, str):
-        return told
-    clean = [stored(page) for each in sets for page in each.clean[:SAMPLES]]
-    return robust_range(clean) if told == "auto" else by_rule(told, clean[0], getattr(sets[0].clean[0], "limits", None))
-
-
-def _warn_of_other_units(value_range: ValueRange | None, sets: Sequence[TestSet]) -> None:
-    """Say so if the first image of a set is likely in other units than the denoisers'."""
-    for each in sets:
-        page = (each.noisy if isinstance(each.noisy, Sequence) else each.clean)[0]
-        if value_range and (found := misfit(stored(page), value_range)):
-            logger.warning(
-                "%s: its pixels lie from %s, the models' from %s: if they are in other units, say which of them count "
-                "as 0 and 1 (`range`)", page, found, value_range,
-            )  # fmt: skip
 
 
 def _set_name(path: str) -> str:
