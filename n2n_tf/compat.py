@@ -29,6 +29,11 @@ except ImportError:  # Keras 2
     )  # fmt: skip
 
 KERAS_2 = keras.__version__.startswith("2.")
+OPERATORS = {  # of TensorFlow, by Keras 3's names
+    "__operators__.add": "Add", "compat.v1.gather": "Take", "math.add": "Add", "math.divide": "TrueDivide",
+    "math.maximum": "Maximum", "math.multiply": "Multiply", "math.subtract": "Subtract", "math.truediv": "TrueDivide",
+    "reverse": "Flip",
+}  # fmt: skip
 AUTO_JIT = None if KERAS_2 else "auto"  # of `compile`; Keras 2 leaves XLA off
 REPAIRED = not KERAS_2  # .keras files that run code: setup.cfg's bounds see to it in Keras 3; Keras 2 gets no repairs
 STORABLE = ("float16",) if KERAS_2 else ("float16", "bfloat16")  # half precision in .keras files
@@ -99,10 +104,19 @@ def steps(network: keras.Model) -> list[tuple[Any, list[Any], Any]]:
     nodes = [node for _, row in sorted(network._nodes_by_depth.items(), reverse=True) for node in row]
     found = []
     for node in (node for node in nodes if not node.is_input):
-        layer, inputs = (node.layer, node.keras_inputs) if KERAS_2 else (node.operation, node.input_tensors)
+        layer, inputs = (_done_by(node), node.keras_inputs) if KERAS_2 else (node.operation, node.input_tensors)
         (result,) = tf.nest.flatten(node.outputs)
         found.append((layer, list(inputs), result))
     return found
+
+
+def _done_by(node: Any) -> Any:
+    """What a node of Keras 2 does: its layer, or, of operators that it wraps in layers, what Keras 3 calls them."""
+    if type(node.layer).__name__ != "TFOpLambda":
+        return node.layer
+    given = inspect.signature(node.layer.function).bind(*node.call_args, **node.call_kwargs).arguments
+    kind = OPERATORS.get(node.layer.symbol, node.layer.symbol)
+    return type(kind, (SimpleNamespace,), {})(name=node.layer.name, axis=given.get("axis", -1))
 
 
 def value_of(variable: Any) -> tf.Variable:

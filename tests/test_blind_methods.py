@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from n2n_tf.cli.main import main
-from n2n_tf.compat import KERAS_2, STORABLE
+from n2n_tf.compat import STORABLE
 from n2n_tf.config import UsageError
 from n2n_tf.exporting.half import in_half
 from n2n_tf.inference import Denoiser, footprint_of
@@ -141,7 +141,6 @@ def test_the_best_level_is_the_noise():
     assert min(costs, key=costs.get) == 0.1
 
 
-@pytest.mark.skipif(KERAS_2, reason="Keras 2 does not tell what an operator depends on")
 def test_only_the_level_of_one_image_needs_the_whole_image():
     for level in (0.1, "learned"):
         assert footprint_of(with_posterior(blind_network(3), "gaussian", level)).reach == 1

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from n2n_tf.compat import KERAS_2
 from n2n_tf.config import UsageError
 from n2n_tf.inference import Denoiser, footprint_of, layers_of
 from n2n_tf.networks import blindspot_unet, dbsnl, dncnn, unet
@@ -23,7 +22,6 @@ BLIND = {
     "dbsnl": lambda: dbsnl(2, 16, seed=0, modules=2),
 }
 SEEING = {"unet": lambda: unet(2, 3, seed=0), "dncnn": lambda: dncnn(2, 3, seed=0)}
-told = pytest.mark.skipif(KERAS_2, reason="Keras 2 does not tell what an operator depends on")
 PIXELS = [(0, 0), (0, 40), (31, 63), (17, 0), (16, 32), (9, 22)]
 
 
@@ -113,7 +111,6 @@ def test_an_image_that_is_turned_gives_the_turned_result_of_turned_weights():
     np.testing.assert_allclose(network(np.rot90(image, 1, (1, 2)).copy()), expected, atol=1e-6)
 
 
-@told
 def test_its_reach_is_what_an_impulse_shows():
     """In all four directions, since two passes see along each axis."""
     network = blindspot_unet(1, 1, seed=0)
@@ -130,7 +127,6 @@ def test_its_reach_is_what_an_impulse_shows():
         assert cell.any((1, 2, 3)).tolist() == [False, True, True, False]
 
 
-@told
 @pytest.mark.parametrize(("network", "tile"), [(lambda: blindspot_unet(1, 1, seed=0), 608), (BLIND["dbsnl"], 96)])
 def test_tiles_give_the_whole_image(network, tile):
     network = network()

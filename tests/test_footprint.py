@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 from keras import layers
 
-from n2n_tf.compat import KERAS_2
 from n2n_tf.inference import Denoiser, Footprint, footprint_of
 from n2n_tf.networks import dncnn, unet
 
@@ -52,8 +51,6 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_reach_is_what_an_impulse_shows(name):
     """With positive weights nothing cancels: an impulse changes exactly the outputs that depend on its pixel."""
-    if name == "operator" and KERAS_2:
-        pytest.skip("Keras 2 does not tell what an operator depends on")
     build, cell, reach = CASES[name]
     network = build()
     found = footprint_of(network)

@@ -94,6 +94,22 @@ def test_sigterm_ends_the_step_saves_and_stops(photos, whole, tmp_path, step, mo
     assert [row["epoch"] for row in rows(stopped)] == ["0", "1"]
 
 
+def test_sigterm_behind_the_last_step_stops_what_would_follow(photos, tmp_path, monkeypatch):
+    """It was taken and forgotten: `compare` went on with its next run, a job with its second stage."""
+
+    def report(self, seconds):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return whole_report(self, seconds)
+
+    whole_report = run.Run._report
+    monkeypatch.setattr(run.Run, "_report", report)
+    command = ["train", *flags(photos), "--output", str(tmp_path / "run")]
+    assert main(command) == 143
+    assert (tmp_path / "run" / "report.json").exists()
+    monkeypatch.undo()
+    assert main([*command, "--resume"]) == 0
+
+
 def test_killed_while_the_first_checkpoint_is_written(whole, tmp_path):
     killed = shutil.copytree(whole, tmp_path / "killed")
     for path in (killed / "checkpoints").iterdir():

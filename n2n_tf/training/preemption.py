@@ -42,6 +42,8 @@ class StopAtSigterm(keras.callbacks.Callback):
     ) -> None:
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
+        if self._came and kind is None:  # too late for a step, not for what would follow this run
+            raise StoppedError("stopped by SIGTERM at the end of the run, which is saved")
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         due = self._workers.count == 1 or int(self._checkpoints.step) % EVERY == 0
