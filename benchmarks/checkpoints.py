@@ -42,7 +42,8 @@ def main() -> None:
     truth = followed([tifffile.imread(args.output / "test" / name) for name in clean], list(clean.values()))
     config = n2n_tf.build_config({
         "data": [str(args.output / "train")], "val_data": [str(args.output / "test")], "noise": "none",
-        "range": (0.0, 1.0), "gamma": "auto", "patch_size": 128, "epochs": EPOCHS,
+        "range": (0.0, 1.0), "gamma": "auto", "patch_size": 128,
+        "batch_size": 4, "targets": 1, "epochs": EPOCHS,
         "steps_per_epoch": args.steps // EPOCHS, "mixed_precision": "bfloat16",
     })  # fmt: skip
     report = n2n_tf.train(config, args.output / "run")

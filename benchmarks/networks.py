@@ -70,7 +70,10 @@ def run(settings: dict[str, Any], steps: int, folder: Path, output: Path, name: 
     """Train, or go on with what was begun; then score."""
     channels = settings.get("channels", 3)
     data = folder / "w2s" / "noisy" if settings["noise"] == "none" else images_of(folder / "bsds400", channels, output)
-    common = {"data": [str(data)], "patch_size": 128, "epochs": 10, "steps_per_epoch": steps // 10}
+    common = {
+        "data": [str(data)], "patch_size": 128, "batch_size": 4, "targets": 1, "epochs": 10,
+        "steps_per_epoch": steps // 10,
+    }  # fmt: skip
     begun = (output / name / "config.json").exists()
     report = resume(output / name) if begun else train(config_from(settings | common), output / name)
     denoiser = Denoiser(keras.models.load_model(report["denoiser"]))

@@ -32,8 +32,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--precisions", nargs="+", default=["off", "bfloat16", "float16"])
     args = parser.parse_args()
-    settings = ["--noise", "gaussian", "--patch-size", "128", "--data", args.data, "--val-data", args.val_data]
-    settings += ["--features", str(args.features), "--epochs", "3", "--steps-per-epoch", str(args.steps // 3)]
+    settings = ["--noise", "gaussian", "--patch-size", "128", "--batch-size", "4", "--targets", "1"]
+    settings += ["--data", args.data, "--val-data", args.val_data, "--features", str(args.features)]
+    settings += ["--epochs", "3", "--steps-per-epoch", str(args.steps // 3)]
     print("| precision | strategy | PSNR | seconds |\n|---|---|---|---|", flush=True)
     for precision in args.precisions:
         for strategy in ("none", "mirrored"):

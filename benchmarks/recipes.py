@@ -32,6 +32,7 @@ COMMON = {
     "sigma": [25.0],
     "patch_size": 128,
     "batch_size": 4,
+    "targets": 1,
     "epochs": 10,
     "steps_per_epoch": 200,
 }

@@ -58,7 +58,8 @@ def measured(photo: str, images: int, folder: Path) -> dict[str, float]:
     writer = Writer(str(folder / "shards"), {"side": 256, "channels": 4, "dtype": "float32"}, {}, 128)
     rates = {"prepare": rate(lambda: sum(writer.add(source) for source in sources))}
 
-    config = config_from({"data": ["shards"], "noise": "none", "channels": 4, "patch_size": 128, "epochs": 1})
+    settings = {"data": ["shards"], "noise": "none", "channels": 4, "patch_size": 128, "batch_size": 4}
+    config = config_from({**settings, "epochs": 1})
     shards = open_shards(str(folder / "shards"), TRAIN)
     batches = iter(training_batches(shards, build_recipe(config)))
     batch = next(batches)

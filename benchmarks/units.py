@@ -42,7 +42,8 @@ def main() -> None:
         for file in files:
             tifffile.imwrite(folder / "noisy" / file.name, convert(tifffile.imread(file)))
             tifffile.imwrite(folder / "clean" / file.name, tifffile.imread(args.w2s / "clean" / file.name))
-        recipe = ["--patch-size", "128", "--epochs", "4", "--steps-per-epoch", str(args.steps // 4)]
+        recipe = ["--patch-size", "128", "--batch-size", "4", "--targets", "1"]
+        recipe += ["--epochs", "4", "--steps-per-epoch", str(args.steps // 4)]
         data, run = ["--data", str(folder / "noisy")], ["--output", str(folder / "run")]
         if n2n_tf(["train", *data, "--noise", "none", "--channels", "1", *recipe, *run]):
             raise SystemExit(f"{name}: training failed")

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import re
 import runpy
 import subprocess
@@ -11,8 +12,10 @@ import pytest
 from n2n_tf.cli.main import main
 from n2n_tf.config import ServeConfig, UsageError, composed, flag, lookup, named
 from n2n_tf.data.settings import CropSettings
+from n2n_tf.methods.samplers import NeighborsSettings
 from n2n_tf.training.config import Config, config_from
 from n2n_tf.training.presets import PRESETS, build_config
+from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.settings import NetworkSettings, RunSettings
 
 FILES = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
@@ -35,7 +38,7 @@ def test_later_settings_win(tmp_path):
     assert config.noise.sigma == (5.0, 50.0)
     assert config.run.epochs == 9
     assert config.network.init == "authors"
-    assert config.crops.batch_size == CropSettings().batch_size
+    assert config.crops.batch_size == PRESETS["paper"]["batch_size"] != CropSettings().batch_size
     # a preset on the command line wins
     assert build_config({}, preset="quick", toml=toml).network.init == NetworkSettings().init
 
@@ -232,7 +235,7 @@ def test_settings_of_earlier_runs_load():
         "sampler": "neighbors",
         "cell": 2,
         "distance": (1,),
-        "targets": 1,
+        "targets": 0,  # 1 where a run directory does not tell
         "patience": 0,
         "correlated": ("auto",),
         "refine": False,
@@ -241,3 +244,20 @@ def test_settings_of_earlier_runs_load():
         "seconds": 0.0,
     }
     assert {name: flat[name] for name in flat if name not in EARLIER} == new
+
+
+def test_earlier_runs_go_on_with_one_target(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"config": EARLIER}))
+    assert RunDirectory(tmp_path).settings().flat["targets"] == 1
+
+
+@pytest.mark.parametrize(
+    ("side", "replicas", "batch"), [(64, 1, None), (128, 1, 4), (320, 1, 4), (128, 8, 8), (192, 3, 6)]
+)
+def test_larger_crops_come_in_smaller_batches(side, replicas, batch):
+    assert CropSettings().fewer(side, replicas).get("batch_size") == batch
+
+
+@pytest.mark.parametrize(("settings", "count"), [({}, 2), ({"targets": 1}, 1), ({"cell": 3}, 1)])
+def test_a_pixel_learns_from_both_neighbours_where_it_has_two(settings, count):
+    assert NeighborsSettings(**settings).build().targets == count

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from n2n_tf.config import UsageError, at_least, checked, limits_of, setting, words
 from n2n_tf.config.kinds import CHANNELS, COUNTS, GRAY, KINDS, MOSAIC, RGB, kind_by_count
 
+LEAST = 4  # crops of a step, however large they have to be
+
 
 @dataclass(frozen=True)
 class ImageSettings:
@@ -76,12 +78,18 @@ class ImageSettings:
 class CropSettings:
     """What a batch is made of."""
 
-    patch_size: int = setting(256, "side of a crop in pixels; a multiple of 64", within=at_least(32, 2**14))
-    batch_size: int = setting(4, "crops in one step, over all replicas", within=at_least(1, 2**16))
+    patch_size: int = setting(64, "side of a crop in pixels; a multiple of 64", within=at_least(32, 2**14))
+    batch_size: int = setting(16, "crops in one step, over all replicas", within=at_least(1, 2**16))
     flips: bool = setting(True, "random flips of the training crops; of mosaics so that they begin with red again")
 
     def __post_init__(self) -> None:
         checked(self)
+
+    def fewer(self, side: int, replicas: int) -> dict[str, int]:
+        """The batch of larger crops that has as many pixels, but no fewer than `LEAST` crops, if it is smaller."""
+        crops = max(LEAST, self.batch_size * self.patch_size**2 // side**2)
+        crops = -(-crops // replicas) * replicas
+        return {"batch_size": crops} if crops < self.batch_size else {}
 
     def side(self, mosaic: bool) -> int:
         """Of a crop before flips, which cost a mosaic a row and a column of cells."""

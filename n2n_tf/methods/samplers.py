@@ -23,8 +23,10 @@ class NeighborsSettings:
         (1,), "pixels between the two that a cell gives, one number or DOWN RIGHT; more where neighbours share noise",
         within=at_least(1, 8),
     )  # fmt: skip
-    targets: int = setting(1, "pixels of a cell that its first one learns from; 2: both of its neighbours, averaged",
-                           within=at_least(1, 2))  # fmt: skip
+    targets: int = setting(
+        0, "pixels of a cell that its first one learns from; 2: both of its neighbours, averaged; 1: one, as in the "
+        "paper; 0: 2 in cells of 2×2, else 1", within=at_least(0, 2),
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         checked(self)
@@ -51,7 +53,7 @@ class NeighborsSettings:
         """The sub-sampler."""
         from n2n_tf.sampling import Neighbors
 
-        return Neighbors(self.cell, self.apart, self.targets)
+        return Neighbors(self.cell, self.apart, self.targets or (2 if self.cell == 2 else 1))
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,7 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
             if config.run.mixed_precision == "auto":
                 chosen["mixed_precision"] = fastest()
             if chosen.get("patch_size", 0) > usual:
+                chosen |= config.crops.fewer(chosen["patch_size"], workers.strategy.num_replicas_in_sync)
                 training, held_out = find_data(config.having(chosen))
             Trials(config.having(chosen), workers, training, held_out, found).choose(directory)
             directory.create(config, training, held_out, here, found.to_json() if found else None, chosen)

@@ -22,6 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 4,
         "patch_size": 256,
         "flips": False,
+        "targets": 1,
         "network": "unet",
         "init": "authors",
         "optimizer": "adam",
@@ -35,9 +36,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma_schedule": "ramp",
     },
     # taken for raw files, whatever the preset; gamma: paper section 5.1. patch_size is in cells of 2×2 pixels
-    "raw": {"channels": COUNTS[MOSAIC], "gamma": 1.0, "patch_size": 128},
+    "raw": {"channels": COUNTS[MOSAIC], "gamma": 1.0, "patch_size": 128, "batch_size": 4},
     # a first look: minutes on 2 CPU cores. So few steps leave f(y) a poor guide, hence the small gamma
-    "quick": {"patch_size": 128, "epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
+    "quick": {"epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
 }
 STARTS = {1: "blind_gray", 3: "blind"}  # by channels: what comes with the package
 

@@ -24,6 +24,8 @@ from n2n_tf.value_range import ValueRange
 
 logger = logging.getLogger(__name__)
 
+EARLIER = {"targets": 1}  # of runs of versions that had no such setting
+
 
 class RunDirectory:
     """Paths and files of one run.
@@ -96,7 +98,7 @@ class RunDirectory:
         if not self.begun:
             raise UsageError(f"`resume` `output` {self.path}: holds no run; leave `resume` out to begin one")
         with undamaged(self.config):
-            config = config_from(self._saved("config"))
+            config = config_from({**EARLIER, **self._saved("config")})
             check_names(config)
         return config
 
