@@ -150,6 +150,7 @@ def test_the_type_is_the_faster_one_by_a_clear_margin(times, found, monkeypatch)
 
 def test_quick_starts_from_what_comes_with_the_package():
     assert build_config({}).network.weights == "blind"
+    assert build_config({}).run.patience == 2  # what is not better after two epochs will not be
     assert build_config({"channels": 1}).network.weights == "blind_gray"
     other = build_config({"network": "unet"})
     assert (other.network.weights, other.optimizer.learning_rate) == ("", 1.5e-3)

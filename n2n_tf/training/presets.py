@@ -83,7 +83,8 @@ def _start(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What quick has besides where nothing asks for another network than that of the weights of the package."""
     other = {"network", "features", "init", "method", "weights"} & settings.keys()
     start = STARTS.get(settings.get("channels", 3))
-    return {} if other or not start else {"weights": start, "learning_rate": 3e-4, "mixed_precision": "auto"}
+    own = {"weights": start, "learning_rate": 3e-4, "mixed_precision": "auto", "patience": 2}  # often nothing is left
+    return {} if other or not start else own
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
