@@ -16,13 +16,14 @@ import grpc
 import imagecodecs
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 import n2n_tf
 from n2n_tf.config import ServeConfig, UsageError
 from n2n_tf.exporting.cpp_loader import CppModel, SessionError
-from n2n_tf.serving import Client, ServingError, grpc_transport, transport
+from n2n_tf.serving import Client, ServingError, grpc_transport, messages, transport
 from n2n_tf.serving.server import Server
 
 RNG = np.random.default_rng(0)
@@ -122,6 +123,55 @@ def test_large_arrays_go_in_tiles_and_come_back_whole(size, way, dtype, served, 
     whole = n2n_tf.denoise(served[0], image, memory=100).astype(np.float64)
     close = 1 if peak > 1 else 1e-5  # a rounding of the last digit may turn over
     np.testing.assert_allclose(result.astype(np.float64), whole, rtol=0, atol=close)
+
+
+SLIM = """
+import sys
+import numpy as np
+
+HEAVY = ("tensorflow", "tensorflow_serving", "keras")
+sys.modules.update(dict.fromkeys(HEAVY))  # importing them fails from here on
+from n2n_tf.serving import Client
+
+image = np.load(sys.argv[1])
+for url in sys.argv[2:]:
+    with Client(url, tile=320) as client:
+        np.save(sys.stdout.buffer, client.denoise(image))
+        np.save(sys.stdout.buffer, client.denoise(image.astype(np.float32) / 255))
+assert not any(sys.modules[name] for name in HEAVY)
+"""
+
+
+def test_a_client_needs_no_tensorflow(served, server, tmp_path):
+    image = RNG.integers(0, 256, (33, 400, 3), np.uint8)
+    np.save(tmp_path / "image.npy", image)
+    program = [sys.executable, "-c", SLIM, str(tmp_path / "image.npy"), server.rest, server.grpc]
+    done = subprocess.run(program, capture_output=True, cwd=Path(__file__).parents[1])
+    assert not done.returncode, done.stderr.decode()
+    assert list(dict.fromkeys(asked[0] for asked in server.asked)) == ["encoded", "serving_default", "uint8"]
+    answers, floats = io.BytesIO(done.stdout), image.astype(np.float32) / 255
+    for _ in range(2):
+        close = np.load(answers).astype(int) - n2n_tf.denoise(served[0], image)
+        assert np.abs(close).max() <= 1  # it went in tiles
+        np.testing.assert_allclose(np.load(answers), n2n_tf.denoise(served[0], floats), rtol=0, atol=1e-5)
+
+
+def test_a_client_writes_the_messages_of_tensorflow_serving():
+    """As its own classes read them, which write what the other tests' clients read."""
+    request, fields = (
+        messages.PredictRequest(),
+        {"float_val": [0.5, -2], "int_val": [3, 300], "string_val": [b"c", b""]},
+    )
+    sent, shape = request.model_spec, {"dim": [{"size": 2}, {"size": 1}]}
+    sent.name, sent.signature_name, sent.version.value = "n2n", "uint8", 7
+    request.inputs.add(key="image", value=messages.Tensor(dtype=4, tensor_shape=shape, tensor_content=b"ab"))
+    request.inputs.add(key="other", value=messages.Tensor(tensor_shape={"unknown_rank": True}, **fields))
+    read = predict_pb2.PredictRequest.FromString(request.SerializeToString())
+    spec, other = read.model_spec, read.inputs["other"]
+    assert (spec.name, spec.signature_name, spec.version.value) == ("n2n", "uint8", 7)
+    assert tf.make_ndarray(read.inputs["image"]).tolist() == [[ord("a")], [ord("b")]]
+    assert other.tensor_shape.unknown_rank
+    assert {name: list(getattr(other, name)) for name in fields} == fields
 
 
 def encoded(image, form):

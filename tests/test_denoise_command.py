@@ -1,6 +1,9 @@
 import dataclasses
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +44,16 @@ def test_a_folder_keeps_its_structure_and_everything_its_depth(models, tmp_path)
     assert pixels(out / "deep/er/b.bmp").shape == (1, 1, 3)
     stack = tifffile.imread(out / "c.tif", key=range(3))
     np.testing.assert_array_equal(stack, 65535 - tifffile.imread(folder / "c.tif"))
+
+
+def test_files_are_denoised_without_what_serves(models, tmp_path):
+    save(tmp_path / "a.png", 8, 9, 3)
+    arguments = ["denoise", models("identity 3"), str(tmp_path / "a.png"), "--output", str(tmp_path / "out")]
+    program = f"import sys; from n2n_tf.cli.main import main; status = main({arguments}); "
+    program += "sys.exit(status or bool({'tensorflow_serving', 'grpc', 'starlette'} & {*sys.modules}))"
+    place = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", program], cwd=place, capture_output=True, text=True)
+    assert (done.returncode, (tmp_path / "out" / "a.png").exists()) == (0, True), done.stderr
 
 
 def test_globs_and_files_and_a_suffix(models, tmp_path):
