@@ -1,7 +1,5 @@
 """Networks that do not see the pixel they predict: their authors' output, and the blind spot itself."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,8 +12,8 @@ from n2n_tf.networks.blindspot_unet import turned
 from n2n_tf.networks.dbsnl import INITS
 from n2n_tf.training.build import build_network
 from n2n_tf.training.presets import build_config
+from tests.seeded import seeded
 
-SEEDED = Path(__file__).with_name("blindspot_seeded.npz")  # computed by Neighbor2Neighbor's authors' PyTorch code
 BLIND = {
     "blindspot_unet": lambda: blindspot_unet(2, 3, seed=0),
     "hole of 3": lambda: blindspot_unet(2, 3, seed=0, hole=3),
@@ -51,25 +49,8 @@ def test_other_networks_fail_that(name):
     assert all(found[pixel] for pixel, found in zip(PIXELS, slopes(SEEING[name]()), strict=True))
 
 
-def seeded_state():
-    """Weights that anyone can make again, in the order of the authors' state dict."""
-    random, network, state = np.random.default_rng(2021), blindspot_unet(), {}
-    levels = range(5, 0, -1)
-    names = [f"enc_conv{number}" for number in range(7)]
-    names += [name for level in levels for name in (f"up{level}", f"dec_conv{level}a", f"dec_conv{level}b")]
-    for name in (*names, "nin_a", "nin_b", "nin_c"):
-        prefix = name + ".deconv" * name.startswith("up")
-        kernel, bias = network.get_layer(name + "_hole1" * (name == "nin_c")).get_weights()
-        shape = tuple(kernel.shape[axis] for axis in (3, 2, 0, 1))
-        fan_in = shape[0] if name.startswith("up") else np.prod(shape[1:])
-        scale = np.float32(np.sqrt(2 / fan_in))
-        state[f"{prefix}.weight"] = random.standard_normal(shape).astype(np.float32) * scale
-        state[f"{prefix}.bias"] = random.standard_normal(bias.shape).astype(np.float32) * np.float32(0.05)
-    return state
-
-
 def test_the_blind_u_net_equals_its_authors():
-    network, case = from_authors(seeded_state()), np.load(SEEDED)
+    network, case = seeded("blindspot")
     assert (network.name, network.count_params()) == ("blindspot_unet", 1_425_651)
     assert np.abs(np.asarray(network(case["input"])) - case["output"]).max() <= 1e-5 * np.abs(case["output"]).max()
 

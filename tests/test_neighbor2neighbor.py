@@ -16,6 +16,7 @@ from n2n_tf.methods import GammaRamp, Neighbor2Neighbor
 from n2n_tf.networks import unet
 from n2n_tf.sampling import draw_choice, neighbor_pairs
 from tests.runs import ROOT, two_layers
+from tests.seeded import seeded
 
 RNG = np.random.default_rng(0)
 
@@ -36,17 +37,20 @@ class Compared(Neighbor2Neighbor):
         return self.choice
 
 
-@pytest.fixture
-def reference_case(authors_unet, reference):
-    network = authors_unet("unet_random.pth")
-    case = np.load(reference / "unet.npz")
+def compared(network, case):
     model = Compared(network, gamma=float(case["gamma"]))
     model.choice = tf.constant(case["choice"], tf.int32)
     return model, case
 
 
-def test_loss_terms_and_all_gradients_equal_the_authors_code(reference_case):
-    model, case = reference_case
+@pytest.fixture
+def reference_case(authors_unet, reference):
+    return compared(authors_unet("unet_random.pth"), np.load(reference / "unet.npz"))
+
+
+@pytest.mark.parametrize("name", ["seeded", "random"])  # the first on a plain clone too
+def test_loss_terms_and_all_gradients_equal_the_authors_code(name, request):
+    model, case = compared(*seeded("unet")) if name == "seeded" else request.getfixturevalue("reference_case")
     with tf.GradientTape() as tape:
         reconstruction, regularizer, _ = model.loss_terms(tf.constant(case["noisy"]), model.choice)
         loss = reconstruction + model.gamma * regularizer
@@ -55,13 +59,14 @@ def test_loss_terms_and_all_gradients_equal_the_authors_code(reference_case):
     names = [f"{layer.name}/{kind}" for layer in model.network.layers if layer.weights for kind in ("kernel", "bias")]
     gradients = dict(zip(names, tape.gradient(loss, model.network.trainable_variables), strict=True))
     assert len(gradients) == len(case["grad_names"]) == 50
-    for name, norm in zip(case["grad_names"], case["grad_norms"], strict=True):
-        layer, kind = name.replace(".deconv", "").split(".")
+    for variable, norm in zip(case["grad_names"], case["grad_norms"], strict=True):
+        layer, kind = variable.replace(".deconv", "").split(".")
         gradient = gradients[f"{layer}/{'kernel' if kind == 'weight' else 'bias'}"]
-        np.testing.assert_allclose(tf.norm(gradient), norm, rtol=1e-5, err_msg=name)
-    first = gradients["enc_conv0/kernel"].numpy().transpose(3, 2, 0, 1)
-    expected = case["grad_enc_conv0_weight"]
-    np.testing.assert_allclose(first, expected, atol=1e-5 * np.abs(expected).max())
+        np.testing.assert_allclose(tf.norm(gradient), norm, rtol=1e-5, err_msg=variable)
+    if name == "random":
+        first = gradients["enc_conv0/kernel"].numpy().transpose(3, 2, 0, 1)
+        expected = case["grad_enc_conv0_weight"]
+        np.testing.assert_allclose(first, expected, atol=1e-5 * np.abs(expected).max())
 
 
 def adam_losses(model, noisy, epsilon_at):

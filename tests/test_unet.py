@@ -4,11 +4,16 @@ import pytest
 
 from n2n_tf.networks import unet
 from n2n_tf.networks.unet import INITS
+from tests.seeded import seeded
 
 
-def test_equals_the_authors_network(authors_unet, reference):
-    case = np.load(reference / "unet.npz")
-    network = authors_unet("unet_random.pth")
+@pytest.mark.parametrize("name", ["seeded", "random"])  # the first on a plain clone too
+def test_equals_the_authors_network(name, request):
+    if name == "seeded":
+        network, case = seeded("unet")
+    else:
+        case = np.load(request.getfixturevalue("reference") / "unet.npz")
+        network = request.getfixturevalue("authors_unet")("unet_random.pth")
     output = np.asarray(network(case["input"]))
     assert network.count_params() == 1_259_475
     assert np.abs(output - case["output"]).max() <= 1e-5 * np.abs(case["output"]).max()
