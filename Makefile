@@ -2,9 +2,10 @@
 # make test          run the tests
 # make test-oldest   the same with every dependency at its lower bound
 # make test-addons   the same on TensorFlow 2.15 with TensorFlow Addons; wants Python 3.10 or 3.11
+# make smoke         build the archives; install the wheel alone and use it; downloads TensorFlow unless pip has it
 # make bench         time it beside PyTorch, which must be there; 12 minutes
 # make lint          ruff and mypy
-# Each sets itself up in .venv, test-oldest and test-addons in .venv-oldest and .venv-addons.
+# Each sets itself up in .venv, test-oldest and test-addons in .venv-oldest and .venv-addons, smoke in .venv-smoke.
 # Another Python: make test PYTHON=python3.10. Some of the tests: make test TESTS=tests/test_unet.py
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ BIN = .venv/bin
 PYTEST = bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 LOWEST = tensorflow==2.18.0 tensorflow-serving-api==2.18.0 tensorboard==2.18.0 keras==3.12.4
 
-.PHONY: train test test-oldest test-addons bench lint clean
+.PHONY: train test test-oldest test-addons smoke bench lint clean
 
 train: .venv/installed
 	$(BIN)/python train.py --noise gaussian --sigma 25 --preset quick
@@ -26,6 +27,15 @@ test-oldest: .venv-oldest/installed
 
 test-addons: .venv-addons/installed
 	.venv-addons/$(PYTEST)
+
+smoke: | .venv-build/bin/pip
+	.venv-build/bin/pip install --quiet build twine
+	rm -rf build .venv-smoke
+	.venv-build/bin/python -m build --outdir build/archives
+	.venv-build/bin/twine check --strict build/archives/*
+	$(PYTHON) -m venv .venv-smoke
+	.venv-smoke/bin/pip install --quiet build/archives/*.whl
+	.ci/smoke .venv-smoke
 
 bench: .venv/installed
 	@$(BIN)/python -c "import torch" 2>/dev/null || (echo "make bench: needs PyTorch: $(BIN)/pip install torch" && false)
@@ -60,4 +70,4 @@ lint: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .venv-addons build *.egg-info
+	rm -rf .venv .venv-oldest .venv-addons .venv-build .venv-smoke build *.egg-info

@@ -17,11 +17,29 @@ Public names:
 
 import importlib
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # before Keras reads ~/.keras/keras.json
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:  # the same as `_HOMES`
+    from n2n_tf import networks as networks
+    from n2n_tf.baselines.denoiser import Baseline as Baseline
+    from n2n_tf.inference.denoiser import Denoiser as Denoiser
+    from n2n_tf.inference.denoiser import denoise as denoise
+    from n2n_tf.methods.gamma import GammaRamp as GammaRamp
+    from n2n_tf.methods.neighbor2neighbor import Neighbor2Neighbor as Neighbor2Neighbor
+    from n2n_tf.tasks.adapting import adapt as adapt
+    from n2n_tf.tasks.denoise_files import denoise_files as denoise_files
+    from n2n_tf.tasks.evaluate import evaluate as evaluate
+    from n2n_tf.tasks.inspect import inspect as inspect
+    from n2n_tf.training.begin import resume as resume
+    from n2n_tf.training.begin import train as train
+    from n2n_tf.training.config import Config as Config
+    from n2n_tf.training.presets import build_config as build_config
+    from n2n_tf.value_range import ValueRange as ValueRange
+    from n2n_tf.weights.shipped import load_denoiser as load_denoiser
 
 _HOMES = {
     "networks": "n2n_tf.networks",
@@ -43,10 +61,11 @@ _HOMES = {
 }
 __all__ = ["__version__", *_HOMES]
 
+if not TYPE_CHECKING:
 
-def __getattr__(name: str) -> Any:
-    """Import on first use: the command line checks its flags before TensorFlow is loaded."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'n2n_tf' has no attribute {name!r}")
-    module = importlib.import_module(_HOMES[name])
-    return module if module.__name__ == f"n2n_tf.{name}" else getattr(module, name)
+    def __getattr__(name: str) -> Any:
+        """Import on first use: the command line checks its flags before TensorFlow is loaded."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'n2n_tf' has no attribute {name!r}")
+        module = importlib.import_module(_HOMES[name])
+        return module if module.__name__ == f"n2n_tf.{name}" else getattr(module, name)
