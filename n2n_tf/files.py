@@ -8,9 +8,12 @@ import os
 import platform
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from n2n_tf import __version__
+from n2n_tf.config import RunError
 
 PARTIAL = ".partial."  # begins the name of a file that is not whole yet
 
@@ -84,3 +87,23 @@ def partial_folder(parent: Path) -> Iterator[Path]:
 def write_json(path: Path, value: Any, indent: int | None = 2) -> None:
     """As `write`, a JSON file."""
     write(path, lambda temporary: temporary.write_text(json.dumps(value, indent=indent) + "\n", encoding="utf-8"))
+
+
+def check_format(told: Mapping[str, Any], newest: int, path: str | Path) -> None:
+    """Look at the number of a file's form, `format`; files of before there was one have form 1.
+
+    Args:
+        told: what the file holds.
+        newest: the largest number that this version reads.
+        path: of the file, for errors.
+
+    Raises:
+        RunError: a later version wrote it.
+        ValueError: it is no such number.
+    """
+    number = told.get("format", 1)
+    if type(number) is not int or number < 1:
+        raise ValueError(f"`format` is {repr(number)[:80]}; wanted a number from 1 on")
+    if number > newest:
+        text = f"has format {str(number)[:20]}, of a later version of n2n_tf"
+        raise RunError(f"{path}: {text}; {__version__} reads up to {newest}: update it")

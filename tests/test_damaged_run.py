@@ -9,6 +9,7 @@ import pytest
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError
 from n2n_tf.data.images import find_images
+from n2n_tf.exporting.card import run_facts
 from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.records import read_report
 from n2n_tf.training.rundir import RunDirectory
@@ -56,6 +57,21 @@ def test_garbage_in_the_place_of_a_run(name, begun, fails):
         fails(path)
 
 
+def test_a_run_of_a_later_version_is_refused(begun, capsys):
+    saved = json.loads(begun.config.read_text())
+    assert saved.pop("format") == 1
+    begun.config.write_text(json.dumps(saved))  # as earlier versions wrote it
+    before = begun.settings()
+    begun.config.write_text(json.dumps({"format": 1, **saved}))
+    assert begun.settings() == before
+    assert run_facts(begun.path)["trained_with"] == saved["environment"]
+    begun.config.write_text(json.dumps({"format": 2, **saved}))
+    assert main(["train", "--resume", "--output", str(begun.path)]) == 1
+    assert f"{begun.config}: has format 2, of a later version of n2n_tf; " in capsys.readouterr().err
+    with pytest.raises(RunError, match="reads up to 1: update it"):
+        run_facts(begun.path)
+
+
 def changed(path, keys, change):
     """Write a JSON file with another value at a place; `change` gets what holds it, and its key."""
     saved = inner = json.loads(path.read_text())
@@ -68,6 +84,7 @@ def changed(path, keys, change):
 @pytest.mark.parametrize(
     ("name", "keys", "values"),
     [
+        ("config", ["format"], [None, "1", [], {}, 1e999, 0, -1, 1.0, True]),
         ("config", ["config"], WRONG),
         ("config", ["environment"], [*WRONG[:4], WRONG[-1]]),
         ("config", ["environment", "keras"], [None, 7, [], {}]),

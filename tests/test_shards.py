@@ -210,10 +210,23 @@ def test_what_was_written_before_a_run_was_stopped_is_listed(tmp_path):
     assert open_shards(str(tmp_path), TRAIN).counts == {"train/a.tfrecord": 2}
 
 
+def test_folders_without_a_format_are_read(folder):
+    path, before = os.path.join(folder, "shards.json"), open_shards(folder, VAL)
+    with open(path) as file:
+        manifest = json.load(file)
+    assert manifest.pop("format") == 1
+    with open(path, "w") as file:
+        json.dump(manifest, file)
+    assert open_shards(folder, VAL) == before
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda m: m.pop("side"), "is damaged"),
+        (lambda m: m.update(format=0), "is damaged"),
+        (lambda m: m.update(format="1"), "is damaged"),
+        (lambda m: m.update(format=2), "shards.json: has format 2, of a later version of n2n_tf; .* update it"),
         (lambda m: m.update(side=10**6), "is damaged"),
         (lambda m: m.update(channels=2), "is damaged"),
         (lambda m: m.update(dtype="string"), "is damaged"),

@@ -9,11 +9,13 @@ import tensorflow as tf
 
 from n2n_tf.config import MANIFEST, RunError
 from n2n_tf.config.kinds import COUNTS, KINDS, kind_by_count
+from n2n_tf.files import check_format
 
 COMPRESSION = "GZIP"  # of 10-bit raw: 3.4 times smaller, read at 2/3 of the speed
 SIDES = (64, 2**13)  # of a crop: the smallest patch, and what is checked before anything is decoded
 MOST_CHANNELS = 2**10
 TRAIN, VAL = "train", "val"
+FORMAT = 1  # of shards.json; a higher one if an earlier version would misread it
 
 
 def shards_at(folder: str) -> bool:
@@ -28,12 +30,13 @@ def read_manifest(folder: str) -> dict[str, Any]:
     """What shards.json tells.
 
     Raises:
-        RunError: it is damaged.
+        RunError: it is damaged, or of a later version.
     """
     path = path_of(folder, MANIFEST)
     try:
         with tf.io.gfile.GFile(path) as file:
             manifest = json.loads(file.read())
+        check_format(manifest, FORMAT, path)
         manifest.setdefault("kind", kind_by_count(manifest["channels"]))  # earlier versions wrote none
         _check(manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

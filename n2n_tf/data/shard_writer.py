@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from n2n_tf.config import MANIFEST, UsageError
 from n2n_tf.config.kinds import MOSAIC, kind_by_count
-from n2n_tf.data.manifest import COMPRESSION, path_of, read_manifest, shards_at, size_of
+from n2n_tf.data.manifest import COMPRESSION, FORMAT, path_of, read_manifest, shards_at, size_of
 from n2n_tf.files import partial_name, sweep
 from n2n_tf.formats.errors import UnusableImageError
 
@@ -53,13 +53,13 @@ class Writer:
 
     Raises:
         UsageError: the folder holds shards made with other settings.
-        RunError: its manifest is damaged.
+        RunError: its manifest is damaged, or of a later version.
     """
 
     def __init__(self, folder: str, form: dict[str, Any], settings: dict[str, Any], step: int):
         self.folder, self.step = folder, step
         form = {"kind": kind_by_count(form["channels"]), **form}
-        self.manifest = {**form, "settings": settings, "shards": {}}
+        self.manifest = {"format": FORMAT, **form, "settings": settings, "shards": {}}
         self._saved = time.monotonic()
         if shards_at(folder):
             held = read_manifest(folder)

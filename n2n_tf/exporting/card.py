@@ -11,8 +11,10 @@ import tensorflow as tf
 
 from n2n_tf import __version__
 from n2n_tf.config import UsageError
+from n2n_tf.files import check_format
 from n2n_tf.inference import Footprint, footprint_of, kind_of_network, range_of
 from n2n_tf.noise.settings import NOISES
+from n2n_tf.training.records import FORMAT
 
 LICENSE = "The weights belong to whoever trained them; the license of the training images may bind their use."
 
@@ -22,6 +24,7 @@ def run_facts(model: str | Path) -> dict[str, Any]:
 
     Raises:
         UsageError: config.json or report.json is damaged.
+        RunError: config.json is of a later version.
     """
     facts: dict[str, Any] = {}
     for name in ("config.json", "report.json"):
@@ -29,6 +32,7 @@ def run_facts(model: str | Path) -> dict[str, Any]:
         if path.is_file():
             try:
                 facts[name] = dict(json.loads(path.read_text(encoding="utf-8")))
+                check_format(facts[name] if name == "config.json" else {}, FORMAT, path)
             except (ValueError, TypeError) as error:
                 raise UsageError(f"{path}: is damaged: {error}") from error
     config, report = facts.get("config.json", {}).get("config", {}), facts.get("report.json", {})

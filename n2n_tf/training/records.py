@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from n2n_tf.config import RunError, UsageError, gist
+from n2n_tf.files import check_format
 
+FORMAT = 1  # of config.json; a higher one if an earlier version would misread the run
 REPORT = {"scores": dict, "scored_images": str, "picture": str, "denoiser": str}  # what the command line shows
 SURE = {f"estimated_{which}psnr{error}" for which in ("", "noisy_") for error in ("", "_error")}
 
@@ -35,6 +37,19 @@ def read_json(path: Path) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValueError(f"it holds a value of type {type(value).__name__}; wanted an object")
     return value
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """What config.json holds.
+
+    Raises:
+        RunError: it is damaged, or of a later version.
+        OSError: it cannot be read.
+    """
+    told = read_json(path)
+    with undamaged(path):
+        check_format(told, FORMAT, path)
+    return told
 
 
 def read_report(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from n2n_tf.inspection.measured import Measured, measured_from, noise_from
 from n2n_tf.noise.measured import MeasuredNoise
 from n2n_tf.training.build import check_names
 from n2n_tf.training.config import Config, config_from
-from n2n_tf.training.records import read_json, read_rows, undamaged
+from n2n_tf.training.records import FORMAT, read_config, read_json, read_rows, undamaged
 from n2n_tf.value_range import ValueRange
 
 logger = logging.getLogger(__name__)
@@ -75,8 +75,8 @@ class RunDirectory:
         if found:
             write_json(self.inspection, found)
         limits = training.value_range and list(training.value_range)
-        saved = {"config": json.loads(config.to_json()), "chosen": chosen or {}, "value_range": limits}
-        saved["environment"] = environment
+        saved = {"format": FORMAT, "config": json.loads(config.to_json()), "chosen": chosen or {}}
+        saved |= {"value_range": limits, "environment": environment}
         write_json(self.config, saved)  # last: config.json is what makes a directory a run
 
     def check_free(self) -> None:
@@ -93,7 +93,7 @@ class RunDirectory:
 
         Raises:
             UsageError: it holds none.
-            RunError: they are damaged.
+            RunError: they are damaged, or of a later version.
         """
         if not self.begun:
             raise UsageError(f"`resume` `output` {self.path}: holds no run; leave `resume` out to begin one")
@@ -112,7 +112,7 @@ class RunDirectory:
         with undamaged(self.config):
             before = self._saved("environment")
             same_keras = reads_files_of(before["keras"])
-            limits = read_json(self.config).get("value_range")  # runs of earlier versions have none
+            limits = read_config(self.config).get("value_range")  # runs of earlier versions have none
             value_range = limits and ValueRange(*map(float, limits))
         if not same_keras:
             raise UsageError(
@@ -169,7 +169,7 @@ class RunDirectory:
             RunError: they are damaged.
         """
         with undamaged(self.config):
-            return coerced(Config, read_json(self.config).get("chosen", {}))
+            return coerced(Config, read_config(self.config).get("chosen", {}))
 
     def chosen(self) -> dict[str, Any]:
         """The settings that trials chose.
@@ -181,7 +181,7 @@ class RunDirectory:
             return coerced(Config, (self.tried() or {})["chosen"])
 
     def _saved(self, part: str) -> dict[str, Any]:
-        saved = read_json(self.config)[part]
+        saved = read_config(self.config)[part]
         if not isinstance(saved, dict):
             raise TypeError(f"`{part}` is of type {type(saved).__name__}; wanted an object")
         return saved
