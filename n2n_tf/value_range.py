@@ -21,6 +21,10 @@ class ValueRange:
 
     Raises:
         ValueError: other limits.
+
+    Example:
+        >>> ValueRange(96, 4095).to_unit(np.array([96, 4095], np.uint16)).tolist()
+        [0.0, 1.0]
     """
 
     low: float

@@ -16,6 +16,10 @@ def psnr(image: np.ndarray, clean: np.ndarray, peak: float = 1.0) -> float:
 
     Returns:
         dB, at most `MOST`; NaN if a pixel is.
+
+    Example:
+        >>> round(psnr(np.full((8, 8, 3), 0.6), np.full((8, 8, 3), 0.5)), 6)
+        20.0
     """
     error = np.mean(np.square(np.asarray(image, np.float64) - np.asarray(clean, np.float64)))
     decibels = 20 * np.log10(peak) - 10 * np.log10(np.maximum(error, np.finfo(np.float64).tiny))
@@ -48,6 +52,11 @@ def ssim(image: np.ndarray, clean: np.ndarray, peak: float = 1.0) -> float:
         peak: largest possible intensity: 1 for floats, 255 for uint8.
 
     Source: Wang et al., 2004; with the covariance of the authors' code (not the sample's).
+
+    Example:
+        >>> clean = np.tile(np.linspace(0, 255, 16), (16, 1))[..., None]
+        >>> round(ssim(clean, clean, 255), 6), ssim(255 - clean, clean, 255) < 0
+        (1.0, True)
     """
     image, clean = np.asarray(image, np.float64), np.asarray(clean, np.float64)
     return float(

@@ -45,6 +45,12 @@ class Denoiser:
 
     Raises:
         ValueError: a network of another form, a range that is none, or tiles that it cannot be computed in.
+
+    Example:
+        >>> import numpy as np, n2n_tf
+        >>> denoiser = n2n_tf.Denoiser(n2n_tf.load_denoiser("blind_gray"), value_range="dtype")
+        >>> [denoiser(np.full(shape, 1000, np.uint16)).shape for shape in ((33, 20), (2, 16, 40, 1))]
+        [(33, 20), (2, 16, 40, 1)]
     """
 
     pads = True  # whether the paper's test code pads images for it
@@ -206,5 +212,12 @@ def denoise(
     """Denoise one image or a batch, of any size. For many calls make one `Denoiser`: it traces the network once.
 
     Arguments, result and errors are those of `Denoiser` and its call.
+
+    Example:
+        >>> import numpy as np, n2n_tf
+        >>> noisy = np.random.default_rng(0).normal(0.5, 0.1, (40, 50, 3)).astype(np.float32)
+        >>> clean = n2n_tf.denoise(n2n_tf.load_denoiser("blind"), noisy)
+        >>> clean.shape, clean.dtype.name, bool(clean.std() < noisy.std() / 4)
+        ((40, 50, 3), 'float32', True)
     """
     return Denoiser(network, memory, tile, ensemble, value_range=value_range)(noisy)

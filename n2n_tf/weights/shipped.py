@@ -19,6 +19,11 @@ def load_denoiser(path: str | Path) -> keras.Model:
 
     Raises:
         UsageError: nothing there, no .keras file, not a denoiser, or of Keras 2 under Keras 3 and the other way round.
+
+    Example:
+        >>> import n2n_tf
+        >>> n2n_tf.load_denoiser("blind").input_shape
+        (None, None, None, 3)
     """
     if str(path) in SHIPPED:
         return from_weights(SHIPPED[str(path)])
