@@ -4,6 +4,7 @@
 # make test-addons   the same on TensorFlow 2.15 with TensorFlow Addons; wants Python 3.10 or 3.11
 # make smoke         build the archives; install the wheel alone and use it; downloads TensorFlow unless pip has it
 # make bench         time it beside PyTorch, which must be there; 12 minutes
+# make docs          build the site into build/site
 # make lint          ruff and mypy
 # Each sets itself up in .venv, test-oldest and test-addons in .venv-oldest and .venv-addons, smoke in .venv-smoke.
 # Another Python: make test PYTHON=python3.10. Some of the tests: make test TESTS=tests/test_unet.py
@@ -14,7 +15,7 @@ BIN = .venv/bin
 PYTEST = bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 LOWEST = tensorflow==2.18.0 tensorflow-serving-api==2.18.0 tensorboard==2.18.0 keras==3.12.4
 
-.PHONY: train test test-oldest test-addons smoke bench lint clean
+.PHONY: train test test-oldest test-addons smoke bench docs lint clean
 
 train: .venv/installed
 	$(BIN)/python train.py --noise gaussian --sigma 25 --preset quick
@@ -40,6 +41,10 @@ smoke: | .venv-build/bin/pip
 bench: .venv/installed
 	@$(BIN)/python -c "import torch" 2>/dev/null || (echo "make bench: needs PyTorch: $(BIN)/pip install torch" && false)
 	PYTHONPATH=benchmarks $(BIN)/python benchmarks/speed.py
+
+docs: .venv-docs/bin/pip
+	.venv-docs/bin/pip install --quiet $$(sed -n '/^docs =/,/^dev =/s/^ \+//p' setup.cfg)
+	.venv-docs/bin/mkdocs build --quiet --strict
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -70,4 +75,4 @@ lint: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .venv-addons .venv-build .venv-smoke build *.egg-info
+	rm -rf .venv .venv-oldest .venv-addons .venv-build .venv-smoke .venv-docs build *.egg-info

@@ -65,7 +65,7 @@ def sub_sample(image: tf.Tensor, choice: tf.Tensor, k: int = 2) -> tuple[tf.Tens
 
     Source: paper section 4.1, steps 1-3, and Figure 2.
 
-    Example:
+    Examples:
         >>> image = tf.constant([[0, 1, 2, 3], [4, 5, 6, 7]])[None, ..., None]  # two cells, side by side
         >>> sub1, sub2 = sub_sample(image, tf.constant([[[0, 7]]]))  # their pixels 0 and 1, and 3 and 2
         >>> sub1.numpy().ravel().tolist(), sub2.numpy().ravel().tolist()

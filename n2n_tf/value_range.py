@@ -22,7 +22,7 @@ class ValueRange:
     Raises:
         ValueError: other limits.
 
-    Example:
+    Examples:
         >>> ValueRange(96, 4095).to_unit(np.array([96, 4095], np.uint16)).tolist()
         [0.0, 1.0]
     """

@@ -17,7 +17,7 @@ def psnr(image: np.ndarray, clean: np.ndarray, peak: float = 1.0) -> float:
     Returns:
         dB, at most `MOST`; NaN if a pixel is.
 
-    Example:
+    Examples:
         >>> round(psnr(np.full((8, 8, 3), 0.6), np.full((8, 8, 3), 0.5)), 6)
         20.0
     """
@@ -53,7 +53,7 @@ def ssim(image: np.ndarray, clean: np.ndarray, peak: float = 1.0) -> float:
 
     Source: Wang et al., 2004; with the covariance of the authors' code (not the sample's).
 
-    Example:
+    Examples:
         >>> clean = np.tile(np.linspace(0, 255, 16), (16, 1))[..., None]
         >>> round(ssim(clean, clean, 255), 6), ssim(255 - clean, clean, 255) < 0
         (1.0, True)

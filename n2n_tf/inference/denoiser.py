@@ -46,7 +46,7 @@ class Denoiser:
     Raises:
         ValueError: a network of another form, a range that is none, or tiles that it cannot be computed in.
 
-    Example:
+    Examples:
         >>> import numpy as np, n2n_tf
         >>> denoiser = n2n_tf.Denoiser(n2n_tf.load_denoiser("blind_gray"), value_range="dtype")
         >>> [denoiser(np.full(shape, 1000, np.uint16)).shape for shape in ((33, 20), (2, 16, 40, 1))]
@@ -213,7 +213,7 @@ def denoise(
 
     Arguments, result and errors are those of `Denoiser` and its call.
 
-    Example:
+    Examples:
         >>> import numpy as np, n2n_tf
         >>> noisy = np.random.default_rng(0).normal(0.5, 0.1, (40, 50, 3)).astype(np.float32)
         >>> clean = n2n_tf.denoise(n2n_tf.load_denoiser("blind"), noisy)

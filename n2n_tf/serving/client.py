@@ -42,7 +42,7 @@ class Client:
         UsageError: a URL of another scheme.
         ValueError: another setting that cannot be.
 
-    Example:
+    Examples:
         >>> with Client("grpc://localhost:8500") as client:  # doctest: +SKIP
         ...     png = client.denoise("noisy.png")  # bytes of a PNG
         ...     clean = client.denoise(noisy)  # an array for an array

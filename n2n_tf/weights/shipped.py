@@ -20,7 +20,7 @@ def load_denoiser(path: str | Path) -> keras.Model:
     Raises:
         UsageError: nothing there, no .keras file, not a denoiser, or of Keras 2 under Keras 3 and the other way round.
 
-    Example:
+    Examples:
         >>> import n2n_tf
         >>> n2n_tf.load_denoiser("blind").input_shape
         (None, None, None, 3)
