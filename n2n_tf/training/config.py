@@ -78,14 +78,15 @@ def _problems(c: Config) -> Iterable[str]:
         yield "`data` without `noise`: say `noise` none if the images are noisy, or which noise to add to clean ones"
     if not c.images.data and getattr(c.noise, "name", "none") == "none":
         yield "no `noise`: the sample images are clean; give your noisy images with `data`, or say which noise to add"
+    c.method.check(c.noise)
     multiple = DEEPEST * c.method.divides
     if (side := c.crops.patch_size) % multiple:
+        better = max(1, round(side / multiple)) * multiple
+        batch = "".join(f" with `batch_size` {crops}" for crops in c.crops.fewer(better, 1).values())
         yield (
             f"`patch_size` {side}: wanted a multiple of {multiple}, since `method` {c.method.name} divides the sides "
-            f"of a crop by {c.method.divides} and the network by {DEEPEST}; "
-            f"try {max(1, round(side / multiple)) * multiple}"
+            f"of a crop by {c.method.divides} and the network by {DEEPEST}; try {better}{batch}"
         )
-    c.method.check(c.noise)
     if c.images.target and not c.wants:
         yield (
             f"`target` with `method` {c.method.name} and `noise` {c.noise.name}: has no effect; it is for n2c and "
