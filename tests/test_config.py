@@ -116,7 +116,7 @@ def test_the_four_synthetic_experiments_are_there():
         ({"sigma": [-5.0]}, "`sigma` -5.0: wanted above 0"),
         ({"sigma": [50.0, 5.0]}, "`sigma` 50 5: wanted one number, or two in ascending order"),
         ({"noise": "poisson", "lam": []}, "`lam` : wanted one number"),
-        ({"patch_size": 100}, "`patch_size` 100: wanted a multiple of 64.*try 128 with `batch_size` 4"),
+        ({"patch_size": 100}, "`patch_size` 100: wanted a multiple of 64.*try 128 with `batch_size` 9"),
         ({"distance": [2]}, "`patch_size` 64: wanted a multiple of 128.*try 128 with `batch_size` 4"),
         ({"patch_size": 0}, "`patch_size` 0: wanted at least 32"),
         ({"channels": 0}, "`channels` 0: wanted at least 1"),
