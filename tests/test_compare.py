@@ -203,7 +203,6 @@ def test_a_plan_of_the_papers_tables_from_an_empty_folder(number, tmp_path, monk
     monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_step", lambda configs: dict.fromkeys(configs, 0.9))
     monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_megapixel", lambda denoiser: 1.0)
     monkeypatch.setattr("n2n_tf.tasks.baseline_costs.seconds_a_megapixel", lambda *_: 12.0)
-    monkeypatch.setenv("COLUMNS", "200")
     table = CONFIGS / f"table{number}.toml"
     assert main(["compare", str(table), "--plan"]) == 0
     said, cells = capsys.readouterr().out, read_comparison(table, {}, {}).cells

@@ -5,13 +5,10 @@ import os
 import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from n2n_tf.cli.flags import Number, add_flags, given
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.spoken import as_flags
+from n2n_tf.cli.tables import print_table
 from n2n_tf.config import RunError, StoppedError, UsageError, at_least
 from n2n_tf.tasks.comparison import read_comparison
 from n2n_tf.tasks.comparison_file import STEPS, TIME
@@ -63,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         from n2n_tf.tasks.compare import Bench
     bench = Bench(comparison, args.output or Path(args.table).stem)
     if args.plan:
-        _show("", bench.plan(args.repeats))
+        print_table(bench.plan(args.repeats))
         if lacking := list(bench.lacking(cells)):
             print("before it is trained and scored:\n" + as_flags("\n".join(lacking)))
         return None
@@ -81,15 +78,8 @@ def run(args: argparse.Namespace) -> None:
         raise
     if scores:
         for noise in scores.results:
-            _show(noise, scores.table(noise))
+            print_table(scores.table(noise), noise)
         print(f"tables and pictures: {bench.output}")
     if failed:
         raise RunError(f"{len(failed)} runs failed:\n" + "\n".join(f"{name}: {why}" for name, why in failed.items()))
     return None
-
-
-def _show(title: str, rows: list[tuple[str, ...]]) -> None:
-    table = Table(*map(escape, rows[0]), title=escape(title) or None)
-    for row in rows[1:]:
-        table.add_row(*map(escape, row))
-    Console().print(table)

@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from n2n_tf.baselines.settings import BASELINES
 from n2n_tf.cli.baselines import add_baseline_arguments, check_baselines
@@ -20,6 +17,7 @@ from n2n_tf.cli.flags import Number, add_flags
 from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.scored import WORDS, find_sets, form_told, noise_told
 from n2n_tf.cli.spoken import as_flags
+from n2n_tf.cli.tables import print_table
 from n2n_tf.config import (
     UsageError,
     at_least,
@@ -187,10 +185,7 @@ def _write(results: "Results", labels: dict[str, str], args: argparse.Namespace,
     from n2n_tf.evaluation.results import markdown
 
     rows = results.table()
-    table = Table(*rows[0])
-    for row in rows[1:]:
-        table.add_row(*map(escape, row))
-    Console().print(table)
+    print_table(rows)
     text = markdown(rows).encode("utf-8", "backslashreplace")  # names of files need not be UTF-8
     write(output / "table.md", lambda temporary: temporary.write_bytes(text))
     results.write_csv(output / "scores.csv")
