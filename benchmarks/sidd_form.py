@@ -1,6 +1,6 @@
 """Files of the form of SIDD's, from one raw photograph, where the dataset itself cannot be had.
 
-    python benchmarks/sidd_form.py PHOTO.dng FOLDER
+    python benchmarks/sidd_form.py PHOTO.dng FOLDER [--blocks N]
 
 The clean mosaic is the photograph's, smoothed lightly in each colour; a phone's begins in the phase of its pattern. The
 noise is heteroscedastic, its variance a·x + b with a rising with the ISO, rounded to 10 bits and clipped as SIDD's is.
@@ -99,14 +99,14 @@ def blocks(names: list[str], mosaic: np.ndarray, count: int, seed: int) -> tuple
     return noisy_blocks.reshape(shape), clean_blocks.reshape(shape)
 
 
-def write_blocks(folder: Path, names: list[str], mosaic: np.ndarray, count: int = 32) -> None:
+def write_blocks(folder: Path, names: list[str], mosaic: np.ndarray, count: int) -> None:
     """The block files of validation and benchmark, and the names of their scene instances."""
     for kind, seed in (("Validation", 1), ("Benchmark", 2)):
         pair = dict(zip(("Noisy", "Gt"), blocks(names, mosaic, count, seed), strict=True))
         for side, array in pair.items():
             if (kind, side) != ("Benchmark", "Gt"):  # which nobody but the benchmark has
                 scipy.io.savemat(folder / f"{kind}{side}BlocksRaw.mat", {f"{kind}{side}BlocksRaw": array})
-    (folder / "block_names.txt").write_text("\n".join(names) + "\n")
+    (folder / "NAMES.txt").write_text("\n".join(names) + "\n")
 
 
 def main() -> None:
@@ -115,13 +115,14 @@ def main() -> None:
     parser.add_argument("photo", help="Bayer raw file")
     parser.add_argument("folder", type=Path, help="made here")
     parser.add_argument("--size", type=int, nargs=2, default=SIZE, metavar=("H", "W"), help="of the images")
+    parser.add_argument("--blocks", type=int, default=32, metavar="N", help="of each instance; SIDD has 32")
     args = parser.parse_args()
     mosaic = clean_mosaic(args.photo)
     for seed, name in enumerate(INSTANCES):
         write_instance(args.folder / "Data", name, mosaic, tuple(args.size), seed)
         print(name)
     names = [INSTANCES[number % len(INSTANCES)] for number in range(40)]
-    write_blocks(args.folder, sorted(names), mosaic)
+    write_blocks(args.folder, sorted(names), mosaic, args.blocks)
 
 
 if __name__ == "__main__":
