@@ -1,3 +1,4 @@
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -19,6 +20,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first; xdist gives them out in this order, see the Makefile."""
     places = {f"test_{name}.py": place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: places.get(item.path.name, len(FIRST)))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was made while TensorFlow and the tests were read stays: the garbage collector need not walk it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -37,28 +37,34 @@ def save(folder, draw, channels=3):
     return folder
 
 
-@pytest.fixture
-def white(tmp_path):
+@pytest.fixture(scope="module")
+def white(tmp_path_factory):
     """Gaussian, σ 20."""
-    return save(tmp_path / "white", lambda clean, seed: gaussian(clean, 20, seed))
+    return save(tmp_path_factory.mktemp("white") / "images", lambda clean, seed: gaussian(clean, 20, seed))
 
 
 def noisy(folder, **settings):
     return small(folder, **{"noise": "none", "range": [0.0, 1.0], "refine": True, **settings})
 
 
-@two_layers
-def test_a_run_is_refined_and_never_worse_than_its_first_stage(white, tmp_path, caplog):
-    with caplog.at_level(logging.INFO):
-        report = n2n_tf.train(noisy(white), tmp_path / "run")
-    assert "second stage: refined on whole images, as Recorrupted2Recorrupted" in caplog.text
-    first = json.loads((tmp_path / "run" / "teacher" / "report.json").read_text())
-    assert len(rows(tmp_path / "run" / "teacher")) == len(rows(tmp_path / "run")) == 1  # epochs, shared
+@pytest.fixture(scope="module")
+def whole(two_layers, white, tmp_path_factory):
+    """A run of both stages."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    n2n_tf.train(noisy(white), run)
+    return run
+
+
+def test_a_run_is_refined_and_never_worse_than_its_first_stage(white, whole, tmp_path, caplog):
+    report, first = (json.loads((run / "report.json").read_text()) for run in (whole, whole / "teacher"))
+    assert len(rows(whole / "teacher")) == len(rows(whole)) == 1  # epochs, shared
     assert "start" not in report  # no weights were named
     assert report["first_stage"]["estimated_psnr"] == pytest.approx(first["scores"]["estimated_psnr"])
     assert report["scores"]["estimated_psnr"] >= report["first_stage"]["estimated_psnr"]
     assert report["seconds"] > first["seconds"]
-    ruined = n2n_tf.train(noisy(white, learning_rate=3.0, warmup_steps=0, epochs=4), tmp_path / "ruined")
+    with caplog.at_level(logging.INFO):
+        ruined = n2n_tf.train(noisy(white, learning_rate=3.0, warmup_steps=0, epochs=4), tmp_path / "ruined")
+    assert "second stage: refined on whole images, as Recorrupted2Recorrupted" in caplog.text
     assert ruined["scores"]["estimated_psnr"] >= ruined["first_stage"]["estimated_psnr"]
 
 
@@ -79,11 +85,9 @@ def test_what_it_started_from_is_told(white, tmp_path, capsys):
     assert "the second stage was not better than the first, which is kept" in told
 
 
-@two_layers
-def test_the_noise_is_that_of_the_images(white, tmp_path, caplog):
+def test_the_noise_is_that_of_the_images(whole, tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    n2n_tf.train(noisy(white), tmp_path / "run")
-    noise = RunDirectory(tmp_path / "run").noise(3, independent=True)
+    noise = RunDirectory(whole).noise(3, independent=True)
     assert noise.flat
     assert float(noise.sigma[0, 0]) * 255 == pytest.approx(20, rel=0.03)
     shot = save(tmp_path / "shot", lambda clean, seed: mixed(clean, 0.01, 5, seed), channels=1)
@@ -120,10 +124,8 @@ def test_recorrupted_pairs_by_the_noise_that_was_measured(white, tmp_path):
     assert not (tmp_path / "shared_run" / "config.json").exists()
 
 
-@two_layers
 @pytest.mark.parametrize("stage", [0, 1])
-def test_an_interrupted_run_goes_on(stage, white, tmp_path, monkeypatch):
-    n2n_tf.train(noisy(white), tmp_path / "whole")
+def test_an_interrupted_run_goes_on(stage, white, whole, tmp_path, monkeypatch):
     end, count = Run._report, []
 
     def stopped(self, seconds):
@@ -137,8 +139,8 @@ def test_an_interrupted_run_goes_on(stage, white, tmp_path, monkeypatch):
         n2n_tf.train(noisy(white), tmp_path / "run")
     monkeypatch.undo()
     n2n_tf.resume(tmp_path / "run")
-    assert_same_state(tmp_path / "whole", tmp_path / "run")
-    for one, two in zip(*(load_denoiser(tmp_path / each).get_weights() for each in ("whole", "run")), strict=True):
+    assert_same_state(whole, tmp_path / "run")
+    for one, two in zip(*(load_denoiser(run).get_weights() for run in (whole, tmp_path / "run")), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
