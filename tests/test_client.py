@@ -380,7 +380,10 @@ def test_a_gray_array_to_a_colour_model_is_said(dtype, server):
 
 
 @pytest.mark.parametrize("way", ["rest", "grpc"])
-def test_the_command_line_clients(way, served, server, tmp_path):
+def test_the_command_line_clients(way, served, server, tmp_path, monkeypatch):
+    for package in ("n2n_tf", "numpy", "tensorflow", "tensorflow_serving"):
+        (tmp_path / f"{package}.py").write_text("raise ImportError('an example needs nothing of it')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     image = RNG.integers(0, 256, (20, 30, 3), np.uint8)
     (tmp_path / "noisy.png").write_bytes(imagecodecs.png_encode(image))
     program = [sys.executable, *map(str, (CLIENTS / f"{way}_client.py", tmp_path / "noisy.png", tmp_path / "out.png"))]

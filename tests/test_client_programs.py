@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from strangers import outputs, over_grpc, over_http, page
-from tensorflow_serving.apis.predict_pb2 import PredictResponse
+from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 CLIENTS = Path(__file__).parents[1] / "serving" / "clients"
 
@@ -62,6 +63,31 @@ def test_an_error_over_rest_is_read_as_far_as_it_is_one(tmp_path):
 def test_an_answer_over_grpc_that_is_none_is_one_line(tmp_path):
     with over_grpc(lambda *_: PredictResponse().SerializeToString()) as url:
         assert "no answer of TensorFlow Serving" in failed(tmp_path, "grpc_client.py", "--address", url[7:])
+
+
+def test_what_goes_over_grpc_is_tensorflow_servings(tmp_path):
+    got = []
+
+    def answer(request, context):
+        got.append((PredictRequest.FromString(request), dict(context.invocation_metadata())))
+        response = PredictResponse()
+        response.model_spec.version.value = 3  # as the server tells it: passed over
+        response.outputs["denoised_bytes"].CopyFrom(tf.make_tensor_proto([b"a PNG"]))
+        return response.SerializeToString()
+
+    (tmp_path / "noisy.png").write_bytes(b"any")
+    program = [sys.executable, str(CLIENTS / "grpc_client.py"), str(tmp_path / "noisy.png"), str(tmp_path / "out.png")]
+    with over_grpc(answer) as url:
+        more = ["--address", url[7:], "--model", "mine", "--label", "stable", "--header", "X-Api-Key: secret"]
+        subprocess.run([*program, *more], check=True)
+    ((request, metadata),) = got
+    wanted = PredictRequest()
+    wanted.model_spec.name, wanted.model_spec.signature_name = "mine", "encoded"
+    wanted.model_spec.version_label = "stable"
+    wanted.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto([b"any"]))
+    assert request == wanted
+    assert metadata["x-api-key"] == "secret"
+    assert (tmp_path / "out.png").read_bytes() == b"a PNG"
 
 
 def test_a_header_without_a_value_is_a_usage_error():
