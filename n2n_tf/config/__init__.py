@@ -1,6 +1,7 @@
 """What settings are made of: values, ranges, tables, errors. Imports no TensorFlow, so wrong ones are told at once."""
 
 from n2n_tf.config.compose import (
+    changed,
     checked,
     coerced,
     composed,
@@ -47,7 +48,7 @@ from n2n_tf.config.settings import (
 __all__ = [
     "ADAPTED", "FORMATS", "HALVES", "IMAGE_SUFFIXES", "LEAST_MAX_PIXELS", "MANIFEST", "MAX_PIXELS", "MEMORIES",
     "MEMORY", "PIXELS", "RAW_SUFFIXES", "SECONDS", "TILES", "LostWorkerError", "Range", "RunError", "ServeConfig",
-    "StoppedError", "UnfitNoiseError", "UsageError", "above", "at_least", "checked", "coerced", "composed",
+    "StoppedError", "UnfitNoiseError", "UsageError", "above", "at_least", "changed", "checked", "coerced", "composed",
     "essence", "flag", "flattened", "gist", "group", "limits_of", "lookup", "named", "number_or_word", "part",
     "parts", "refuse_without_effect", "setting", "words",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.config import Config
 from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.environment import environment
+from n2n_tf.training.page import write_page
 from n2n_tf.training.patience import Patience, TimeLimit
 from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
@@ -92,6 +93,7 @@ class Run:
         done = self._restore()
         with contextlib.ExitStack() as stack:
             callbacks = self._callbacks(done, stack)
+            stack.push(self._page_if_stopped)
             while done < self.steps and not (self.patience.spent or self.limit.spent):
                 done = self._fit(done, callbacks)  # twice if resumed in the middle of an epoch: that is a short one
             report = self._report(time.monotonic() - began)
@@ -174,6 +176,12 @@ class Run:
             told |= {"start": self.earlier["start"], "kept_start": kept and bool(self.earlier.get("kept_start"))}
         return told
 
+    def _page_if_stopped(self, kind: type[BaseException] | None, *_: Any) -> None:
+        """What there is to show of a run that does not come to its end."""
+        if kind and self.workers.chief and self.directory.history.exists():
+            with contextlib.suppress(OSError, RunError):
+                write_page(self.directory)
+
     def _report(self, seconds: float) -> dict[str, Any]:
         skipped = {**self.training.skipped, **self.held_out.skipped}
         if skipped:
@@ -192,6 +200,7 @@ class Run:
             "trials": self.directory.tried(),
             "scored_images": "training" if self.training.names == self.held_out.names else "held-out",
             "picture": str(path),
+            "page": str(self.directory.page),
             "denoiser": str(self.directory.denoiser),
             "data": list(self.config.images.data) or "sample images",
             "value_range": self.training.value_range and list(self.training.value_range),
@@ -202,4 +211,5 @@ class Run:
             "environment": environment(self.config.run, self.workers),
         }
         write_json(self.directory.report, report)
+        write_page(self.directory)
         return report

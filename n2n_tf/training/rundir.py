@@ -32,7 +32,7 @@ class RunDirectory:
 
     config.json · images.json (the frozen lists) · inspection.json (what noise they have, if they come noisy) ·
     trials.json (what they chose) · checkpoints/ · denoiser.keras and .weights.h5 · history.csv · tensorboard/ ·
-    samples/*.png · report.json · teacher/ (the first stage of a run that has two, as this one)
+    samples/*.png · report.json, .html · teacher/ (the first stage of a run that has two, as this one)
     """
 
     def __init__(self, path: str | Path):
@@ -47,6 +47,7 @@ class RunDirectory:
         self.tensorboard = self.path / "tensorboard"
         self.samples = self.path / "samples"
         self.report = self.path / "report.json"
+        self.page = self.path / "report.html"
 
     @property
     def begun(self) -> bool:
