@@ -21,7 +21,7 @@ SIGMA = 25 / 255  # of the photograph's noise
 
 
 def noisy_example(model: str | Path, network: keras.Model) -> tuple[np.ndarray, str]:
-    """The first held-out image of a run; where there is none, or it is gone, a sample photograph with noise.
+    """The first image that a run was scored on; where it is gone, or there was none, a sample photograph with noise.
 
     Args:
         model: run directory, .keras file or a denoiser's name.
@@ -33,7 +33,7 @@ def noisy_example(model: str | Path, network: keras.Model) -> tuple[np.ndarray, 
     directory = RunDirectory(model)
     if directory.begun and str(model) not in SHIPPED:
         try:
-            return _held_out(directory), "the first held-out image of its run"
+            return _held_out(directory), "the first image that its run was scored on"
         except (RunError, UsageError, OSError) as error:
             logger.warning("a sample photograph stands for the run's images, which cannot be read: %s", gist(error))
     return _photograph(kind_of_network(network), network.input_shape[-1]), (

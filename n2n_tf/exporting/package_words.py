@@ -25,6 +25,7 @@ URL = (
     "https://openaccess.thecvf.com/content/CVPR2021/html/Huang_Neighbor2Neighbor_Self-Supervised_Denoising_From_Single_"
     "Noisy_Images_CVPR_2021_paper.html"
 )
+VERSIONS = ("n2n_tf", "tensorflow", "keras")
 SHOWN = 256  # largest side of each half of the picture: 500 kB are the most
 
 
@@ -121,8 +122,9 @@ def _made(model: str | Path, training: Mapping[str, Any], facts: Mapping[str, An
         return [f"It is `{model}` of these, which come with n2n_tf:", card]
     if not training:
         return ["That is not known.", ""]
+    versions = {name: facts["trained_with"][name] for name in VERSIONS if name in facts["trained_with"]}
     return [
         *table("training", training),
         *table("scores (psnr in dB)", facts["scores"]),
-        *table("trained with", facts["trained_with"]),
+        *table("trained with", versions),
     ]
