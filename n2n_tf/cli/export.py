@@ -13,7 +13,7 @@ HELP = "export a denoiser as a SavedModel for TensorFlow Serving"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags."""
     path = os.path.expanduser
-    parser.add_argument("model", type=path, metavar="MODEL", help="run directory or .keras file")
+    parser.add_argument("model", type=path, metavar="MODEL", help="run directory, .keras file, blind or blind_gray")
     parser.add_argument(
         "--output", required=True, type=path, metavar="DIR/NAME", help="the model's directory; gets the next version"
     )
