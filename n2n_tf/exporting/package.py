@@ -7,7 +7,6 @@ import logging
 import os
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,46 +20,16 @@ from n2n_tf.config.kinds import GRAY, MOSAIC, RGB
 from n2n_tf.exporting.card import run_facts
 from n2n_tf.exporting.example import fitted, noisy_example
 from n2n_tf.exporting.package_words import PAPER, URL, cover, documentation, title_of, units
+from n2n_tf.exporting.sides import Sides, sides_of
 from n2n_tf.files import partial_folder
-from n2n_tf.inference import footprint_of, in_range, kind_of_network, range_of, save_denoiser
-from n2n_tf.inference.denoiser import SIDE_MULTIPLE
+from n2n_tf.inference import in_range, kind_of_network, range_of, save_denoiser
 from n2n_tf.value_range import UNIT, ValueRange
 from n2n_tf.weights import SHIPPED
 
 logger = logging.getLogger(__name__)
 
 CHANNELS = {GRAY: ["intensity"], RGB: ["red", "green", "blue"], MOSAIC: ["red", "green 1", "green 2", "blue"]}
-TESTED = 128  # least side of the test image
 FILES = "test_input.npy", "test_output.npy", "cover.png", "documentation.md", "denoiser.keras"
-
-
-@dataclass(frozen=True)
-class Sides:
-    """Which sides of images a network takes: `least` + n·`step` pixels.
-
-    Attributes:
-        halo: pixels at each edge of a tile that the surroundings have a part in; 0 if that is not known.
-    """
-
-    least: int
-    step: int
-    halo: int
-
-    @property
-    def tested(self) -> int:
-        """The smallest that a test image has."""
-        return self.least + max(0, -(-(TESTED - self.least) // self.step)) * self.step
-
-
-def sides_of(network: keras.Model) -> Sides:
-    """Tiles that are cut with the halo, at multiples of the step, give what the whole image gives."""
-    try:
-        footprint = footprint_of(network)
-    except ValueError as error:
-        logger.info("%s: the package has no halo, and is for whole images", error)
-        return Sides(SIDE_MULTIPLE, SIDE_MULTIPLE, 0)
-    halo = -(-footprint.reach // footprint.cell) * footprint.cell
-    return Sides(2 * halo + footprint.cell, footprint.cell, halo)
 
 
 def in_units(network: keras.Model, limits: tuple[float, ...]) -> keras.Model:

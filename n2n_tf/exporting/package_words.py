@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,12 +13,10 @@ from n2n_tf import __version__
 from n2n_tf.config.kinds import MOSAIC
 from n2n_tf.evaluation.pictures import developed, to_uint8
 from n2n_tf.exporting.card import LICENSE, table
+from n2n_tf.exporting.sides import Sides
 from n2n_tf.inference import range_of
 from n2n_tf.value_range import UNIT
 from n2n_tf.weights import SHIPPED
-
-if TYPE_CHECKING:
-    from n2n_tf.exporting.package import Sides
 
 PAPER = "Huang et al., Neighbor2Neighbor: Self-Supervised Denoising from Single Noisy Images, CVPR 2021 (the method)"
 URL = (
@@ -62,7 +60,7 @@ def documentation(
     network: keras.Model,
     kind: str,
     facts: Mapping[str, Any],
-    sides: "Sides",
+    sides: Sides,
     source: str,
 ) -> str:
     """documentation.md.
