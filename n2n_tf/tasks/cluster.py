@@ -90,8 +90,10 @@ def _local(count: int) -> Iterator[Any]:
     with dask.config.set({method: "spawn", "distributed.nanny.pre-spawn-environ": environment}):
         try:
             cluster = LocalCluster(
-                n_workers=count, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
+                n_workers=count, threads_per_worker=1, processes=True, memory_limit=0,
+                dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL, host="127.0.0.1", env=environment,
+                preload=["n2n_tf.tasks.local_worker", *dask.config.get("distributed.worker.preload")],
             )  # fmt: skip
         except (OSError, RuntimeError) as error:
             raise RunError(f"`scheduler` local:{count}: the processes do not start: {error}") from error
