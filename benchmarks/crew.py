@@ -1,12 +1,14 @@
-"""What `denoise --scheduler` gains: images, and one OME-Zarr volume, without Dask and with 1, 2 and 4 processes of this machine.
+"""What `denoise --scheduler` gains: images, and one OME-Zarr volume, without Dask and with processes of this machine.
 
-Taking turns. Whole commands are timed, and the time from the first result to the last, in which no process starts:
-(results − 1) / that is the rate.
+Taking turns. Of each command the time and the processor time of all its processes, starting them included, and the rate
+of results between the first and the last. Beside other work the rate tells as well how much of the machine so many
+processes are given; processor time does not.
 
     python benchmarks/crew.py [--images 24] [--planes 24] [--rounds 2] [--workers 1 2 4]
-"""  # fmt: skip
+"""
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
@@ -33,41 +35,38 @@ def main() -> None:
     ways = {"no Dask": [], **{f"local:{count}": ["--scheduler", f"local:{count}"] for count in args.workers}}
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), args.images, args.planes)
-        for what, model, pattern in (
-            ("in", "blind", "*.png"),
-            ("v.ome.zarr", "blind_gray", "**/c/[0-9]*/[0-9]*/[0-9]*"),
-        ):
-            if args.planes or what == "in":
-                measure(Path(folder), what, model, pattern, ways, args.rounds)
+        if args.images:
+            measure(Path(folder), "in", "blind", "*.png", ways, args.rounds)
+        if args.planes:
+            measure(Path(folder), "v.ome.zarr", "blind_gray", "**/c/*/0/0", ways, args.rounds)
 
 
 def measure(folder: Path, what: str, model: str, pattern: str, ways: dict[str, list[str]], rounds: int) -> None:
     """Time one input in all ways, which take turns."""
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    found: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
     for number in range(rounds):
         for name, flags in ways.items():
             output = folder / f"{what}-{name}-{number}"
             command = ["denoise", model, str(folder / what), "--output", str(output), *flags]
             found[name].append(timed(command, lambda output=output: written(output, pattern)))
+            print(what, name, *(f"{number:.3f}" for number in found[name][-1]), flush=True)
     for name, times in found.items():
-        ratios = [one[1] / base[1] for one, base in zip(times, found["no Dask"], strict=True)]
-        whole, rate = (statistics.median(column) for column in zip(*times, strict=True))
-        each = ", ".join(f"{rate:.3f}" for _, rate in times)
-        print(
-            f"{what} {name}: {whole:.0f} s, {rate:.3f}/s ({each}), {statistics.median(ratios):.2f} of no Dask",
-            flush=True,
-        )
+        whole, processor, rate = (statistics.median(column) for column in zip(*times, strict=True))
+        ratio = statistics.median(one[2] / base[2] for one, base in zip(times, found["no Dask"], strict=True))
+        told = f"{whole:.0f} s, {processor:.0f} s of processors, {rate:.3f}/s, {ratio:.2f} of no Dask"
+        print(f"{what} {name}: {told}", flush=True)
 
 
-def timed(command: list[str], results: Callable[[], list[float]]) -> tuple[float, float]:
-    """Seconds of a command, and its results a second once it is at work."""
-    began = time.monotonic()
+def timed(command: list[str], results: Callable[[], list[float]]) -> tuple[float, ...]:
+    """Seconds of a command, those of processors, and its results a second once it is at work."""
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([sys.executable, "-m", "n2n_tf", *command], capture_output=True, text=True)
-    seconds = time.monotonic() - began
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(done.stderr)
     times = sorted(results())
-    return seconds, (len(times) - 1) / (times[-1] - times[0])
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, processor, (len(times) - 1) / (times[-1] - times[0])
 
 
 def written(output: Path, pattern: str) -> list[float]:

@@ -224,7 +224,7 @@ def test_no_worker_and_no_scheduler(gone, message, folder, tmp_path, monkeypatch
 
     monkeypatch.setattr(crew_module, "ABSENT", 1.0)
     monkeypatch.setattr(crew_module, "TICK", 0.2)
-    with LocalCluster(n_workers=0, processes=False, dashboard_address=None, host="127.0.0.1") as cluster:
+    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", host="127.0.0.1") as cluster:
         if gone:
             monkeypatch.setattr(crew_module, "ABSENT", 60.0)
             threading.Timer(3, cluster.close).start()
