@@ -4,6 +4,7 @@ pip install n2n-tf pyspark pandas pyarrow            # and Java 17 or later
 python examples/spark_denoise.py noisy denoised
 """
 
+import base64
 import io
 import os
 import sys
@@ -13,7 +14,8 @@ import numpy as np
 from PIL import Image
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import Row, SparkSession
-from pyspark.sql.types import BinaryType
+from pyspark.sql.functions import unbase64
+from pyspark.sql.types import StringType
 
 
 def make_predict() -> Callable[[np.ndarray], np.ndarray]:
@@ -22,10 +24,10 @@ def make_predict() -> Callable[[np.ndarray], np.ndarray]:
 
     denoiser = n2n_tf.Denoiser(n2n_tf.load_denoiser("blind"))
 
-    def png(content: bytes) -> bytes:
+    def png(content: bytes) -> str:
         buffer = io.BytesIO()
         Image.fromarray(denoiser(np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))).save(buffer, "png")
-        return buffer.getvalue()
+        return base64.b64encode(buffer.getvalue()).decode()  # predict_batch_udf returns no bytes
 
     return lambda contents: np.array([png(each) for each in contents], dtype=object)  # files of any sizes
 
@@ -44,6 +46,6 @@ if __name__ == "__main__":
     os.makedirs(folder, exist_ok=True)
     spark = SparkSession.builder.appName("denoise").getOrCreate()
     found = spark.read.format("binaryFile").load(images)
-    denoise = predict_batch_udf(make_predict, return_type=BinaryType(), batch_size=4)
-    found.select("path", denoise("content").alias("png")).foreach(lambda row: write(folder, row))
+    denoise = predict_batch_udf(make_predict, return_type=StringType(), batch_size=4)
+    found.select("path", unbase64(denoise("content")).alias("png")).foreach(lambda row: write(folder, row))
     spark.stop()

@@ -56,7 +56,7 @@ def test_programs(program, package, tmp_path):
     images = tmp_path / "in" / "*.png" if program.startswith("beam") else tmp_path / "in"
     done = subprocess.run(
         [sys.executable, PACKAGE.parent / "examples" / f"{program}.py", images, tmp_path / "out"],
-        capture_output=True, text=True, timeout=300,
+        capture_output=True, text=True, timeout=600,
         env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), "PYSPARK_PYTHON": sys.executable},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
