@@ -14,7 +14,6 @@ from n2n_tf.cli.baselines import add_baseline_arguments, check_baselines
 from n2n_tf.cli.blocks import add_block_arguments, check_blocks, submit
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.flags import Number, add_flags
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.scored import WORDS, find_sets, form_told, noise_told
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.cli.tables import print_table
@@ -31,6 +30,7 @@ from n2n_tf.data.finding import find_files, listing
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
 from n2n_tf.tasks import NOISY
+from n2n_tf.tasks.quiet import quiet_import
 from n2n_tf.training.config import Config
 from n2n_tf.training.presets import build_config
 

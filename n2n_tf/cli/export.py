@@ -4,8 +4,8 @@ import argparse
 import os
 
 from n2n_tf.cli.flags import Number, add_flags, given
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import FORMATS, HALVES, MAX_PIXELS, PACKAGE, PIXELS, PackageSettings, UsageError, coerced, composed
+from n2n_tf.tasks.quiet import quiet_import
 
 HELP = "export a denoiser as a SavedModel for TensorFlow Serving"
 

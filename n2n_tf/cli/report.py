@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 HELP = "write report.html of a run, which need not be at its end"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from n2n_tf.cli.flags import add_flags, given
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import StoppedError, UsageError
+from n2n_tf.tasks.quiet import quiet_import
 from n2n_tf.training.config import Config
 from n2n_tf.training.outcome import sentences
 from n2n_tf.training.presets import PRESETS, build_config
