@@ -37,7 +37,7 @@ def find_data(config: Config, given: Arrays | None = None) -> tuple[Source, Held
     smaller = dataclasses.replace(wanted, side=config.method.smallest, whole=False)  # of images that are only scored
     apart = _apart(config, smaller)
     if given is not None:
-        training, held_out = _given(config, wanted, given)
+        training, held_out = _given(config, wanted, given, apart)
     else:
         training, held_out = _training(config, wanted, apart) if images.data else _samples(wanted, smaller, apart)
     training.value_range = held_out.value_range = choose_range(images, training)
@@ -57,7 +57,7 @@ def _apart(config: Config, smaller: Wanted) -> HeldOutSource | None:
     return kind_at(paths).held_out(paths, smaller, "`val_data`")
 
 
-def _given(config: Config, wanted: Wanted, given: Arrays) -> tuple[Source, HeldOutSource]:
+def _given(config: Config, wanted: Wanted, given: Arrays, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
     """Images that are there."""
     name, least = given.pages[0].path, min(min(page.height, page.width) for page in given.pages)
     if given.channels != wanted.channels:
@@ -66,7 +66,7 @@ def _given(config: Config, wanted: Wanted, given: Arrays) -> tuple[Source, HeldO
         raise UsageError(f"{name}: sides from {least} pixels; wanted {wanted.side} at least, the side of a crop")
     if config.wants:
         raise UsageError(f"{name}: comes without {config.wants}, which the method learns from; name files (`data`)")
-    return hold_out(given, config.run.seed)
+    return (given, apart) if apart else hold_out(given, config.run.seed)
 
 
 def _training(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
