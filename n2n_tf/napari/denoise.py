@@ -1,5 +1,6 @@
 """The panel that denoises a layer."""
 
+from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox
@@ -13,8 +14,8 @@ from n2n_tf.napari.panel import Panel
 
 TYPE, LIMITS = "dtype", "limits"
 UNITS = (
-    ("the model's own range, else each plane's", OWN),
-    ("the whole of the pixels' type", TYPE),
+    ("the model's own, or each plane's", OWN),
+    ("all values of the pixels' type", TYPE),
     ("the layer's contrast limits", LIMITS),
 )
 
@@ -24,9 +25,10 @@ class Denoise(Panel):
 
     def __init__(self, napari_viewer: Any):
         self.model = ModelRow("Model", follows=True)
-        self.units = ComboBox(label="0 and 1 are", choices=UNITS)
-        self.units.tooltip = "Which intensities count as 0 and 1; values beyond them are kept"
-        self.ensemble = CheckBox(label="", text="mean over 8 flips and turns: 8 times as long")
+        self.units = ComboBox(label="Range", choices=UNITS)
+        self.units.tooltip = "The intensities that count as 0 and 1 to the model; values beyond them are kept"
+        self.ensemble = CheckBox(label="", text="mean of 8 flips and turns, 8 times as long")
+        self.model.choice.changed.connect(self._rely)
         super().__init__(napari_viewer, "Denoise", self.model, self.units, self.ensemble)
 
     def begin(self) -> Job:
@@ -39,9 +41,12 @@ class Denoise(Panel):
         return Job("denoising", planes, task, self.hear, self._target)
 
     def done(self, result: Any) -> None:
-        name, layer = f"{self._layer.name} denoised", self._layer
+        layer, name = self._layer, f"{self._layer.name} denoised"
         self.viewer.add_layer(Layer.create(*layers.beside(layer, self._target, name, model=self._model)))
         if layer.multiscale:
             show_info(f"{layers.called(layer)} has several resolutions: the full one was denoised")
-        self.words.value = f"Done, by {self._model}: “{name}”. Its eye shows and hides it."
-        self._target = self._layer = None
+        self.words.value = f"Done, by {Path(self._model).name}: “{name}”. Its eye shows and hides it."
+
+    def _rely(self, *_: Any) -> None:
+        """Another model: what was chosen for the one before would rarely fit."""
+        self.units.value = OWN

@@ -10,9 +10,9 @@ from n2n_tf.napari.job import Job
 from n2n_tf.napari.panel import Panel
 
 HERE = {
-    True: "<i>Denoise a layer</i> with what comes with n2n_tf, or with more patience <i>Train on a layer</i>.",
-    False: "<i>Train on a layer</i> compares pixels so far apart by itself, where that is possible.",
-    None: "<i>Train on a layer</i>, and look at the preview with care.",
+    True: "Here: “Train on a layer”; quicker, “Denoise a layer” with what comes with n2n_tf.",
+    False: "Here: “Train on a layer” compares pixels so far apart by itself, where that is possible.",
+    None: "",
 }
 
 
@@ -21,7 +21,7 @@ class Inspect(Panel):
 
     def __init__(self, napari_viewer: Any):
         super().__init__(napari_viewer, "Inspect")
-        self.report = TextEdit(label="", visible=False)
+        self.report = TextEdit(visible=False)
         self.report.native.setReadOnly(True)
         self.report.native.setMinimumHeight(360)
         self.append(self.report)
@@ -34,5 +34,6 @@ class Inspect(Panel):
     def done(self, result: Any) -> None:
         blocks, fits = result
         self.report.visible = True
-        rows = [*((title, html.escape(text)) for title, text in blocks), ("in napari", HERE[fits])]
-        self.report.native.setHtml("".join(f"<p><b>{title}</b><br>{text}</p>" for title, text in rows))
+        title, last = blocks.pop()
+        rows = [*blocks, (title, f"{last} {HERE[fits]}")]
+        self.report.native.setHtml("".join(f"<p><b>{title}</b><br>{html.escape(text)}</p>" for title, text in rows))

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import psutil
 
 from n2n_tf.config import UsageError
 from n2n_tf.config.kinds import COUNTS, RGB
@@ -61,6 +60,8 @@ def room(planes: Planes, name: str) -> np.ndarray:
     Raises:
         UsageError: it would not fit into memory.
     """
+    import psutil  # comes with napari
+
     free = SHARE * psutil.virtual_memory().available
     if planes.nbytes > free:
         raise UsageError(

@@ -26,9 +26,9 @@ class ModelRow(Container):
         look = Container(widgets=[run, file], layout="horizontal", labels=False)
         look.margins = (0, 0, 0, 0)
         self.extend([self.choice, look])
-        run.changed.connect(lambda: self.name(QFileDialog.getExistingDirectory(self.native, "A run directory")))
+        run.changed.connect(lambda: self.take(QFileDialog.getExistingDirectory(self.native, "A run directory")))
         file.changed.connect(
-            lambda: self.name(QFileDialog.getOpenFileName(self.native, "A denoiser", "", "Keras (*.keras)")[0])
+            lambda: self.take(QFileDialog.getOpenFileName(self.native, "A denoiser", "", "Keras (*.keras)")[0])
         )
         models.listen(self._added)
         self.native.destroyed.connect(self._leave)
@@ -38,7 +38,7 @@ class ModelRow(Container):
         """What was chosen."""
         return self.choice.value
 
-    def name(self, path: str) -> None:
+    def take(self, path: str) -> None:
         """Offer a run directory or a file, and choose it; nothing where none was named."""
         if path:
             models.name(path)

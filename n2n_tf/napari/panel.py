@@ -11,6 +11,7 @@ from n2n_tf.napari import layers
 from n2n_tf.napari.job import Job
 
 FINE = 1000  # steps of the bar
+WIDTH = 300  # pixels of the line of words, at least
 
 
 class Panel(Container):
@@ -23,7 +24,7 @@ class Panel(Container):
     """
 
     def __init__(self, viewer: Any, verb: str, *more: Any):
-        super().__init__()
+        super().__init__(labels=False)
         self.viewer, self.verb = viewer, verb
         self.layer = create_widget(label="Layer", annotation="napari.layers.Image")
         self.axis = ComboBox(label="Channels", choices=self._axes)
@@ -32,7 +33,10 @@ class Panel(Container):
         self.bar = ProgressBar(max=FINE, visible=False)
         self.words = Label(value="")
         self.words.native.setWordWrap(True)
-        self.extend([self.layer, self.axis, *more, self.button, self.bar, self.words])
+        self.words.native.setMinimumWidth(WIDTH)
+        form = Container(widgets=[self.layer, self.axis, *more])
+        form.margins = (0, 0, 0, 0)
+        self.extend([form, self.button, self.bar, self.words])
         self.job: Job | None = None
         self.button.changed.connect(self.press)
         self.layer.changed.connect(self._take)

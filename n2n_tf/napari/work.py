@@ -59,7 +59,7 @@ def denoise(link: Link, planes: Planes, model: str, units: str | tuple[float, fl
     for number in range(len(planes)):
         plane = planes.read(number)
         if not number and (misfit := denoiser.misfit(plane)):
-            link.tell("warning", f"{misfit}: here “0 and 1 are”")
+            link.tell("warning", misfit)
         advance(0)
         link.tell("plane", number, denoiser(plane, on_tile=advance))
 

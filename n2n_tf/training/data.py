@@ -66,7 +66,9 @@ def _given(config: Config, wanted: Wanted, given: Arrays, apart: HeldOutSource |
         raise UsageError(f"{name}: sides from {least} pixels; wanted {wanted.side} at least, the side of a crop")
     if config.wants:
         raise UsageError(f"{name}: comes without {config.wants}, which the method learns from; name files (`data`)")
-    return (given, apart) if apart else hold_out(given, config.run.seed)
+    if apart:
+        return given, apart
+    return hold_out(given, config.run.seed)
 
 
 def _training(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
