@@ -133,8 +133,8 @@ class Job(QObject):
 
     def _until_the_end(self, line: Connection) -> tuple[Any, ...]:
         while True:
-            if self._worker.abort_requested:  # napari closes; the worker keeps what it reached
-                self._watched = False
+            if self._worker.abort_requested or not self._watched:  # napari or the panel closes
+                self._watched = False  # and the worker keeps what it reached, and ends
                 line.close()
                 return ("stopped",)
             if not line.poll(PAUSE):
