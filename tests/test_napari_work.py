@@ -28,8 +28,8 @@ NOISY = np.uint16([500 + 1000 * gaussian(scene(1, (128, 192))[..., 0], 25, seed)
 class Napari:
     """The other end: answers what is asked of an array, and keeps what is told."""
 
-    def __init__(self, array, stops_at="never"):
-        self.array, self.stops_at, self.told = array, stops_at, []
+    def __init__(self, array, stops_at="never", leaves_at="never"):
+        self.array, self.stops_at, self.leaves_at, self.told = array, stops_at, leaves_at, []
         self.line, theirs = multiprocessing.Pipe()
         self.link = Link(theirs)
         threading.Thread(target=self._listen, daemon=True).start()
@@ -41,6 +41,9 @@ class Napari:
             except (EOFError, OSError, TypeError):  # the last where it is closed meanwhile
                 return
             self.told.append((kind, *given))
+            if kind == self.leaves_at:
+                self.line.close()
+                return
             if kind == self.stops_at:
                 self.line.send(("stop", None))
             if kind == "read":
@@ -164,6 +167,16 @@ def test_who_has_gone_stops_the_work(models):
     with pytest.raises(StoppedError):
         work.denoise(napari.link, napari.planes(), models("identity 1"), OWN, False)
     assert napari.link.task() is None
+    for _ in range(2):  # threads of a pipeline, say: none waits for ever
+        with pytest.raises(StoppedError, match="napari has gone"):
+            napari.link.read((0,))
+
+
+def test_a_run_goes_on_to_its_report_when_who_looks_on_has_gone(small, tmp_path):
+    napari = Napari(NOISY, leaves_at="epoch")
+    work.train(napari.link, napari.planes(), "layer cells", small, 10**6, STEPS, str(tmp_path / "run"), True, 0)
+    assert {"denoiser.keras", "report.json"} <= {path.name for path in (tmp_path / "run").iterdir()}
+    assert napari.link.gone
 
 
 @pytest.mark.parametrize(("noisy", "fits"), [(gaussian, True), (blurred, False)])

@@ -23,7 +23,7 @@ class Link:
     number = 0
 
     def __init__(self, line: Connection):
-        self._line, self._stop = line, threading.Event()
+        self._line, self._stop, self._gone = line, threading.Event(), threading.Event()
         self._tasks: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._answers: SimpleQueue[Any] = SimpleQueue()
         self._turn, self._speak = threading.Lock(), threading.Lock()
@@ -52,10 +52,16 @@ class Link:
             self.tell("read", place)
             answer = self._answers.get()
         if answer is None:
+            self._answers.put(None)  # for whoever asks next
             raise StoppedError("napari has gone")
         if isinstance(answer, str):
             raise OSError(answer)
         return answer
+
+    @property
+    def gone(self) -> bool:
+        """Whether napari has gone."""
+        return self._gone.is_set()
 
     @property
     def stopped(self) -> bool:
@@ -73,6 +79,7 @@ class Link:
             try:
                 kind, given = self._line.recv()
             except (EOFError, OSError):
+                self._gone.set()
                 self._stop.set()
                 self._answers.put(None)
                 self._tasks.put(None)

@@ -24,6 +24,7 @@ from n2n_tf.weights import SHIPPED, load_denoiser, name_of
 
 IMAGES, NUMBERS = 32, 2**24  # planes that are inspected, and numbers of them together: some 7 seconds
 SIDES = 128, 64  # of crops, the first that the planes have room for
+HELD = 2**31  # bytes of a layer that are trained on from memory; of a larger one each crop is asked for
 OFTEN = 0.2  # seconds between two words on steps
 _ready: dict[tuple[Any, ...], Denoiser] = {}  # the last one, traced
 
@@ -111,7 +112,7 @@ def train(
     Raises:
         UsageError, RunError: as `training.begin.train`.
     """
-    link.number = number
+    link.number, planes = number, _held(link, planes)
     every = RECIPE["steps_per_epoch"]
     length: dict[str, Any] = {"seconds": 60.0 * amount}
     if unit != MINUTES:
@@ -121,6 +122,18 @@ def train(
     settings = {**RECIPE, **NEIGHBORS, **length, "patch_size": side, **_images(planes, name), **_start(start)}
     watch = _Link(link, planes, preview, amount, unit == MINUTES)
     return run(build_config(settings), output, images=arrays(planes, name), watch=watch)
+
+
+def _held(link: Link, planes: Planes) -> Planes:
+    """In this process's memory, if it is not too large: a run then goes on to its end when napari goes."""
+    if planes.nbytes > HELD:
+        return planes
+    link.tell("progress", -1, "Reading the layer…")
+    array = np.empty(planes.array.shape, planes.dtype)
+    for number in range(len(planes)):
+        link.check()
+        planes.write(array, number, planes.read(number))
+    return Planes(array, planes.channels, planes.colors)
 
 
 def _images(planes: Planes, name: str) -> dict[str, Any]:

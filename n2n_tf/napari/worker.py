@@ -42,6 +42,9 @@ def carry_out(link: Link, task: dict[str, Any]) -> None:
         link.tell("stopped")
     except EXPECTED as error:
         link.tell("failed", str(error) or type(error).__name__)
+    except Exception:
+        if not link.gone:  # else TensorFlow's words for a layer that cannot be read any more
+            raise
 
 
 def main(descriptor: int) -> None:
