@@ -25,6 +25,7 @@ ORDER = [
     {"exporting"},
     {"serving"},
     {"tasks"},
+    {"napari"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}

@@ -32,6 +32,7 @@ from n2n_tf.training.progress import ProgressBar
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.scorer import Scorer
 from n2n_tf.training.validation import Best, Pictures, Validation
+from n2n_tf.training.watching import Watch, Watched
 from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Run:
     Args:
         config, workers, directory: of the run.
         training, held_out: its images.
+        watch: follows it, and can end it.
 
     Attributes:
         offers_start: whether `weights` are a denoiser to beat; not in trials, whose results would be alike.
@@ -55,8 +57,9 @@ class Run:
     earlier: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
-        self, config: Config, workers: Workers, directory: RunDirectory, training: Source, held_out: HeldOutSource
-    ):
+        self, config: Config, workers: Workers, directory: RunDirectory, training: Source, held_out: HeldOutSource,
+        watch: Watch | None = None,
+    ):  # fmt: skip
         if any(index.stem != "step-0" for index in directory.checkpoints.glob("step-*.index")):
             config = config.going_on()
         self.config, self.workers, self.directory = config, workers, directory
@@ -86,6 +89,7 @@ class Run:
             network=self.model.network, optimizer=self.model.optimizer, weights=self.weights.state, best=self.best.cost,
             **ending,
         )  # fmt: skip
+        self.watched = Watched(watch, self.scorer, self.checkpoints, self.steps)
 
     def go(self) -> dict[str, Any]:
         """Train what is left, and report."""
@@ -94,7 +98,7 @@ class Run:
         with contextlib.ExitStack() as stack:
             callbacks = self._callbacks(done, stack)
             stack.push(self._page_if_stopped)
-            while done < self.steps and not (self.patience.spent or self.limit.spent):
+            while done < self.steps and not any(each.spent for each in (self.patience, self.limit, self.watched)):
                 done = self._fit(done, callbacks)  # twice if resumed in the middle of an epoch: that is a short one
             report = self._report(time.monotonic() - began)
             self.workers.wait()
@@ -141,7 +145,8 @@ class Run:
         ]
         # checkpoints behind the others, so that what they wrote of an epoch is never missing
         own = records if self.workers.chief else []
-        return [StopAtNaN(), self.weights, *own, progress, self.checkpoints, self.patience, self.limit, sigterm]
+        endings = [self.patience, self.limit, self.watched]
+        return [StopAtNaN(), self.weights, *own, progress, self.checkpoints, *endings, sigterm]
 
     def _fit(self, done: int, callbacks: list[keras.callbacks.Callback]) -> int:
         """Train to the end of the run, or of the epoch if some of it is done; return the number of steps done."""
