@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 with quiet_import():
     import numpy as np

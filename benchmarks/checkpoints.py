@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 with quiet_import():
     import n2n_tf

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 GAMMA, LEARNING_RATE = 1.0, 3e-4
 

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 with quiet_import():
     import tensorflow as tf

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.serving import png, resident, served
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 Ports = dict[str, int]
 

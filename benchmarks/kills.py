@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 SETTINGS = ["--noise", "gaussian", "--features", "4", "--patch-size", "64", "--batch-size", "2"]
 SETTINGS += ["--epochs", "40", "--steps-per-epoch", "25", "--checkpoint-steps", "10"]

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 IN_A_FOLDER = 1000
 LINKS = 50_000  # to one file; some file systems take no more than 65,000

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 with quiet_import():
     import keras

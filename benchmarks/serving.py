@@ -27,7 +27,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 MEMORY_REQUESTS = 2000
 Call = Callable[[], bool]  # one request; whether it was answered well

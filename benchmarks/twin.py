@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from n2n_tf.cli.quiet import quiet_import
+from n2n_tf.tasks.quiet import quiet_import
 
 SLOPE = 0.2
 PAIRS = torch.tensor([(0, 1), (0, 2), (1, 3), (2, 3), (1, 0), (2, 0), (3, 1), (3, 2)])

@@ -1,6 +1,7 @@
 import gc
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,6 +47,27 @@ def two_layers() -> Iterator[None]:
         patch.setitem(NETWORKS, "two_layers", two_layers)
         patch.setitem(NETWORKS, "two_layers_blind", two_layers_blind)
         yield
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """Debian's chromium; `downloads` is where its files go."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no chromium and chromedriver on PATH")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in ("--headless=new", "--no-sandbox", "--window-size=900,700", "--allow-file-access-from-files"):
+        options.add_argument(flag)
+    downloads = tmp_path_factory.mktemp("downloads")
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    browser.set_script_timeout(20)
+    browser.downloads = downloads
+    yield browser
+    browser.quit()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import argparse
 import json
 import shlex
-import shutil
 
 import keras
 import numpy as np
@@ -29,7 +28,6 @@ from tests.test_raw import BLACK, WHITE, write_dng
 
 KODAK = SHARED / "data/kodak"
 CANON = SHARED / "data/raw/canon_x4_bayer.dng"
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 def save(folder, images):
@@ -293,27 +291,17 @@ def test_photographs(tmp_path):
     assert photons.parts[0].line.gain == pytest.approx(1 / 30, rel=0.05)
 
 
-@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver on PATH")
-def test_the_page_opens_in_a_browser_without_an_error(tmp_path):
-    webdriver = pytest.importorskip("selenium.webdriver")
+def test_the_page_opens_in_a_browser_without_an_error(browser, tmp_path):
     folder = save(tmp_path / "a <b>", [blurred(scene(), 15)])
     n2n_tf.inspect(folder, model=smoothing(tmp_path)).write_page(tmp_path / "page")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in ("--headless=new", "--no-sandbox", "--window-size=1000,900"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
-        browser.get((tmp_path / "page/index.html").as_uri())
-        pictures = browser.find_elements("css selector", "img")
-        assert browser.get_log("browser") == []
-        assert len(pictures) == 4  # where it was measured; noisy, denoised, removed
-        assert all(browser.execute_script("return arguments[0].naturalWidth", each) > 0 for each in pictures)
-        assert len(browser.find_elements("css selector", "svg")) == 2
-        assert "does not fit" in browser.find_element("css selector", ".verdict.false").text
-        assert folder in browser.find_element("css selector", "pre").text
-        loaded = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
-        assert all(name.startswith("data:") for name in loaded)
-    finally:
-        browser.quit()
+    browser.get_log("browser")
+    browser.get((tmp_path / "page/index.html").as_uri())
+    pictures = browser.find_elements("css selector", "img")
+    assert browser.get_log("browser") == []
+    assert len(pictures) == 4  # where it was measured; noisy, denoised, removed
+    assert all(browser.execute_script("return arguments[0].naturalWidth", each) > 0 for each in pictures)
+    assert len(browser.find_elements("css selector", "svg")) == 2
+    assert "does not fit" in browser.find_element("css selector", ".verdict.false").text
+    assert folder in browser.find_element("css selector", "pre").text
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map((each) => each.name)")
+    assert all(name.startswith("data:") for name in loaded)

@@ -47,7 +47,7 @@ def test_the_package_has_its_files():
     for pattern in SETUP["options.package_data"]["n2n_tf"].split(", "):
         assert list(folder.glob(pattern)), pattern
     kinds = {path.suffix for path in folder.rglob("*") if path.is_file()} - {".pyc"}
-    assert kinds == {".py", ".typed", ".html", ".h5", ".md"}  # all of which the patterns, or find:, take
+    assert kinds == {".py", ".typed", ".html", ".h5", ".md", ".yaml"}  # all of which the patterns, or find:, take
 
 
 def test_what_is_said_of_versions_agrees():

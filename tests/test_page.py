@@ -1,6 +1,5 @@
 """The page, in a real browser: Debian's chromium and chromium-driver."""
 
-import shutil
 import time
 
 import imagecodecs
@@ -14,8 +13,6 @@ from n2n_tf.serving import rest
 from n2n_tf.serving.server import Server
 from tests.scenes import blurred, gaussian, rounded, scene
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium and chromedriver on PATH")
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
 
 
@@ -24,23 +21,6 @@ def server(served):
     server = Server([served[1] / "n2n"], ServeConfig(rest_port=0, grpc_port=0, max_pixels=96 * 128))
     yield server
     server.stop()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in ("--headless=new", "--no-sandbox", "--window-size=900,700", "--allow-file-access-from-files"):
-        options.add_argument(flag)
-    downloads = tmp_path_factory.mktemp("downloads")
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    browser.set_script_timeout(20)
-    browser.downloads = downloads
-    yield browser
-    browser.quit()
 
 
 @pytest.fixture

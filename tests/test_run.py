@@ -28,7 +28,7 @@ def test_a_run_leaves_what_it_promises(photos, tmp_path):
     report = n2n_tf.train(small(photos, ema=0.9, network="residual_unet"), out)
     assert {path.name for path in out.iterdir()} == {
         "config.json", "images.json", "checkpoints", "denoiser.keras", "denoiser.weights.h5", "history.csv",
-        "tensorboard", "samples", "report.json",
+        "tensorboard", "samples", "report.json", "report.html",
     }  # fmt: skip
     assert json.loads((out / "report.json").read_text()) == report
     assert report["scores"]["noisy_psnr"] == pytest.approx(20 * np.log10(255 / 25), abs=0.1)

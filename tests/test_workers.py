@@ -353,7 +353,7 @@ def test_only_the_chief_writes(whole, tools):
     }  # fmt: skip
     assert {path.name for path in whole.iterdir()} == {
         "config.json", "images.json", "checkpoints", "denoiser.keras", "denoiser.weights.h5", "history.csv",
-        "tensorboard", "samples", "report.json",
+        "tensorboard", "samples", "report.json", "report.html",
     }  # fmt: skip
 
 

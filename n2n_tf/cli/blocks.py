@@ -4,10 +4,10 @@ import argparse
 import os
 from pathlib import Path
 
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.config.kinds import COUNTS, MOSAIC
 from n2n_tf.progress import ProgressLine
+from n2n_tf.tasks.quiet import quiet_import
 
 
 def add_block_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from n2n_tf.cli.flags import Number, add_flags, given
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.cli.tables import print_table
 from n2n_tf.config import RunError, StoppedError, UsageError, at_least
 from n2n_tf.tasks.comparison import read_comparison
 from n2n_tf.tasks.comparison_file import STEPS, TIME
+from n2n_tf.tasks.quiet import quiet_import
 from n2n_tf.training.config import Config
 
 HELP = "train and score several methods, beside the paper's rows"

@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import RunError, UsageError, gist
 from n2n_tf.files import write
+from n2n_tf.tasks.quiet import quiet_import
 
 HELP = "convert weights (.pth, .weights.h5) to a .keras file"
 

@@ -14,7 +14,6 @@ from n2n_tf.cli.baselines import add_baseline_arguments, check_baselines
 from n2n_tf.cli.blocks import add_block_arguments, check_blocks, submit
 from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
 from n2n_tf.cli.flags import Number, add_flags
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.scored import WORDS, find_sets, form_told, noise_told
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.cli.tables import print_table
@@ -31,6 +30,7 @@ from n2n_tf.data.finding import find_files, listing
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
 from n2n_tf.tasks import NOISY
+from n2n_tf.tasks.quiet import quiet_import
 from n2n_tf.training.config import Config
 from n2n_tf.training.presets import build_config
 
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 HELP = "PSNR and SSIM of denoisers, as the paper measures them"
 LEVELS = [name for name, each in named(Config).items() if each.chooser == "noise" and name != "noise_once"]
+
+NOT_ASKED = "models", "output", "json", "command_line"  # what has no effect on the scores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +101,7 @@ def run(args: argparse.Namespace) -> None:
         return submit(args)
     labels = _labels(args.models)
     with quiet_import():
+        from n2n_tf.evaluation.page import sliders, write_page
         from n2n_tf.evaluation.pictures import comparison, stacked
         from n2n_tf.evaluation.protocol import PROTOCOLS
         from n2n_tf.evaluation.results import Results
@@ -116,11 +119,14 @@ def run(args: argparse.Namespace) -> None:
     }
     sets, skipped, there = find_sets(args, noise, channels, kind)
     results = Results({} if args.affine else there, affine=args.affine, skipped=skipped)  # the paper fits nothing
-    pictures = []
+    pictures, parts = [], []
 
     def show(case: "Case") -> None:
         if case.repeat == 0 and case.page in case.set.clean[: args.pictures]:
-            pictures.append(comparison(*_shown(case), kind))
+            clean, shown = _shown(case)
+            pictures.append(comparison(clean, shown, kind))
+            if case.page == case.set.clean[0]:
+                parts.append(sliders(f"{case.set.name}: {case.page}", {**shown, "clean": clean}, kind))
 
     output.mkdir(parents=True, exist_ok=True)
     told = None if args.range is None else limits_of(args.range) or str(args.range[0])
@@ -128,6 +134,11 @@ def run(args: argparse.Namespace) -> None:
     if pictures:
         write(output / "pictures.png", lambda temporary: stacked(pictures).save(temporary, "PNG"))
     _write(results, labels, args, output)
+    noise_words = "pairs" if noise is None else str(noise)
+    page = write_page(
+        output, f"Evaluation, {noise_words}", {"": results.table()}, pictures, parts, args.command_line, skipped
+    )
+    print(f"tables and pictures: {output}, report: {page}")
     if skipped:
         print(f"{len(skipped)} files were skipped:\n{as_flags(listing(skipped))}")
 
@@ -145,7 +156,7 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
         raise UsageError("--json: takes one MODEL; --output holds a JSON file for each")
     if args.affine and args.submission:
         raise UsageError("--affine: a submission has no clean blocks to fit to; leave it out")
-    if any((output / name).exists() for name in ("table.md", "scores.csv", "pictures.png")):
+    if any((output / name).exists() for name in ("table.md", "scores.csv", "pictures.png", "report.html")):
         raise UsageError(f"--output {output}: holds an evaluation already; name another")
     if args.json and not Path(args.json).absolute().parent.is_dir():
         raise UsageError(f"--json {args.json}: no such folder")
@@ -190,9 +201,12 @@ def _write(results: "Results", labels: dict[str, str], args: argparse.Namespace,
     write(output / "table.md", lambda temporary: temporary.write_bytes(text))
     results.write_csv(output / "scores.csv")
     for label, path in labels.items():
-        asked = {name: value for name, value in vars(args).items() if name not in ("models", "output", "json")}
+        asked = {
+            name: value
+            for name, value in vars(args).items()
+            if name not in ("models", "output", "json", "command_line")
+        }
         scores = {"model": path, "settings": asked, "sets": results.summary(label)}
         write_json(output / f"{label.replace(os.sep, '_')}.json", scores)
         if args.json:
             write_json(Path(args.json), scores)
-    print(f"tables and pictures: {output}")

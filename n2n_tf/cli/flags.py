@@ -24,7 +24,7 @@ class Number(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
-def add_flags(parser: argparse.ArgumentParser, settings: type, names: Container[str] | None = None) -> None:
+def add_flags(parser: argparse._ActionsContainer, settings: type, names: Container[str] | None = None) -> None:
     """One flag for each field, or for some; what is not given is absent from the result."""
     for each in (each for name, each in named(settings).items() if names is None or name in names):
         parser.add_argument(

@@ -5,11 +5,11 @@ import os
 from pathlib import Path
 
 from n2n_tf.cli.flags import Number, in_flags
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.config import at_least, named, number_or_word
 from n2n_tf.data.finding import listing
 from n2n_tf.data.settings import ImageSettings
+from n2n_tf.tasks.quiet import quiet_import
 
 HELP = "what noise is in images, and whether the method fits"
 IMAGES = 32

@@ -5,6 +5,7 @@ import difflib
 import io
 import logging
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import NoReturn
 
 from PIL import Image
 
-from n2n_tf.cli import compare, convert, denoise, evaluate, export, inspect, prepare, serve, train
+from n2n_tf.cli import compare, convert, denoise, evaluate, export, inspect, prepare, report, serve, train
 from n2n_tf.cli.spoken import Spoken, as_flags
 from n2n_tf.config import LostWorkerError, RunError, StoppedError, UsageError, essence
 
@@ -26,6 +27,7 @@ COMMANDS = {
     "export": export,
     "serve": serve,
     "convert": convert,
+    "report": report,
 }
 
 
@@ -61,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             subparsers.choices[args.command].error(f"unrecognized arguments: {' '.join(more)}")
     except UsageError as error:  # a number outside its range
         return _say(argv[0], str(error), 2)
+    args.command_line = shlex.join(["n2n-tf", *argv])
     Spoken.flags = {flag.removeprefix("--").replace("-", "_"): flag for flag in _flags(parser)}
 
     os.environ["KERAS_BACKEND"] = "tensorflow"  # a process of our own

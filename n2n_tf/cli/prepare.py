@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from n2n_tf.cli.flags import Number
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.config import RunError, UsageError, at_least
 from n2n_tf.config.kinds import COUNTS, GRAY, MOSAIC, RGB
@@ -14,6 +13,7 @@ from n2n_tf.data.finding import listing, reason
 from n2n_tf.data.kind_of_data import kind_of_data
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.progress import ProgressLine
+from n2n_tf.tasks.quiet import quiet_import
 
 if TYPE_CHECKING:
     from n2n_tf.data.shard_writer import Source, Writer

@@ -8,9 +8,9 @@ import sys
 import threading
 
 from n2n_tf.cli.flags import add_flags, given
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.cli.seldom import Seldom
 from n2n_tf.config import ServeConfig
+from n2n_tf.tasks.quiet import quiet_import
 
 QUIET = 60.0  # seconds until another library says the same again
 HELP = "serve exported models, with a page to try them"

@@ -1,16 +1,16 @@
 """`n2n-tf train`: train a denoiser from noisy images alone."""
 
 import argparse
-import math
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from n2n_tf.cli.flags import add_flags, given
-from n2n_tf.cli.quiet import quiet_import
 from n2n_tf.config import StoppedError, UsageError
+from n2n_tf.tasks.quiet import quiet_import
 from n2n_tf.training.config import Config
+from n2n_tf.training.outcome import sentences
 from n2n_tf.training.presets import PRESETS, build_config
 
 HELP = "train a denoiser from noisy images alone"
@@ -58,22 +58,8 @@ def run(args: argparse.Namespace) -> None:
 def _print(report: dict[str, Any]) -> None:
     if not report:
         return  # another worker has it
-    scores, images = report["scores"], f"{report['scored_images']} images"
-    if "psnr" in scores:
-        print(f"{images}: noisy {scores['noisy_psnr']:.2f} dB, denoised {scores['psnr']:.2f} dB (PSNR)")
-    elif "estimated_psnr" in scores:
-        before, after = (_with_error(scores, name) for name in ("estimated_noisy_psnr", "estimated_psnr"))
-        print(f"{images}: noisy {before}, denoised {after} (PSNR, estimated without clean images)")
-    else:
-        print(f"{images}: reconstruction {scores['reconstruction']:.6f}")
-    if report.get("kept_start"):
-        print("no epoch was better than the weights that it started from, which are kept")
-    if report.get("kept_first_stage"):
-        print("the second stage was not better than the first, which is kept")
+    print(*sentences(report), sep="\n")
     print(f"before and after: {report['picture']}")
     print(f"denoiser: {report['denoiser']} ({Path(report['denoiser']).stat().st_size / 1e6:.1f} MB)")
-
-
-def _with_error(scores: dict[str, float], name: str) -> str:
-    error = scores[f"{name}_error"]  # not a number for one image that is small
-    return f"{scores[name]:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "") + " dB"
+    if report.get("page"):  # earlier versions wrote none
+        print(f"report: {report['page']}")

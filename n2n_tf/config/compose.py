@@ -102,6 +102,22 @@ def flattened(settings: Any) -> dict[str, Any]:
     return flat
 
 
+def changed(settings: Any) -> dict[str, Any]:
+    """Of `flattened`, what is not the default of its class."""
+    flat: dict[str, Any] = {}
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if "group" in each.metadata:
+            flat.update(changed(value))
+        elif "parts" in each.metadata:
+            if value is not None and value.name != each.metadata["default"]:
+                flat[each.name] = value.name
+            flat.update({} if value is None else changed(value))
+        elif value != each.default:
+            flat[each.name] = value
+    return flat
+
+
 def checked(settings: Any) -> None:
     """Raise UsageError if a value of one settings object is out of its range or none of its choices."""
     check_ranges(settings)

@@ -39,6 +39,7 @@ class Numbered(abc.ABC):
     paired = False  # their clean partners are not known
     parts = 1  # images in a crop
     unit = "images"
+    most_held_out = MOST_HELD_OUT
 
     def __len__(self) -> int:
         return len(self.pages)
@@ -133,9 +134,9 @@ def check_list(pages: Sequence[Page], skipped: dict[str, str]) -> None:
 
 def hold_out(images: S, seed: int) -> tuple[S, S]:
     """Some of the images, at most a tenth. Too few to spare one: the training images serve for both, and we say so."""
-    count = min(MOST_HELD_OUT, len(images) // 10)
+    count = min(images.most_held_out, len(images) // 10)
     order = np.random.default_rng(seed).permutation(len(images))
-    chosen = set(order[:count].tolist() or order[:MOST_HELD_OUT].tolist())
+    chosen = set(order[:count].tolist() or order[: images.most_held_out].tolist())
     held_out = dataclasses.replace(images.some(chosen), skipped={})
     if not count:
         logger.info("no `val_data`, and too few %s to spare some: the scores are those of training images", images.unit)

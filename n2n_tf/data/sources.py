@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from n2n_tf.data.arrays import Arrays
 from n2n_tf.data.fitting import Wanted
 from n2n_tf.data.held_out import HeldOut, held_out_shards, hold_out_shards, training_shards
 from n2n_tf.data.images import Images, wanted_images
@@ -60,7 +61,8 @@ def source_from_json(saved: dict[str, Any], channels: int) -> Any:
         RunError: its files are damaged, or others now.
         ValueError, TypeError, LookupError: what was saved is damaged.
     """
-    known = [make for kind in KINDS for key, make in kind.lists.items() if key in saved]
+    lists = [(key, make) for kind in KINDS for key, make in kind.lists.items()]
+    known = [make for key, make in [*lists, ("arrays", Arrays.from_json)] if key in saved]
     if not known:
         raise ValueError(f"no list of images: {str(saved)[:80]}")
     return known[0](saved, channels)

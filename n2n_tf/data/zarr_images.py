@@ -94,7 +94,7 @@ class ZarrImages(Numbered):
             draws: two large numbers, which place the first one; the middle without.
         """
         page, found = self.pages[number], []
-        for top, left in _places(page, shape, TRIES * count, draws):
+        for top, left in places(page, shape, TRIES * count, draws):
             window = read_window(page, top, left, *shape)[..., None]
             if is_blank(window):
                 self._tell(page)
@@ -123,8 +123,15 @@ def described(image: OmeImage) -> dict[str, Any]:
     return {"axes": image.axes, "shape": [*full.shape], "dtype": full.dtype.name, "chunks": [*full.chunks]}
 
 
-def _places(page: Page, shape: Sequence[int], most: int, draws: Sequence[int]) -> Iterator[list[int]]:
-    """Top and left of windows, spread over a plane."""
+def places(page: Page, shape: Sequence[int], most: int, draws: Sequence[int]) -> Iterator[list[int]]:
+    """Top and left of windows, spread over a plane.
+
+    Args:
+        page: of the plane.
+        shape: of a window.
+        most: windows.
+        draws: two large numbers, which place the first one; the middle without.
+    """
     rooms = [length - side + 1 for length, side in zip((page.height, page.width), shape, strict=True)]
     first = [int(draw) for draw in draws] or [(room - 1) // 2 for room in rooms]
     for number in range(min(most, math.prod(rooms))):

@@ -121,6 +121,12 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     return image if image.dtype == np.uint8 else np.floor(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
+def as_picture(image: np.ndarray) -> Image.Image:
+    """[H, W, C], as `visible` takes them, as gray or RGB."""
+    pixels = to_uint8(visible(image))
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
 def _as_array(picture: Image.Image) -> np.ndarray:
     array = np.asarray(picture)
     return array[..., None] if array.ndim == 2 else array

@@ -15,6 +15,7 @@ from n2n_tf.files import check_format
 from n2n_tf.inference import Footprint, footprint_of, kind_of_network, range_of
 from n2n_tf.noise.settings import NOISES
 from n2n_tf.training.records import FORMAT
+from n2n_tf.weights import SHIPPED
 
 LICENSE = "The weights belong to whoever trained them; the license of the training images may bind their use."
 
@@ -27,7 +28,7 @@ def run_facts(model: str | Path) -> dict[str, Any]:
         RunError: config.json is of a later version.
     """
     facts: dict[str, Any] = {}
-    for name in ("config.json", "report.json"):
+    for name in ("config.json", "report.json") if str(model) not in SHIPPED else ():
         path = Path(model) / name
         if path.is_file():
             try:
@@ -94,11 +95,11 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "",
         f"Trained by n2n_tf, method {method}." if method else "How it was trained is not known.",
         "",
-        *_table("training", card["training"]),
-        *_table("scores (psnr in dB)", card["scores"]),
-        *_table("versions at export", card["versions"]),
-        *_table("largest difference between export and network", card["difference_from_network"]),
-        *_table("half precision, against float32", card["half"] or {}),
+        *table("training", card["training"]),
+        *table("scores (psnr in dB)", card["scores"]),
+        *table("versions at export", card["versions"]),
+        *table("largest difference between export and network", card["difference_from_network"]),
+        *table("half precision, against float32", card["half"] or {}),
         f"Receptive field: {card['receptive_field'] or 'not known'} pixels; reach beyond a cell of "
         f"{card['side_multiple']}: {card['reach'] or 'not known'}.",
         "",
@@ -143,7 +144,8 @@ def _middle(card: Mapping[str, Any]) -> float:
     return sum(card["value_range"] or (0.0, 1.0)) / 2
 
 
-def _table(title: str, values: Mapping[str, Any]) -> list[str]:
+def table(title: str, values: Mapping[str, Any]) -> list[str]:
+    """Lines of a table of two columns; none for no values."""
     if not values:
         return []
     return [f"| {title} | |", "|---|---|", *(f"| {name} | {value} |" for name, value in values.items()), ""]

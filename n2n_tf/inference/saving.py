@@ -1,7 +1,9 @@
 """Trained denoisers to files: for this Keras, and for the other."""
 
+import contextlib
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -19,6 +21,8 @@ LAYERS, RANGE = "layers", "value_range"  # attributes of a .weights.h5 file
 def save_denoiser(network: keras.Model, path: Path, full: keras.Model | None = None) -> None:
     """Write a .keras file, and beside it its weights, the one form that Keras 2 and 3 both read.
 
+    The file loads on each of Keras 3's backends.
+
     Args:
         network: the denoiser.
         path: of the .keras file.
@@ -29,7 +33,21 @@ def save_denoiser(network: keras.Model, path: Path, full: keras.Model | None = N
         weights.write_bytes(_weights_of(full or network, network, weights.parent))
         write(path, network.save)
 
-    write(weights_beside(path), write_both)
+    with _of_one_replica(network):
+        write(weights_beside(path), write_both)
+
+
+@contextlib.contextmanager
+def _of_one_replica(network: keras.Model) -> Iterator[None]:
+    """Batch normalization without means over replicas: training wants them, and only TensorFlow can load them."""
+    synchronized = [layer for layer in network.layers if getattr(layer, "synchronized", False)]
+    for layer in synchronized:
+        layer.synchronized = False
+    try:
+        yield
+    finally:
+        for layer in synchronized:
+            layer.synchronized = True
 
 
 def _weights_of(network: keras.Model, told: keras.Model, folder: Path) -> bytes:

@@ -1,14 +1,12 @@
-"""Diagrams of a report as SVG, and pictures as PNG in a data URI: a page that needs no other file."""
+"""Diagrams of a report, and pictures."""
 
-import base64
-import io
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from n2n_tf.evaluation.pictures import developed, to_uint8, visible
+from n2n_tf.evaluation.pictures import as_picture, developed
+from n2n_tf.html import ends, figure, label, picture, svg
 from n2n_tf.meter import Correlation, PoissonGaussian, line
 from n2n_tf.meter.dct_blocks import HIGH, SIDE
 from n2n_tf.meter.poisson_gaussian import flat_blocks
@@ -40,17 +38,17 @@ def variance_diagram(images: Sequence[np.ndarray], fitted: PoissonGaussian, span
         return across, HEIGHT - MARGIN + 12 - min(max(y / top, 0), 1) * (HEIGHT - MARGIN - 12)
 
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in (place(*each) for each in found))
-    ends = [place(x, fitted.gain * x + fitted.offset) for x in (low, high)]
-    drawn = f'<g class="dots">{dots}</g><line class="fit" {_ends(*ends)}/>'
+    two = [place(x, fitted.gain * x + fitted.offset) for x in (low, high)]
+    drawn = f'<g class="dots">{dots}</g><line class="fit" {ends(*two)}/>'
     for share in (0.0, 0.5, 1.0):
         x, y = place(low + share * (high - low), share * top)
-        drawn += _label(x, HEIGHT - 24, f"{low + share * (high - low):.2f}")
-        drawn += _label(MARGIN - 6, y + 4, f"{share * top:.1e}" if share else "0", "end")
-        drawn += _label(WIDTH - MARGIN + 4, y + 4, f"σ {span * (share * top) ** 0.5:.3g}" if share else "", "start")
-    drawn += f'<line class="axis" {_ends(place(low, 0), place(high, 0))}/>'
-    drawn += f'<line class="axis" {_ends(place(low, 0), place(low, top))}/>'
-    drawn += _label(WIDTH / 2, HEIGHT - 6, "brightness, 0 to 1 of the range") + _label(MARGIN, 10, "variance", "start")
-    return _svg(WIDTH, HEIGHT, "Variance against brightness", drawn)
+        drawn += label(x, HEIGHT - 24, f"{low + share * (high - low):.2f}")
+        drawn += label(MARGIN - 6, y + 4, f"{share * top:.1e}" if share else "0", "end")
+        drawn += label(WIDTH - MARGIN + 4, y + 4, f"σ {span * (share * top) ** 0.5:.3g}" if share else "", "start")
+    drawn += f'<line class="axis" {ends(place(low, 0), place(high, 0))}/>'
+    drawn += f'<line class="axis" {ends(place(low, 0), place(low, top))}/>'
+    drawn += label(WIDTH / 2, HEIGHT - 6, "brightness, 0 to 1 of the range") + label(MARGIN, 10, "variance", "start")
+    return svg(WIDTH, HEIGHT, "Variance against brightness", drawn)
 
 
 def correlation_map(found: Correlation) -> str:
@@ -66,12 +64,12 @@ def correlation_map(found: Correlation) -> str:
             f"<title>{down} down, {right} right: {rho:.3f}</title></rect>"
         )
         if max(abs(down), abs(right)) <= 1:
-            squares += _label(
+            squares += label(
                 (column + 0.5) * SQUARE, (row + 0.65) * SQUARE, f"{rho + 0.0:.1f}".replace("-0.0", "0.0"), kind="rho"
             )
     side = SQUARE * (2 * FAR + 1)
     squares += f'<rect class="frame" width="{side}" height="{side}"/>'
-    return _svg(side, side, "Correlation between neighbours", squares)
+    return svg(side, side, "Correlation between neighbours", squares)
 
 
 def thumbnail(image: np.ndarray, kind: str) -> str:
@@ -83,13 +81,13 @@ def thumbnail(image: np.ndarray, kind: str) -> str:
     """
     blocks, flat = flat_blocks(image)
     places = blocks.place[flat] if len(flat) else np.zeros((0, 2), int)
-    picture = _picture(image, kind)
-    scale = min(1.0, THUMBNAIL / max(picture.size))
-    small = picture.resize([max(1, round(side * scale)) for side in picture.size]).convert("RGB")
+    whole = _picture(image, kind)
+    scale = min(1.0, THUMBNAIL / max(whole.size))
+    small = whole.resize([max(1, round(side * scale)) for side in whole.size]).convert("RGB")
     draw = ImageDraw.Draw(small)
     for row, column in places * scale:
         draw.rectangle((column, row, column + SIDE * scale - 1, row + SIDE * scale - 1), outline=(255, 120, 0))
-    return _png(small, f"The first image, with the {len(flat)} flat blocks that were used")
+    return picture(small, f"The first image, with the {len(flat)} flat blocks that were used")
 
 
 def removed(noisy: np.ndarray, denoised: np.ndarray, left: np.ndarray, kind: str) -> str:
@@ -99,8 +97,7 @@ def removed(noisy: np.ndarray, denoised: np.ndarray, left: np.ndarray, kind: str
     shown = developed({"noisy": noisy[middle], "denoised": denoised[middle]}, kind)
     planes = left[middle] if left.shape[-1] in (1, 3) else left[middle].mean(-1, keepdims=True)
     pictures = {**shown, "removed": np.clip(0.5 + planes / scale, 0, 1)}
-    return "".join(f"<figure>{_png(_image(each), name)}<figcaption>{name}</figcaption></figure>"
-                   for name, each in pictures.items())  # fmt: skip
+    return "".join(figure(picture(as_picture(each), name), name) for name, each in pictures.items())
 
 
 def _points(image: np.ndarray) -> np.ndarray:
@@ -112,35 +109,7 @@ def _points(image: np.ndarray) -> np.ndarray:
 
 
 def _picture(image: np.ndarray, kind: str) -> Image.Image:
-    return _image(next(iter(developed({"": image}, kind).values())))
-
-
-def _image(shown: np.ndarray) -> Image.Image:
-    pixels = to_uint8(visible(shown))
-    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-
-
-def _png(picture: Image.Image, alt: str) -> str:
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    data = base64.b64encode(file.getvalue()).decode()
-    size = f'width="{picture.width}" height="{picture.height}"'
-    return f'<img src="data:image/png;base64,{data}" {size} alt="{escape(alt)}">'
-
-
-def _svg(width: float, height: float, title: str, content: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img">'
-        f"<title>{escape(title)}</title>{content}</svg>"
-    )
-
-
-def _ends(one: tuple[float, float], other: tuple[float, float]) -> str:
-    return f'x1="{one[0]:.1f}" y1="{one[1]:.1f}" x2="{other[0]:.1f}" y2="{other[1]:.1f}"'
-
-
-def _label(x: float, y: float, text: str, anchor: str = "middle", kind: str = "label") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return as_picture(next(iter(developed({"": image}, kind).values())))
 
 
 def _color(rho: float) -> str:

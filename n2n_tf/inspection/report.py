@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from n2n_tf.files import write, write_json
+from n2n_tf.files import write_json
+from n2n_tf.html import write_page
 from n2n_tf.inspection.gains import Residual
 from n2n_tf.inspection.images import Looked
 from n2n_tf.inspection.measure import Part, distance_for
@@ -90,9 +91,7 @@ class Report:
 
         file = Path(folder) / "index.html"
         file.parent.mkdir(parents=True, exist_ok=True)
-        html = page(self).encode("utf-8", "backslashreplace")  # names of files need not be UTF-8
-        write(file, lambda temporary: temporary.write_bytes(html))
-        return file
+        return write_page(file, page(self))
 
 
 def _part(part: Part, span: float) -> dict[str, Any]:

@@ -28,6 +28,13 @@ ARTEFACTS = {  # what they are, to somebody who has not heard of them
 
 def text(report: Report) -> str:
     """A short report for people."""
+    lines = [_wrapped(title, content) for title, content in blocks(report)]
+    command = report.verdict.command
+    return "\n".join([*lines, *([f"\n  {command}"] if command else [])])
+
+
+def blocks(report: Report) -> list[tuple[str, str]]:
+    """The same but for the command: titles, and what stands there, each one line."""
     blocks = [("images", _images(report))]
     for part in report.parts:
         name = "" if part.name == "all" else f"{part.name}: "
@@ -39,9 +46,7 @@ def text(report: Report) -> str:
     if report.shots:
         blocks.append(("shots", gain(report.shots, report.model is not None)))
     verdict = report.verdict
-    blocks += [("verdict", f"{FITS[verdict.fits]}: {'; '.join(verdict.reasons)}"), ("next", verdict.advice)]
-    lines = [_wrapped(title, content) for title, content in blocks]
-    return "\n".join([*lines, *([f"\n  {verdict.command}"] if verdict.command else [])])
+    return [*blocks, ("verdict", f"{FITS[verdict.fits]}: {'; '.join(verdict.reasons)}"), ("next", verdict.advice)]
 
 
 def brief(report: Report) -> str:

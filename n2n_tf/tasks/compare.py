@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 
 from n2n_tf.config import RunError, UsageError
+from n2n_tf.evaluation.page import write_page
 from n2n_tf.evaluation.pictures import stacked
 from n2n_tf.files import write
 from n2n_tf.inference import Denoiser
@@ -33,7 +34,8 @@ logger = logging.getLogger(__name__)
 
 
 class Bench:
-    """A comparison in its folder: a run directory for each cell, costs.json, table.md, scores.csv, pictures.png.
+    """A comparison in its folder: a run directory for each cell, costs.json, table.md, scores.csv, pictures.png,
+    report.html.
 
     Args:
         comparison: what is compared.
@@ -184,3 +186,5 @@ class Bench:
         write(self.output / "table.md", lambda temporary: temporary.write_bytes(text))
         write(self.output / "scores.csv", scores.write_csv)
         write(self.output / "pictures.png", lambda temporary: stacked(scores.pictures).save(temporary, "PNG"))
+        tables = {noise: scores.table(noise) for noise in scores.results}
+        write_page(self.output, f"Comparison {self.output.resolve().name}", tables, scores.pictures)

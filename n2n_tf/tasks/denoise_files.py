@@ -2,12 +2,13 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from n2n_tf.config import MEMORY
 from n2n_tf.data.finding import reason
 from n2n_tf.data.picking import Picked
 from n2n_tf.formats import readers
@@ -20,9 +21,12 @@ from n2n_tf.inference import Denoiser
 from n2n_tf.progress import ProgressLine
 from n2n_tf.tasks import zarr_files
 from n2n_tf.tasks.beside import Beside, map_path, render_raw, rendering_path
+from n2n_tf.tasks.cluster import connected
+from n2n_tf.tasks.crew import Crew
 from n2n_tf.tasks.denoise_pages import denoise_file
 from n2n_tf.tasks.outcome import Outcome
 from n2n_tf.tasks.plan import Plan, plan_files
+from n2n_tf.tasks.recipe import Recipe
 from n2n_tf.tasks.report_file import ReportFile
 from n2n_tf.weights import load_denoiser
 
@@ -41,6 +45,7 @@ def denoise_files(
     channel: str | int | Sequence[str | int] = (),
     report: str | Path | None = None,
     uncertainty: bool = False,
+    scheduler: str | None = None,
     **settings: Any,
 ) -> Outcome:
     """Denoise image files into files of the same format, type and metadata; the rest goes on where one fails.
@@ -59,28 +64,42 @@ def denoise_files(
         uncertainty: also write NAME_uncertainty.tif beside each result, float32, in the image's own units: the standard
             deviation to expect of denoised - noise-free at each pixel, see `inference.uncertainty`. Takes 8 times as
             long. There is none, and a warning, where neighbours share noise or the error cannot be estimated.
+        scheduler: of a Dask cluster whose workers denoise, in place of this process: its HOST:PORT, or the file that it
+            wrote; "local" or "local:N" for processes of this machine, which import the calling script: it wants
+            `if __name__ == "__main__":`. The model is a path or name then, which each worker loads once.
         settings: of `Denoiser`, unless the model is one.
 
     Raises:
         UsageError: no image, an input that does not exist, no denoiser, no file with the channels, results that would
             replace their input or each other, a report that would replace another file, or `uncertainty` of raw files
             or OME-Zarr. Nothing was done.
-        TypeError, ValueError: settings that a `Denoiser` does not take, or settings for one that has its own.
+        TypeError, ValueError: settings that a `Denoiser` does not take, or settings for one that has its own; a network
+            for a `scheduler`.
+        RunError: no such scheduler, or its workers cannot do this; what was written stays.
     """
     if isinstance(model, Denoiser) and settings:
         raise TypeError(f"{', '.join(settings)}: have no effect, the Denoiser has its own; give the network instead")
+    if scheduler and not isinstance(model, str | Path):
+        raise TypeError(f"model {type(model).__name__}: workers load it themselves; save it, and give its path")
     several = [inputs] if isinstance(inputs, str | Path) else inputs
     folder = None if output is None else os.path.expanduser(output)
     channels = [channel] if isinstance(channel, str | int) else channel
     beside = Beside(render, uncertainty, None if report is None else Path(report).expanduser())
     plan = plan_files([str(each) for each in several], folder, suffix, beside, channels)
+    settings = {"any_channels": True, **settings}
+    if scheduler and isinstance(model, str | Path):
+        recipe = Recipe.of(model, **settings)
+        with connected(scheduler, settings.get("memory", MEMORY)) as client:
+            return carry_out(plan, recipe.build(), overwrite, quiet=True, crew=Crew(client, scheduler, recipe))
     if not isinstance(model, Denoiser):
         network = model if isinstance(model, keras.Model) else load_denoiser(model)
-        model = Denoiser(network, **{"any_channels": True, **settings})
+        model = Denoiser(network, **settings)
     return carry_out(plan, model, overwrite, quiet=True)
 
 
-def carry_out(plan: Plan, denoiser: Denoiser, overwrite: bool, quiet: bool = False) -> Outcome:
+def carry_out(
+    plan: Plan, denoiser: Denoiser, overwrite: bool, quiet: bool = False, crew: Crew | None = None
+) -> Outcome:
     """Do what was planned.
 
     Args:
@@ -88,6 +107,7 @@ def carry_out(plan: Plan, denoiser: Denoiser, overwrite: bool, quiet: bool = Fal
         denoiser: of any channels.
         overwrite: as for `denoise_files`.
         quiet: show no progress.
+        crew: workers with the same denoiser, that do the work; without it this process does.
     """
     plan.check(denoiser.kind)
     outcome, picked = Outcome(earlier=plan.earlier), Picked(plan.channel)
@@ -95,14 +115,14 @@ def carry_out(plan: Plan, denoiser: Denoiser, overwrite: bool, quiet: bool = Fal
     groups = _groups(plan, outcome, picked)
     picked.check(len(pages) + len(groups))
     _say_what_results_are(pages, picked)
-    _denoise_pages(denoiser, plan, pages, outcome, picked, quiet)
+    _denoise_pages(denoiser, plan, pages, outcome, picked, quiet, crew)
     for target in plan.beside.rendered(list(plan.files.values())):
         try:
             replaced = overwrite and str(rendering_path(target, plan.beside.render)) not in plan.earlier
             render_raw(target, str(plan.beside.render), replaced)
         except (ValueError, OSError) as error:
             outcome.failed[str(target)] = reason(error)
-    done, kept, failed = zarr_files.denoise(denoiser, groups, overwrite, quiet, picked.wanted)
+    done, kept, failed = zarr_files.denoise(denoiser, groups, overwrite, quiet, picked.wanted, crew)
     outcome.written.update(done)
     outcome.kept += kept
     outcome.failed.update(failed)
@@ -161,16 +181,33 @@ def _say_what_results_are(pages: dict[str, list[Page]], picked: Picked) -> None:
 
 
 def _denoise_pages(
-    denoiser: Denoiser, plan: Plan, pages: dict[str, list[Page]], outcome: Outcome, picked: Picked, quiet: bool
-) -> None:
+    denoiser: Denoiser, plan: Plan, pages: dict[str, list[Page]], outcome: Outcome, picked: Picked, quiet: bool,
+    crew: Crew | None,
+) -> None:  # fmt: skip
     """Denoise each file; the rest goes on where one fails."""
-    pixels = sum(page.height * page.width for each in pages.values() for page in each)
-    with ProgressLine("denoising", pixels, quiet=quiet) as line:
-        for number, (source, images) in enumerate(pages.items(), 1):
-            try:
-                sets = picked.sets(source, readers.axes) if picked.wanted else []
-                denoise_file(denoiser, images, plan.files[source], line.advance, sets, plan.beside)
-                outcome.written[source] = str(plan.files[source])
-                line.say(f"{number}/{len(pages)} {plan.files[source]}")
-            except (ValueError, OSError, MemoryError) as error:
+    sizes = {source: sum(page.height * page.width for page in each) for source, each in pages.items()}
+    with ProgressLine("denoising", sum(sizes.values()), quiet=quiet) as line:
+        if not pages:
+            return
+        results = crew.files(list(pages), plan) if crew else _here(denoiser, plan, pages, picked, line.advance)
+        for number, (source, error) in enumerate(results, 1):
+            if crew:
+                line.advance(sizes[source])
+            if error:
                 outcome.failed[source] = reason(error)
+                continue
+            outcome.written[source] = str(plan.files[source])
+            line.say(f"{number}/{len(pages)} {plan.files[source]}")
+
+
+def _here(
+    denoiser: Denoiser, plan: Plan, pages: dict[str, list[Page]], picked: Picked, advance: Callable[[float], None]
+) -> Iterator[tuple[str, Exception | None]]:
+    """Denoise the files in this process: each as it is done, with the error where it failed."""
+    for source, images in pages.items():
+        try:
+            sets = picked.sets(source, readers.axes) if picked.wanted else []
+            denoise_file(denoiser, images, plan.files[source], advance, sets, plan.beside)
+            yield source, None
+        except (ValueError, OSError, MemoryError) as error:
+            yield source, error

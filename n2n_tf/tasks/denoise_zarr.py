@@ -3,16 +3,22 @@
 import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from n2n_tf.formats.ome_zarr import open_image
 from n2n_tf.formats.zarr_channels import with_channels
-from n2n_tf.formats.zarr_place import ZarrPlace, is_url, written
+from n2n_tf.formats.zarr_place import ZarrPlace, is_url
 from n2n_tf.inference import Denoiser
 from n2n_tf.tasks.zarr_output import RECORD, ZarrOutput, opened
-from n2n_tf.tasks.zarr_work import BlockWork, same_job
+from n2n_tf.tasks.zarr_work import BlockWork, maker, same_job
+
+if TYPE_CHECKING:
+    from n2n_tf.tasks.crew import Crew
 
 logger = logging.getLogger(__name__)
+
+Workers = Callable[[int, range], Iterator[tuple[int, bool]]]  # a level and numbers of blocks -> as `_here`
 
 
 def denoise_zarr(
@@ -22,6 +28,7 @@ def denoise_zarr(
     overwrite: bool = False,
     channel: Sequence[str] = (),
     on_pixels: Callable[[int, int], object] = lambda done, total: None,
+    crew: "Crew | None" = None,
 ) -> None:
     """Denoise an OME-Zarr image (0.4 or 0.5) into another of equal metadata, types, chunks and levels.
 
@@ -37,6 +44,7 @@ def denoise_zarr(
         overwrite: replace what is at the target; without it that is an error.
         channel: names, or numbers from 1, of the channels that are denoised and written; all if there are none.
         on_pixels: called with the pixels done and those of all blocks, in full size, after each block.
+        crew: workers with the same denoiser, that make the blocks; without it this process does.
 
     Raises:
         UnusableImageError: an image that cannot be read, or is none for this denoiser.
@@ -54,10 +62,11 @@ def denoise_zarr(
         work = BlockWork(denoiser, image)
         if other := work.misfit():
             logger.warning("%s: %s", source, other)
-        resumed = _begin(work, output, overwrite)
+        resumed = _begin(work, output, overwrite) or crew is not None  # a worker that was killed leaves what it wrote
+        workers = _workers(crew, work, output, channel) if crew else None
         try:
             for level in range(len(image.levels)):
-                _make(work, level, output, on_pixels)
+                _make(work, level, output, on_pixels, workers)
         except ValueError:
             if not any(output.done):
                 output.discard()
@@ -89,18 +98,33 @@ def _begin(work: BlockWork, output: ZarrOutput, overwrite: bool) -> bool:
     return True
 
 
-def _make(work: BlockWork, level: int, output: ZarrOutput, on_pixels: Callable[[int, int], object]) -> None:
+def _make(
+    work: BlockWork, level: int, output: ZarrOutput, on_pixels: Callable[[int, int], object], workers: Workers | None
+) -> None:
     """Make what is missing of a level."""
-    image, blocks = work.image, work.blocks[level]
-    array = output.place.array(image.levels[level].path, "r+")
-    source = (output if level else image).place.array(image.levels[image.levels[level].above].path)
-    pixels = math.prod(blocks.shape)
-    for number in range(output.done[level], len(blocks)):
-        region, last = blocks[number], number + 1 == len(blocks)
-        result = work.means(source, region, level) if level else work.denoised(source, region)
-        if result is not None:
-            written(array, region, result)
-        if result is not None or last:
+    blocks = work.blocks[level]
+    pixels, numbers = math.prod(blocks.shape), range(output.done[level], len(blocks))
+    for number, data in workers(level, numbers) if workers else _here(work, output, level, numbers):
+        if data or number + 1 == len(blocks):
             output.put_down(level, number + 1)
         if level == 0:
             on_pixels(pixels * (number + 1) // len(blocks), pixels)
+
+
+def _here(work: BlockWork, output: ZarrOutput, level: int, numbers: range) -> Iterator[tuple[int, bool]]:
+    """Make blocks in this process: the number of each, and whether there is data in it."""
+    make = maker(work, output.place, level)
+    yield from ((number, make(number)) for number in numbers)
+
+
+def _workers(crew: "Crew", work: BlockWork, output: ZarrOutput, channel: Sequence[str]) -> Workers:
+    """The same in other processes."""
+    from n2n_tf.tasks.crew import new_job
+
+    source, place = work.image.place, output.place
+    job = new_job(_full(source), channel, [each.block for each in work.blocks], _full(place))
+    return lambda level, numbers: crew.blocks(job, level, numbers)
+
+
+def _full(place: ZarrPlace) -> str:
+    return os.path.abspath(place.path) if place.local else place.path

@@ -14,6 +14,7 @@ from n2n_tf.data.finding import find_files, reason
 from n2n_tf.data.fitting import Wanted
 from n2n_tf.data.manifest import read_manifest, shards_at
 from n2n_tf.data.settings import ImageSettings
+from n2n_tf.data.source import Source
 from n2n_tf.data.sources import kind_at
 from n2n_tf.data.zarr_finding import zarrs_at
 from n2n_tf.formats import readers
@@ -81,6 +82,22 @@ def inspect(
     seconds = time.monotonic() - begin
     helps = gain is None or not gain.valid or gain.psnr > gain.before
     return Report(looked, parts, judge(parts, looked, name, helps), name, gain, residual, on_shots, seconds)
+
+
+def inspect_source(source: Source, wanted: ImageSettings, images: int = IMAGES, most: int = HELD) -> Report:
+    """As `inspect`, of images that are found; the verdict's command names what they are called.
+
+    Args:
+        source: of the images.
+        wanted: how they are taken.
+        images: how many are looked at, at most.
+        most: numbers of all of them together.
+    """
+    begin = time.monotonic()
+    source.value_range = choose_range(wanted, source)
+    looked = look(source, wanted, images, most)
+    parts = measure(looked, quiet=True)
+    return Report(looked, parts, judge(parts, looked), seconds=time.monotonic() - begin)
 
 
 def _denoiser(model: "str | Path | keras.Model") -> Denoiser:

@@ -16,6 +16,7 @@ from n2n_tf.progress import ProgressLine
 
 if TYPE_CHECKING:
     from n2n_tf.inference import Denoiser
+    from n2n_tf.tasks.crew import Crew
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +56,9 @@ def plan(inputs: Sequence[str], output: str | None, suffix: str) -> tuple[dict[s
 
 
 def denoise(
-    denoiser: "Denoiser", targets: dict[str, str], overwrite: bool, quiet: bool = False, channel: Sequence[str] = ()
-) -> tuple[dict[str, str], list[str], dict[str, str]]:
+    denoiser: "Denoiser", targets: dict[str, str], overwrite: bool, quiet: bool = False, channel: Sequence[str] = (),
+    crew: "Crew | None" = None,
+) -> tuple[dict[str, str], list[str], dict[str, str]]:  # fmt: skip
     """Denoise each group; the rest goes on where one fails.
 
     Returns:
@@ -77,7 +79,7 @@ def denoise(
                 kept.append(target)
                 continue
             with ProgressLine("denoising", 1, quiet=quiet) as line:
-                denoise_zarr(denoiser, source, target, overwrite, channel, _progress(line, target))
+                denoise_zarr(denoiser, source, target, overwrite, channel, _progress(line, target), crew)
                 done[source] = target
                 line.say(f"{number}/{len(targets)} {target}")
         except (ValueError, OSError, MemoryError, RunError) as error:

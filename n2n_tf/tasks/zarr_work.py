@@ -3,7 +3,7 @@
 import copy
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from n2n_tf.formats.errors import MAX_PIXELS, UnusableImageError
 from n2n_tf.formats.ome_zarr import OmeImage
 from n2n_tf.formats.pyramid import block_means
-from n2n_tf.formats.zarr_place import decoded
+from n2n_tf.formats.zarr_place import ZarrPlace, decoded, written
 from n2n_tf.inference import Denoiser
 from n2n_tf.tasks.zarr_blocks import Blocks, Region, blank, block_shape, is_fill, no_data, region_of, widened
 
@@ -163,6 +163,28 @@ class BlockWork:
             return math.prod(block) * math.prod(level.factors) * (level.dtype.itemsize + MEANS) / 1e9
         sides = (min(n, side + 2 * self._margin) for n, side in zip(level.shape[-2:], block[-2:], strict=True))
         return math.prod(block[:-2]) * math.prod(sides) * level.dtype.itemsize * COPIES / 1e9
+
+
+def maker(work: BlockWork, place: ZarrPlace, level: int) -> Callable[[int], bool]:
+    """What makes a block of a level, by its number, and tells whether there is anything but the fill value in it.
+
+    Args:
+        work: of the image.
+        place: where the result grows; the level that this one is made of is whole there.
+        level: its number.
+    """
+    image = work.image
+    array = place.array(image.levels[level].path, "r+")
+    source = (place if level else image.place).array(image.levels[image.levels[level].above].path)
+
+    def make(number: int) -> bool:
+        region = work.blocks[level][number]
+        result = work.means(source, region, level) if level else work.denoised(source, region)
+        if result is not None:
+            written(array, region, result)
+        return result is not None
+
+    return make
 
 
 def same_job(record: dict[str, Any], job: dict[str, Any]) -> bool:

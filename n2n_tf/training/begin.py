@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from n2n_tf.config import RunError, UsageError
+from n2n_tf.data.arrays import Arrays
 from n2n_tf.ownership import owned
 from n2n_tf.training import stages
 from n2n_tf.training.build import build_method, check_names
@@ -18,34 +19,41 @@ from n2n_tf.training.records import read_report
 from n2n_tf.training.release import released
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.trials import Trials
+from n2n_tf.training.watching import Watch
 from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 
 
-def train(config: Config, output: str | Path, go_on: bool = False) -> dict[str, Any]:
+def train(
+    config: Config, output: str | Path, go_on: bool = False, images: Arrays | None = None, watch: Watch | None = None
+) -> dict[str, Any]:
     """Train, and leave a run directory behind.
 
     Args:
         config: the settings.
         output: run directory, made here; several workers share it.
         go_on: if it holds a run, go on with that from its last checkpoint.
+        images: to train on instead of those that the settings name; `data.arrays.arrays` makes them of an array.
+        watch: follows the run, and can end it.
 
     Returns:
         What report.json holds; nothing on workers other than the chief.
 
     Raises:
-        UsageError: settings that cannot be right, or other ones than those of the run.
+        UsageError: settings that cannot be right, or other ones than those of the run; a watch of several workers.
         RunError: no usable image, the training diverged, or another process trains there, or is this worker.
         LostWorkerError: another worker has gone.
         StoppedError: SIGTERM came; the state is saved.
     """
     directory = RunDirectory(output)
     workers = Workers(config.run, config.crops.batch_size)
+    if watch and workers.count > 1:
+        raise UsageError("`watch` with several workers: is for one; SIGTERM to any of them stops all")
     if directory.path.exists() and not directory.path.is_dir():
         directory.check_free()  # for its error
     with owned(directory.path, workers.number), released():
-        return _train(config, workers, directory, go_on)
+        return _train(config, workers, directory, go_on, images, watch)
 
 
 def resume(output: str | Path, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -71,7 +79,9 @@ def check_same(config: Config, settings: Mapping[str, Any]) -> None:
             raise UsageError(f"`{name}`: the run has {came}; it keeps its settings")
 
 
-def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: bool) -> dict[str, Any]:
+def _train(
+    config: Config, workers: Workers, directory: RunDirectory, go_on: bool, images: Arrays | None, watch: Watch | None
+) -> dict[str, Any]:
     """As `train`, in a directory that is ours."""
     begin = workers.chief and not (go_on and directory.begun)
     if begin:
@@ -84,7 +94,7 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
         build_method((config if begin else config.going_on()).candidates()[0], 1)  # for its errors
         here = environment(config.run, workers)
         if begin:
-            training, held_out = find_data(config)
+            training, held_out = find_data(config, images)
             training.check_workers(workers.count)
             alone = config.noise.name == "none" and not config.wants
             usual = config.crops.patch_size
@@ -93,7 +103,7 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
                 chosen["mixed_precision"] = fastest()
             if chosen.get("patch_size", 0) > usual:
                 chosen |= config.crops.fewer(chosen["patch_size"], workers.strategy.num_replicas_in_sync)
-                training, held_out = find_data(config.having(chosen))
+                training, held_out = find_data(config.having(chosen), images)
             Trials(config.having(chosen), workers, training, held_out, found).choose(directory)
             directory.create(config, training, held_out, here, found.to_json() if found else None, chosen)
             logger.info("run directory: %s", directory.path)
@@ -109,4 +119,4 @@ def _train(config: Config, workers: Workers, directory: RunDirectory, go_on: boo
         config = config.having(directory.found())
         if len(config.candidates()) > 1:
             config = config.having(directory.chosen())
-        return stages.go(config, workers, directory, training, held_out)
+        return stages.go(config, workers, directory, training, held_out, watch)

@@ -5,6 +5,7 @@ import logging
 
 from n2n_tf.config import UsageError
 from n2n_tf.data import samples
+from n2n_tf.data.arrays import Arrays
 from n2n_tf.data.fitting import Wanted
 from n2n_tf.data.images import wanted_images
 from n2n_tf.data.numbered import hold_out
@@ -18,15 +19,27 @@ from n2n_tf.training.scale import choose_range
 logger = logging.getLogger(__name__)
 
 
-def find_data(config: Config) -> tuple[Source, HeldOutSource]:
-    """Training and held-out images; says once where they come from, and how their intensities are taken."""
+def find_data(config: Config, given: Arrays | None = None) -> tuple[Source, HeldOutSource]:
+    """Training and held-out images; says once where they come from, and how their intensities are taken.
+
+    Args:
+        config: of the run.
+        given: the images, instead of those that the settings name; some are held out.
+
+    Raises:
+        UsageError: they are none of those wanted.
+        RunError: none can be read.
+    """
     images = config.images
     side = config.crops.side(images.is_mosaic)
     clean = config.noise.name != "none"
     wanted = Wanted(images.channels, images.image_kind, side, images.channel, config.noise.noise_once, clean)
     smaller = dataclasses.replace(wanted, side=config.method.smallest, whole=False)  # of images that are only scored
     apart = _apart(config, smaller)
-    training, held_out = _training(config, wanted, apart) if images.data else _samples(wanted, smaller, apart)
+    if given is not None:
+        training, held_out = _given(config, wanted, given, apart)
+    else:
+        training, held_out = _training(config, wanted, apart) if images.data else _samples(wanted, smaller, apart)
     training.value_range = held_out.value_range = choose_range(images, training)
     next(training.samples(1)), held_out.read(0)  # fail now if nothing can be decoded
     for name, found in (("training", training), ("held-out", held_out)):
@@ -42,6 +55,20 @@ def _apart(config: Config, smaller: Wanted) -> HeldOutSource | None:
     if config.wants:
         raise UsageError(f"`val_data`: they come without {config.wants}; leave it out, some of `data` are held out")
     return kind_at(paths).held_out(paths, smaller, "`val_data`")
+
+
+def _given(config: Config, wanted: Wanted, given: Arrays, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
+    """Images that are there."""
+    name, least = given.pages[0].path, min(min(page.height, page.width) for page in given.pages)
+    if given.channels != wanted.channels:
+        raise UsageError(f"{name}: its images have {given.channels} channels; wanted {wanted.channels} (`channels`)")
+    if least < wanted.side:
+        raise UsageError(f"{name}: sides from {least} pixels; wanted {wanted.side} at least, the side of a crop")
+    if config.wants:
+        raise UsageError(f"{name}: comes without {config.wants}, which the method learns from; name files (`data`)")
+    if apart:
+        return given, apart
+    return hold_out(given, config.run.seed)
 
 
 def _training(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from n2n_tf.config import UsageError, coerced, lookup, refuse_without_effect
+from n2n_tf.config import UsageError, changed, coerced, lookup, refuse_without_effect
 from n2n_tf.config.kinds import CHANNELS, COUNTS, GRAY, MOSAIC
 from n2n_tf.data.kind_of_data import kind_of_data
 from n2n_tf.training.config import Config, config_from
@@ -41,6 +41,12 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"epochs": 5, "steps_per_epoch": 100, "gamma": 0.5},
 }
 STARTS = {1: "blind_gray", 3: "blind"}  # by channels: what comes with the package
+START = {
+    "weights": "",
+    "learning_rate": 3e-4,
+    "mixed_precision": "auto",
+    "patience": 2,
+}  # often nothing is left
 
 
 def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str | Path | None = None) -> Config:
@@ -79,12 +85,19 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     return config
 
 
+def unlike_defaults(config: Config) -> dict[str, Any]:
+    """What to give to `build_config` for such a run: what is not the default, and what a preset would choose."""
+    own, flat = changed(config), config.flat
+    names = [] if config.images.data else [*PRESETS["quick"], *START]
+    names += PRESETS["raw"] if config.images.channels == COUNTS[MOSAIC] else []
+    return {**own, **{name: flat[name] for name in names if name in flat}}
+
+
 def _start(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What quick has besides where nothing asks for another network than that of the weights of the package."""
     other = {"network", "features", "init", "method", "weights"} & settings.keys()
     start = STARTS.get(settings.get("channels", 3))
-    own = {"weights": start, "learning_rate": 3e-4, "mixed_precision": "auto", "patience": 2}  # often nothing is left
-    return {} if other or not start else own
+    return {} if other or not start else {**START, "weights": start}
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

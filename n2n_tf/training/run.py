@@ -25,12 +25,14 @@ from n2n_tf.training.checkpoints import Checkpoints
 from n2n_tf.training.config import Config
 from n2n_tf.training.divergence import StopAtNaN
 from n2n_tf.training.environment import environment
+from n2n_tf.training.page import write_page
 from n2n_tf.training.patience import Patience, TimeLimit
 from n2n_tf.training.preemption import StopAtSigterm
 from n2n_tf.training.progress import ProgressBar
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.scorer import Scorer
 from n2n_tf.training.validation import Best, Pictures, Validation
+from n2n_tf.training.watching import Watch, Watched
 from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ class Run:
     Args:
         config, workers, directory: of the run.
         training, held_out: its images.
+        watch: follows it, and can end it.
 
     Attributes:
         offers_start: whether `weights` are a denoiser to beat; not in trials, whose results would be alike.
@@ -54,8 +57,9 @@ class Run:
     earlier: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
-        self, config: Config, workers: Workers, directory: RunDirectory, training: Source, held_out: HeldOutSource
-    ):
+        self, config: Config, workers: Workers, directory: RunDirectory, training: Source, held_out: HeldOutSource,
+        watch: Watch | None = None,
+    ):  # fmt: skip
         if any(index.stem != "step-0" for index in directory.checkpoints.glob("step-*.index")):
             config = config.going_on()
         self.config, self.workers, self.directory = config, workers, directory
@@ -85,6 +89,7 @@ class Run:
             network=self.model.network, optimizer=self.model.optimizer, weights=self.weights.state, best=self.best.cost,
             **ending,
         )  # fmt: skip
+        self.watched = Watched(watch, self.scorer, self.checkpoints, self.steps)
 
     def go(self) -> dict[str, Any]:
         """Train what is left, and report."""
@@ -92,7 +97,8 @@ class Run:
         done = self._restore()
         with contextlib.ExitStack() as stack:
             callbacks = self._callbacks(done, stack)
-            while done < self.steps and not (self.patience.spent or self.limit.spent):
+            stack.push(self._page_if_stopped)
+            while done < self.steps and not any(each.spent for each in (self.patience, self.limit, self.watched)):
                 done = self._fit(done, callbacks)  # twice if resumed in the middle of an epoch: that is a short one
             report = self._report(time.monotonic() - began)
             self.workers.wait()
@@ -139,7 +145,8 @@ class Run:
         ]
         # checkpoints behind the others, so that what they wrote of an epoch is never missing
         own = records if self.workers.chief else []
-        return [StopAtNaN(), self.weights, *own, progress, self.checkpoints, self.patience, self.limit, sigterm]
+        endings = [self.patience, self.limit, self.watched]
+        return [StopAtNaN(), self.weights, *own, progress, self.checkpoints, *endings, sigterm]
 
     def _fit(self, done: int, callbacks: list[keras.callbacks.Callback]) -> int:
         """Train to the end of the run, or of the epoch if some of it is done; return the number of steps done."""
@@ -174,6 +181,12 @@ class Run:
             told |= {"start": self.earlier["start"], "kept_start": kept and bool(self.earlier.get("kept_start"))}
         return told
 
+    def _page_if_stopped(self, kind: type[BaseException] | None, *_: Any) -> None:
+        """What there is to show of a run that does not come to its end."""
+        if kind and self.workers.chief and self.directory.history.exists():
+            with contextlib.suppress(OSError, RunError):
+                write_page(self.directory)
+
     def _report(self, seconds: float) -> dict[str, Any]:
         skipped = {**self.training.skipped, **self.held_out.skipped}
         if skipped:
@@ -192,6 +205,7 @@ class Run:
             "trials": self.directory.tried(),
             "scored_images": "training" if self.training.names == self.held_out.names else "held-out",
             "picture": str(path),
+            "page": str(self.directory.page),
             "denoiser": str(self.directory.denoiser),
             "data": list(self.config.images.data) or "sample images",
             "value_range": self.training.value_range and list(self.training.value_range),
@@ -202,4 +216,5 @@ class Run:
             "environment": environment(self.config.run, self.workers),
         }
         write_json(self.directory.report, report)
+        write_page(self.directory)
         return report

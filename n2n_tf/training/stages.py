@@ -11,6 +11,7 @@ from n2n_tf.training.records import read_report
 from n2n_tf.training.run import Run
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.settings import RunSettings
+from n2n_tf.training.watching import Watch
 from n2n_tf.training.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -20,14 +21,16 @@ SHARE = 0.75  # of the steps, that the first stage has; one of the second costs 
 
 
 def go(
-    config: Config, workers: Workers, directory: RunDirectory, training: Source, held_out: HeldOutSource
-) -> dict[str, Any]:
+    config: Config, workers: Workers, directory: RunDirectory, training: Source, held_out: HeldOutSource,
+    watch: Watch | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Train what is left of a run, all its stages; most runs have one.
 
     Args:
         config: the settings, nothing left open.
         workers, directory: of the run, which is begun.
         training, held_out: its images.
+        watch: follows it; where that ends the first of two stages, what that reached is the result.
 
     Returns:
         As `Run.go`.
@@ -41,14 +44,17 @@ def go(
                 place.create(first, training, held_out, environment(first.run, workers), directory.inspected()[0])
             workers.gather(0)  # it is there
             logger.info("first of two stages, in %s", place.path)
-            Run(first, workers, place, training, held_out).go()
+            Run(first, workers, place, training, held_out, watch).go()
+            if watch and watch.stopped:
+                logger.info("stopped in the first of two stages, whose denoiser is the result")
+                return directory.take_result(place)
         refined = config.method.independent
         if refined:  # what the first stage gave is a result of this one too
             network = dataclasses.replace(config.network, weights=str(place.denoiser), init="default")
             config = dataclasses.replace(config, network=network)
         else:
             logger.info("second stage: a plain network, taught by the first")
-    run = Run(config, workers, directory, training, held_out)
+    run = Run(config, workers, directory, training, held_out, watch)
     if methods and workers.chief:
         run.earlier = read_report(place.report)
     if refined:
