@@ -44,6 +44,7 @@ bench: .venv/installed
 
 docs: .venv-docs/bin/pip
 	.venv-docs/bin/pip install --quiet $$(sed -n '/^docs =/,/^dev =/s/^ \+//p' setup.cfg)
+	.venv-docs/bin/python docs/architecture.py
 	.venv-docs/bin/mkdocs build --quiet --strict
 
 lint: .venv/installed-dev

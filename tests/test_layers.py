@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+from docs import architecture
+
 PACKAGE = Path(__file__).parents[1] / "n2n_tf"
 ORDER = [
     {"config"},
@@ -69,6 +71,26 @@ def test_imports_go_one_way():
 def test_every_room_has_a_place():
     rooms = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert rooms - {"__init__", "__main__"} == set(LEVEL)
+
+
+def test_the_picture_shows_the_imports():
+    """Each arrow is an import, and along arrows lies all that is imported."""
+    picture = architecture.PICTURE.read_text(encoding="utf-8")
+    assert picture == architecture.draw(), "python docs/architecture.py draws it again"
+    drawn, imported = {}, {room: set() for room in LEVEL}
+    for room, other in re.findall(r'<path id="(\w+)-(\w+)"', picture):
+        drawn.setdefault(room, set()).add(other)
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        imported.setdefault(room, set()).update(other for _, other in imports(path.read_text()) if other in LEVEL)
+    for room in LEVEL:
+        assert drawn.get(room, set()) <= imported[room], room
+        assert imported[room] - {room} <= reached(drawn, room), room
+    assert set(re.findall(r"<text[^>]*>(\w+)<", picture)) == set(LEVEL)
+
+
+def reached(arrows, room):
+    return arrows.get(room, set()).union(*(reached(arrows, other) for other in arrows.get(room, ())))
 
 
 def test_the_check_can_fail():
