@@ -10,6 +10,8 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parents[1]
 OUTSIDE = {"serving/README.md": "serving.md", "n2n_tf/weights/README.md": "weights.md", "CHANGELOG.md": "changes.md"}
 LINK = re.compile(r"(?<!!)\[([^\]\[]*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")  # no address with a scheme, no picture
+INLINE = re.compile(r"<code>[^<]*</code>")
+FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -36,3 +38,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         return f"[{text}]({os.path.relpath(target, Path(page.file.src_uri).parent)}{anchor})"
 
     return LINK.sub(link, markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Flags in a line of text, marked for site.css."""
+    return INLINE.sub(lambda code: FLAG.sub(r'<span class="flag">\g<0></span>', code[0]), html)
