@@ -53,6 +53,9 @@ def test_the_package_has_its_files():
 def test_what_is_said_of_versions_agrees():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert cited["version"] == n2n_tf.__version__
+    newest = re.findall(r"^## (\S+) \((.+)\)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[0]
+    assert newest[0] == n2n_tf.__version__
+    assert re.fullmatch(r"unreleased|\d{4}-\d\d-\d\d", newest[1])
     assert cited["license"] == SETUP["metadata"]["license"]
     least, before = map(int, re.findall(r"3\.(\d+)", SETUP["options"]["python_requires"]))
     told = re.findall(r"Python :: 3\.(\d+)", SETUP["metadata"]["classifiers"])
