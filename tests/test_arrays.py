@@ -146,6 +146,7 @@ def test_a_stop_in_the_first_of_two_stages_keeps_its_denoiser(two_layers, tmp_pa
     assert [done for done, _ in watch.steps] == [1, 2, 3]
     assert report["denoiser"] == str(tmp_path / "run" / "denoiser.keras")
     assert json.loads((tmp_path / "run" / "report.json").read_text())["denoiser"] == report["denoiser"]
+    assert "held-out images: reconstruction" in (tmp_path / "run" / "report.html").read_text()
     first, taken = (load_denoiser(tmp_path / "run" / place).get_weights() for place in (TEACHER, ""))
     for one, other in zip(first, taken, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -214,7 +214,7 @@ class RunDirectory:
         """
         for path in (weights_beside(other.denoiser), other.denoiser):
             write(self.path / path.name, functools.partial(shutil.copyfile, path))
-        report = {**read_report(other.report), "denoiser": str(self.denoiser)}
+        report = {**read_report(other.report), "denoiser": str(self.denoiser), "page": str(self.page)}
         write_json(self.report, report)
         return report
 

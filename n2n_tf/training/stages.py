@@ -7,6 +7,7 @@ from typing import Any
 from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.training.config import Config
 from n2n_tf.training.environment import environment
+from n2n_tf.training.page import write_page
 from n2n_tf.training.records import read_report
 from n2n_tf.training.run import Run
 from n2n_tf.training.rundir import RunDirectory
@@ -47,7 +48,9 @@ def go(
             Run(first, workers, place, training, held_out, watch).go()
             if watch and watch.stopped:
                 logger.info("stopped in the first of two stages, whose denoiser is the result")
-                return directory.take_result(place)
+                report = directory.take_result(place)
+                write_page(directory)
+                return report
         refined = config.method.independent
         if refined:  # what the first stage gave is a result of this one too
             network = dataclasses.replace(config.network, weights=str(place.denoiser), init="default")
