@@ -41,7 +41,7 @@ SLOW = """
     call = getattr(Denoiser.__call__, "quick", Denoiser.__call__)  # Dask loads this twice
 
     def slow(self, *arguments):
-        time.sleep(0.2)
+        time.sleep(0.6)
         return call(self, *arguments)
 
     slow.quick = call

@@ -12,7 +12,7 @@ from n2n_tf import html
 from n2n_tf.cli.main import main
 from n2n_tf.training.config import config_from
 from n2n_tf.training.page import command
-from n2n_tf.training.presets import build_config
+from n2n_tf.training.presets import build_config, unlike_defaults
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.validation import Validation
 from tests.conftest import identity
@@ -125,7 +125,7 @@ def test_the_command_repeats_the_run(settings, monkeypatch):
     given = []
     monkeypatch.setattr("n2n_tf.cli.train.build_config", lambda flags, *_: given.append(build_config(flags)))
     monkeypatch.setattr("n2n_tf.training.begin.resume", lambda *_: {})
-    assert main([*shlex.split(command(config))[1:], "--output", "nowhere"]) == 0
+    assert main([*shlex.split(command(unlike_defaults(config.flat, config.own)))[1:], "--output", "nowhere"]) == 0
     assert given == [config]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from n2n_tf.config import UsageError, coerced, composed, flattened, group, lookup, part
+from n2n_tf.config import UsageError, changed, coerced, composed, flattened, group, lookup, part
 from n2n_tf.data.settings import CropSettings, ImageSettings
 from n2n_tf.methods.base_settings import DEEPEST
 from n2n_tf.methods.settings import DEFAULT_METHOD, METHODS, MethodSettings
@@ -41,6 +41,11 @@ class Config:
     def flat(self) -> dict[str, Any]:
         """All settings that have an effect, by name."""
         return flattened(self)
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """Of these, what is not the default."""
+        return changed(self)
 
     def candidates(self) -> tuple[Config, ...]:
         """What trials choose from where a setting is left to them; itself alone if none is."""

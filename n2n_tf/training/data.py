@@ -37,7 +37,7 @@ def find_data(config: Config, given: Arrays | None = None) -> tuple[Source, Held
     smaller = dataclasses.replace(wanted, side=config.method.smallest, whole=False)  # of images that are only scored
     apart = _apart(config, smaller)
     if given is not None:
-        training, held_out = _given(config, wanted, given, apart)
+        training, held_out = _given(given, wanted, config.wants, apart, config.run.seed)
     else:
         training, held_out = _training(config, wanted, apart) if images.data else _samples(wanted, smaller, apart)
     training.value_range = held_out.value_range = choose_range(images, training)
@@ -57,18 +57,20 @@ def _apart(config: Config, smaller: Wanted) -> HeldOutSource | None:
     return kind_at(paths).held_out(paths, smaller, "`val_data`")
 
 
-def _given(config: Config, wanted: Wanted, given: Arrays, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:
+def _given(
+    given: Arrays, wanted: Wanted, wants: str | None, apart: HeldOutSource | None, seed: int
+) -> tuple[Source, HeldOutSource]:
     """Images that are there."""
     name, least = given.pages[0].path, min(min(page.height, page.width) for page in given.pages)
     if given.channels != wanted.channels:
         raise UsageError(f"{name}: its images have {given.channels} channels; wanted {wanted.channels} (`channels`)")
     if least < wanted.side:
         raise UsageError(f"{name}: sides from {least} pixels; wanted {wanted.side} at least, the side of a crop")
-    if config.wants:
-        raise UsageError(f"{name}: comes without {config.wants}, which the method learns from; name files (`data`)")
+    if wants:
+        raise UsageError(f"{name}: comes without {wants}, which the method learns from; name files (`data`)")
     if apart:
         return given, apart
-    return hold_out(given, config.run.seed)
+    return hold_out(given, seed)
 
 
 def _training(config: Config, wanted: Wanted, apart: HeldOutSource | None) -> tuple[Source, HeldOutSource]:

@@ -12,7 +12,6 @@ from PIL import Image
 from n2n_tf import html
 from n2n_tf.config import UsageError, flag
 from n2n_tf.evaluation.pictures import CAPTION
-from n2n_tf.training.config import Config
 from n2n_tf.training.outcome import sentences
 from n2n_tf.training.presets import unlike_defaults
 from n2n_tf.training.records import read_config, read_report, read_rows, undamaged
@@ -37,21 +36,21 @@ def write_page(directory: RunDirectory) -> Path:
     epochs = _epochs(directory)
     with undamaged(directory.report):
         body = [
-            *_outcome(config, report, epochs),
+            *_outcome(config.run.epochs, report, epochs),
             *_picture(directory, "val_psnr" in epochs or "psnr" in (report or {}).get("scores", {})),
             *_curves(epochs),
             *_noise(directory),
             *_trials(directory),
-            *_settings(config, directory),
+            *_settings(config.flat, unlike_defaults(config.flat, config.own), directory),
             *_skipped(report or {}),
         ]
     return html.write_page(directory.page, html.page(f"Run {directory.path.resolve().name}", body))
 
 
-def command(config: Config) -> str:
-    """What begins the run again, but for the name of its directory."""
+def command(settings: Mapping[str, Any]) -> str:
+    """What begins a run with these settings."""
     words = ["n2n-tf", "train"]
-    for name, value in unlike_defaults(config).items():
+    for name, value in settings.items():
         if value is False:
             words.append(flag(f"no_{name}"))
         else:
@@ -69,10 +68,10 @@ def _epochs(directory: RunDirectory) -> dict[str, list[float]]:
         return {name: [float(row[place] or "nan") for row in rows] for place, name in enumerate(head)}
 
 
-def _outcome(config: Config, report: Mapping[str, Any] | None, epochs: Mapping[str, list[float]]) -> Iterator[str]:
+def _outcome(wanted: int, report: Mapping[str, Any] | None, epochs: Mapping[str, list[float]]) -> Iterator[str]:
     done = len(epochs.get("epoch", ()))
     if report is None:
-        yield f'<p class="verdict">Not at its end: {done} of {config.run.epochs} epochs.</p>'
+        yield f'<p class="verdict">Not at its end: {done} of {wanted} epochs.</p>'
         return
     first, *more = sentences(report)
     images = f"{report.get('training_images', '?')} training images"
@@ -126,16 +125,16 @@ def _trials(directory: RunDirectory) -> Iterator[str]:
         yield f"<h2>Trials</h2><p>Chosen: {escape(chosen)}.</p>{html.table(rows)}"
 
 
-def _settings(config: Config, directory: RunDirectory) -> Iterator[str]:
-    own, chosen = unlike_defaults(config), directory.found()
-    yield f"<h2>How to repeat it</h2><pre>{escape(command(config))}</pre>"
+def _settings(flat: Mapping[str, Any], own: Mapping[str, Any], directory: RunDirectory) -> Iterator[str]:
+    chosen = directory.found()
+    yield f"<h2>How to repeat it</h2><pre>{escape(command(own))}</pre>"
     if chosen:
         told = ", ".join(f"{name} {_shown(value)}" for name, value in chosen.items())
         yield f"<p>Chosen by what the images and the machine are: {escape(told)}.</p>"
     saved = read_config(directory.config)
     rows = [(name, _shown(value)) for name, value in saved["environment"].items() if value not in ([], {}, "")]
     yield html.table(rows, head=False)
-    rest = [(name, _shown(value)) for name, value in config.flat.items() if name not in own]
+    rest = [(name, _shown(value)) for name, value in flat.items() if name not in own]
     yield f"<details><summary>Settings that are the default</summary>{html.table(rest, head=False)}</details>"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from n2n_tf.config import UsageError, changed, coerced, lookup, refuse_without_effect
+from n2n_tf.config import UsageError, coerced, lookup, refuse_without_effect
 from n2n_tf.config.kinds import CHANNELS, COUNTS, GRAY, MOSAIC
 from n2n_tf.data.kind_of_data import kind_of_data
 from n2n_tf.training.config import Config, config_from
@@ -85,11 +85,14 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     return config
 
 
-def unlike_defaults(config: Config) -> dict[str, Any]:
-    """What to give to `build_config` for such a run: what is not the default, and what a preset would choose."""
-    own, flat = changed(config), config.flat
-    names = [] if config.images.data else [*PRESETS["quick"], *START]
-    names += PRESETS["raw"] if config.images.channels == COUNTS[MOSAIC] else []
+def unlike_defaults(flat: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """What to give to `build_config` for such a run.
+
+    Args:
+        flat, own: all settings of a Config, and those that are not the default; a preset may choose others too.
+    """
+    names = [] if flat["data"] else [*PRESETS["quick"], *START]
+    names += PRESETS["raw"] if flat["channels"] == COUNTS[MOSAIC] else []
     return {**own, **{name: flat[name] for name in names if name in flat}}
 
 
