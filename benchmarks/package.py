@@ -40,7 +40,7 @@ def main() -> None:
         command = [used / "n2n-tf", "denoise", "photo.png", "--output", "out", "--overwrite"]
         before = processor()
         row("`n2n-tf denoise photo.png`, 300×451 pixels", f"{median(lambda: run(command, place)):.1f} s")
-        row("of both cores together", f"{(processor() - before) / 6:.1f} s")
+        row("its processor time", f"{(processor() - before) / 6:.1f} s")
         row("load of the machine, mean of the last 15 minutes", f"{os.getloadavg()[2]:.1f} on {os.cpu_count()} cores")
 
 
