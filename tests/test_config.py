@@ -110,6 +110,17 @@ def test_the_four_synthetic_experiments_are_there():
     }  # fmt: skip
 
 
+def test_crops_are_as_large_as_a_distance_wants():
+    for settings, side, batch in (
+        ({}, 64, 16),
+        ({"correlated": [3]}, 192, 4),
+        ({"distance": [2]}, 128, 4),
+        ({"distance": [2], "batch_size": 5}, 128, 5),
+    ):
+        crops = build_config({"data": ["x"], "noise": "none", **settings}).crops
+        assert (crops.patch_size, crops.batch_size) == (side, batch)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -117,7 +128,7 @@ def test_the_four_synthetic_experiments_are_there():
         ({"sigma": [50.0, 5.0]}, "`sigma` 50 5: wanted one number, or two in ascending order"),
         ({"noise": "poisson", "lam": []}, "`lam` : wanted one number"),
         ({"patch_size": 100}, "`patch_size` 100: wanted a multiple of 64.*try 128 with `batch_size` 9"),
-        ({"distance": [2]}, "`patch_size` 64: wanted a multiple of 128.*try 128 with `batch_size` 4"),
+        ({"distance": [2], "patch_size": 64}, "`patch_size` 64: wanted a multiple of 128.*try 128 with `batch_size` 4"),
         ({"patch_size": 0}, "`patch_size` 0: wanted at least 32"),
         ({"channels": 0}, "`channels` 0: wanted at least 1"),
         ({"kind": "gray", "channels": 3}, "`kind` gray `channels` 3: images of this kind have 1"),

@@ -75,7 +75,13 @@ def config_from(settings: Mapping[str, Any]) -> Config:
     """
     flat = coerced(Config, settings)
     method = lookup(METHODS, flat.get("method", DEFAULT_METHOD), "`method`")
-    return composed(Config, {"network": method.network, **flat})
+    return composed(Config, {"network": method.network, **_crops(method, flat), **flat})
+
+
+def _crops(method: type, flat: Mapping[str, Any]) -> dict[str, int]:
+    """The sides that a method wants where nothing is said of them, if they are larger than usual; then fewer crops."""
+    usual, side = CropSettings(), 0 if "patch_size" in flat else DEEPEST * composed(method, flat).divides
+    return {"patch_size": side, **usual.fewer(side, 1)} if side > usual.patch_size else {}
 
 
 def _problems(c: Config) -> Iterable[str]:
