@@ -183,6 +183,10 @@ def test_rows_of_a_comparison(table, kodak, tmp_path, capsys, monkeypatch):
         assert sorted(map(str, csv.DictReader(file))) == before
     with Image.open(out / "pictures.png") as sheet:
         assert sheet.height > 100
+    (out / "cells/nlm-gaussian_25/scores.json").unlink()
+    assert main([*command, "--score"]) == 0  # what could take hours is not begun
+    lines = (out / "table.md").read_text(encoding="utf-8").splitlines()
+    assert any(line.startswith("| NLM | not trained yet |") for line in lines)
     path.write_text(text.replace("steps = 2", "steps = 3"))
     assert main(command) == 2
     assert "has scores of" in capsys.readouterr().err

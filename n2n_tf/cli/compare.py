@@ -36,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train this one alone, as --plan names it; score nothing. Of a denoiser that needs no training: denoise "
         "the test images with it alone",
     )  # fmt: skip
-    parser.add_argument("--score", action="store_true", help="train nothing, only score what is there")
+    parser.add_argument(
+        "--score", action="store_true",
+        help="train nothing, only score what is there; denoisers that need no training keep the scores that they have",
+    )  # fmt: skip
     parser.add_argument(
         "--repeats", type=int, action=Number, within=at_least(1), metavar="N",
         help="noise draws for each test image (default: the paper's)",
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
         failed = {} if args.score else bench.train(cells)
         if baseline:
             bench.denoise(baseline, args.repeats)
-        scores = None if args.only else bench.score(args.repeats)
+        scores = None if args.only else bench.score(args.repeats, closed=args.score)
     except (KeyboardInterrupt, StoppedError):
         print("\nstopped; the same command goes on", file=sys.stderr)
         raise

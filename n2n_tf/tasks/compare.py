@@ -146,11 +146,12 @@ class Bench:
         """Score one that needs no training, into its record alone; as `score`."""
         self._score_noise(cell.noise, [cell], repeats, Scores(self.comparison))
 
-    def score(self, repeats: int | None = None) -> Scores:
+    def score(self, repeats: int | None = None, closed: bool = False) -> Scores:
         """Score all that is trained or needs no training, and write tables and pictures.
 
         Args:
             repeats: noise draws for each image; None: the paper's on its sets, else 1.
+            closed: those that need no training, and may take hours, keep the scores that they have.
 
         Raises:
             UsageError: nothing is trained.
@@ -160,7 +161,7 @@ class Bench:
         for noise in self.comparison.noises:
             cells = [cell for cell in self.comparison.cells if cell.noise == noise and self.done(cell)]
             if cells:
-                self._score_noise(noise, cells, repeats, scores)
+                self._score_noise(noise, cells, repeats, scores, closed)
         if not scores.results:
             raise UsageError(f"`output` {self.output}: nothing is trained yet")
         for cell in self.comparison.cells:
@@ -169,7 +170,9 @@ class Bench:
         self._write(scores)
         return scores
 
-    def _score_noise(self, noise: str, cells: Sequence[Cell], repeats: int | None, scores: Scores) -> None:
+    def _score_noise(
+        self, noise: str, cells: Sequence[Cell], repeats: int | None, scores: Scores, closed: bool = False
+    ) -> None:
         logger.info("scoring %s", noise)
         runs = [cell for cell in cells if cell.is_run]
         trained = {cell.row: Denoiser(load_denoiser(self.directory(cell).path), value_range=UNIT) for cell in runs}
@@ -178,6 +181,7 @@ class Bench:
         with contextlib.ExitStack() as stack:
             for record in records.values():
                 stack.enter_context(owned(record.folder, doing="denoising"))
+                record.closed = closed
                 record.read()  # what another process has written meanwhile
             score_noise(self.comparison, noise, denoisers, records, scores, repeats)
 

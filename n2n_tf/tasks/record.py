@@ -25,6 +25,7 @@ class Record:
         denoiser: what scores.
         kept: rows of those that were asked for and were there already.
         minutes: that all took which were asked for.
+        closed: nothing more is denoised; what has no score has none.
 
     Args:
         cell: of a baseline.
@@ -40,6 +41,7 @@ class Record:
         self.denoiser = Baseline(settings, *cell.form, UNIT)
         self.kept: list[Row] = []
         self.minutes = 0.0
+        self.closed = False
         self._key = ""
         self._path = folder / "scores.json"
         self._told: dict[str, Any] = {"settings": {"baseline": settings.name, **flattened(settings)}, "scores": {}}
@@ -62,7 +64,7 @@ class Record:
         if found:
             self.kept.append((draw.set.name, self.cell.row, found["image"], draw.repeat, found["psnr"], found["ssim"]))
             self.minutes += found["seconds"] / 60
-        return not found
+        return not found and not self.closed
 
     def put(self, case: Case) -> None:
         """Keep what the draw that was wanted last has scored."""
@@ -80,8 +82,7 @@ class Record:
 
     def shown(self, case: Case) -> tuple[np.ndarray, tuple[float, float]] | None:
         """The result of this draw and its scores, if it was kept: that of the first image of a set."""
-        path = self.folder / f"{self._key}.npy"
-        if not path.exists():
+        path, found = self.folder / f"{self._key}.npy", self._told["scores"].get(self._key)
+        if not (found and path.exists()):
             return None
-        found = self._told["scores"][self._key]
         return np.load(path), (found["psnr"], found["ssim"])
