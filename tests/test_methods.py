@@ -341,7 +341,7 @@ def test_a_target_of_another_type_and_one_that_breaks(shots, tmp_path):
             "`targets` has no effect with `sampler` fixed: .* `sampler` neighbors",
         ),
         ({"targets": 2, "cell": 3}, "`targets` 2 `cell` 3: every pixel has two neighbours in cells of 2×2 alone"),
-        ({"cell": 3}, "`patch_size` 64: wanted a multiple of 96.*try 96"),
+        ({"cell": 3, "patch_size": 64}, "`patch_size` 64: wanted a multiple of 96.*try 96"),
         ({"target": "x"}, "`target` with `method` neighbor2neighbor and `noise` gaussian: has no effect"),
         ({"method": "noise3noise"}, "'noise3noise' is not known.*did you mean 'noise2noise'"),
     ],
