@@ -103,6 +103,13 @@ def test_what_is_no_run(photos, tmp_path, capsys):
     assert f"{tmp_path}: holds no run, which has a config.json" in capsys.readouterr().err
     n2n_tf.train(small(photos, epochs=1), tmp_path / "run")
     before = (tmp_path / "run/report.html").read_text()
+    picture = tmp_path / "run/samples/before_after.png"
+    whole = picture.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"text"):
+        picture.write_bytes(content)
+        assert main(["report", str(tmp_path / "run")]) == 1
+        assert f"{picture}: is damaged: " in capsys.readouterr().err
+    picture.write_bytes(whole)
     (tmp_path / "run/report.json").write_text('{"scores": {}}')
     assert main(["report", str(tmp_path / "run")]) == 1
     assert "report.json: is damaged" in capsys.readouterr().err

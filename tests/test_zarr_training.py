@@ -18,7 +18,7 @@ import tifffile
 import n2n_tf
 from n2n_tf.cli.main import main
 from n2n_tf.config import RunError, UsageError
-from n2n_tf.data import zarr_images
+from n2n_tf.data import windowed, zarr_images
 from n2n_tf.data.numbered import draws_of
 from n2n_tf.data.pipeline import held_out_pair, training_batches
 from n2n_tf.data.sources import source_from_json
@@ -221,7 +221,7 @@ def test_windows_that_are_tried_lie_all_over_a_large_plane(tmp_path, monkeypatch
     images.pages = [dataclasses.replace(images.pages[0], height=side, width=side)]
     monkeypatch.setattr(zarr_images, "read_window", lambda page, *window: tried.append(window) or np.zeros(window[2:]))
     assert not images.load_crop(tf.constant(0, tf.int64), 64, tf.constant([1, 2]))[0].numpy().any()
-    assert len(set(tried)) == zarr_images.TRIES
+    assert len(set(tried)) == windowed.TRIES
     assert {window[2:] for window in tried} == {(64, 64)}
     assert all(0 <= at <= side - 64 for window in tried for at in window[:2])
     assert {(2 * top // side, 2 * left // side) for top, left, *_ in tried} == {(0, 0), (0, 1), (1, 0), (1, 1)}

@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from n2n_tf.cli.denoisers import build_denoiser
 from n2n_tf.config import RunError, UsageError
 from n2n_tf.config.kinds import COUNTS, MOSAIC
 from n2n_tf.progress import ProgressLine
@@ -66,8 +67,6 @@ def _check_submission(args: argparse.Namespace) -> None:
 
 def submit(args: argparse.Namespace) -> None:
     """Denoise the blocks of the benchmark."""
-    from n2n_tf.cli.denoise import build_denoiser
-
     with quiet_import():
         from n2n_tf.evaluation import blocks
         from n2n_tf.tasks.evaluate import check_raw

@@ -1,33 +1,27 @@
 """`n2n-tf denoise`: image files in, denoised image files out."""
 
 import argparse
-import contextlib
 import glob
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from n2n_tf.baselines.settings import BASELINES
-from n2n_tf.cli.baselines import ABOUT, add_baseline_arguments, build_baseline, check_baselines
-from n2n_tf.cli.flags import Number
-from n2n_tf.config import ADAPTED, MEMORIES, MEMORY, SECONDS, TILES, RunError, UsageError, limits_of, number_or_word
-from n2n_tf.config.kinds import COUNTS, MOSAIC, RGB
+from n2n_tf.cli.baselines import ABOUT, add_baseline_arguments, check_baselines
+from n2n_tf.cli.denoisers import add_size_arguments, build_denoiser
+from n2n_tf.cli.scheduled import add_scheduler_argument, check_with_scheduler, cluster, crew_of
+from n2n_tf.config import ADAPTED, SECONDS, RunError, UsageError, limits_of, number_or_word
+from n2n_tf.config.kinds import COUNTS, RGB
 from n2n_tf.data.finding import listing
 from n2n_tf.tasks.assigned import SHIPPED, assigned, by_kind
 from n2n_tf.tasks.beside import RENDERINGS, Beside
 from n2n_tf.tasks.outcome import Outcome
 from n2n_tf.tasks.plan import Plan, plan_files
-from n2n_tf.tasks.quiet import quiet_import
 
 if TYPE_CHECKING:
-    import keras
-    from distributed import Client
-
-    from n2n_tf.baselines.settings import BaselineSettings
     from n2n_tf.inference import Denoiser
-    from n2n_tf.tasks.crew import Crew
     from n2n_tf.value_range import Told
 
 logger = logging.getLogger(__name__)
@@ -57,11 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="first train the model on these images for so long, and take what is best by the estimated PSNR, or where "
         f"that cannot be told by the reconstruction; without a number {SECONDS:g}",
     )  # fmt: skip
-    parser.add_argument(
-        "--scheduler", metavar="WHERE",
-        help="of a Dask cluster whose workers denoise, with n2n-tf[dask]: HOST:PORT, or the file that it wrote; local "
-        "or local:N: processes of this machine. --memory is that of each",
-    )  # fmt: skip
+    add_scheduler_argument(parser)
     parser.add_argument(
         "--render", choices=sorted(RENDERINGS), help="also write LibRaw's rendering of each raw file, with 16 bits"
     )
@@ -90,50 +80,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_baseline_arguments(parser)
 
 
-def add_size_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags for images larger than memory."""
-    sizes = parser.add_mutually_exclusive_group()
-    sizes.add_argument(
-        "--memory",
-        type=float,
-        action=Number,
-        within=MEMORIES,
-        metavar="GB",
-        help=f"resident memory to use (default: {MEMORY:g})",
-    )
-    sizes.add_argument(
-        "--tile", type=int, action=Number, within=TILES, metavar="N", help="side of the tiles instead, in pixels"
-    )
-
-
-def build_denoiser(
-    model: "str | keras.Model", args: argparse.Namespace, any_channels: bool = False, value_range: "Told" = None,
-    form: tuple[int, str] = (COUNTS[RGB], RGB),
-) -> "Denoiser":  # fmt: skip
-    """The denoiser of a file or network, with --ensemble and the flags of `add_size_arguments`.
-
-    One that needs no training is for images of this form, channels and kind.
-    """
-    if isinstance(model, str) and model in BASELINES:
-        return build_baseline(model, args, *form, value_range)
-    with quiet_import():
-        from n2n_tf.inference import Denoiser, kind_of_network
-        from n2n_tf.weights import load_denoiser
-    sizes = _sizes(args)
-    network = load_denoiser(model) if isinstance(model, str) else model
-    if args.ensemble and kind_of_network(network) == MOSAIC:
-        raise UsageError("--ensemble with a raw model: flips would displace the colours of a mosaic; leave it out")
-    try:
-        return Denoiser(network, ensemble=args.ensemble, any_channels=any_channels, value_range=value_range, **sizes)
-    except ValueError as error:
-        raise UsageError(f"--{error}") from error
-
-
-def _sizes(args: argparse.Namespace) -> dict[str, Any]:
-    """What was given of the flags of `add_size_arguments`."""
-    return {name: getattr(args, name) for name in ("memory", "tile") if getattr(args, name) is not None}
-
-
 def run(args: argparse.Namespace) -> None:
     """Denoise each file; the rest goes on where one fails.
 
@@ -145,13 +91,12 @@ def run(args: argparse.Namespace) -> None:
     beside = Beside(args.render, args.uncertainty, Path(args.report) if args.report else None)
     model, inputs = _split(args)
     baselines = check_baselines(args, [str(model)])
-    if args.scheduler:
-        _check_scheduler(args)
+    check_with_scheduler(args)
     plan = plan_files(inputs, args.output, args.suffix, beside, args.channel)
     if args.adapt and plan.groups:
         raise UsageError(f"--adapt with OME-Zarr: train on {next(iter(plan.groups))} with n2n-tf train --weights MODEL")
     outcome = Outcome()
-    with _cluster(args) as client:
+    with cluster(args) as client:
         for name, limits, part, form in _parts(model, plan, told):
             if not model:
                 print(f"no MODEL: {name}, which comes with n2n-tf, for {len(part.files) + len(part.groups)} inputs")
@@ -161,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
                 os.makedirs(args.output, exist_ok=True)  # fail now if it cannot be made
             if args.adapt and any(args.overwrite or not target.exists() for target in part.files.values()):
                 denoiser = _adapted(name, limits, list(part.files), args) or denoiser
-            crew = _crew(client, baselines.get(name, name), args, limits, form) if client else None
+            crew = crew_of(client, baselines.get(name, name), args, limits, form) if client else None
             from n2n_tf.tasks.denoise_files import carry_out
 
             outcome.add(carry_out(part, denoiser, args.overwrite, crew=crew))
@@ -173,49 +118,6 @@ def run(args: argparse.Namespace) -> None:
     if failed := outcome.failed:
         count = len(plan.files) + len(plan.groups)
         raise RunError(f"{len(failed)} of {count} files failed:\n" + listing(failed, most=len(failed)))
-
-
-def _check_scheduler(args: argparse.Namespace) -> None:
-    """Raise UsageError where a cluster cannot do it."""
-    from n2n_tf.tasks.cluster import check_scheduler
-
-    if args.adapt is not None:
-        raise UsageError(
-            "--scheduler with --adapt: trains one model, in this process; first n2n-tf train --weights MODEL, then "
-            "denoise with what it gives"
-        )
-    check_scheduler(args.scheduler)
-
-
-@contextlib.contextmanager
-def _cluster(args: argparse.Namespace) -> "Iterator[Client | None]":
-    """A client of --scheduler; None without it."""
-    if not args.scheduler:
-        yield None
-        return
-    from n2n_tf.tasks.cluster import connected
-
-    with connected(args.scheduler, args.memory or MEMORY) as client:
-        try:
-            yield client
-        except KeyboardInterrupt:
-            logger.warning("stopped; the same command goes on after what is written")
-            raise
-
-
-def _crew(
-    client: "Client", model: "str | BaselineSettings", args: argparse.Namespace, value_range: "Told",
-    form: tuple[int, str],
-) -> "Crew":  # fmt: skip
-    """Workers with the denoiser that `build_denoiser` makes."""
-    from n2n_tf.tasks.crew import Crew
-    from n2n_tf.tasks.recipe import Recipe
-
-    if isinstance(model, str):
-        settings = {"ensemble": args.ensemble, "any_channels": True, **_sizes(args)}
-    else:
-        settings = dict(zip(("channels", "kind"), form, strict=True))
-    return Crew(client, args.scheduler, Recipe.of(model, value_range=value_range, **settings))
 
 
 def _parts(model: str | None, plan: Plan, told: "Told") -> Iterator[tuple[str, "Told", Plan, tuple[int, str]]]:

@@ -12,7 +12,7 @@ import numpy as np
 from n2n_tf.baselines.settings import BASELINES
 from n2n_tf.cli.baselines import add_baseline_arguments, check_baselines
 from n2n_tf.cli.blocks import add_block_arguments, check_blocks, submit
-from n2n_tf.cli.denoise import add_size_arguments, build_denoiser
+from n2n_tf.cli.denoisers import add_size_arguments, build_denoiser
 from n2n_tf.cli.flags import Number, add_flags
 from n2n_tf.cli.scored import WORDS, find_sets, form_told, noise_told
 from n2n_tf.cli.spoken import as_flags
@@ -134,10 +134,8 @@ def run(args: argparse.Namespace) -> None:
     if pictures:
         write(output / "pictures.png", lambda temporary: stacked(pictures).save(temporary, "PNG"))
     _write(results, labels, args, output)
-    noise_words = "pairs" if noise is None else str(noise)
-    page = write_page(
-        output, f"Evaluation, {noise_words}", {"": results.table()}, pictures, parts, args.command_line, skipped
-    )
+    title, tables = f"Evaluation, {noise or 'pairs'}", {"": results.table()}
+    page = write_page(output, title, tables, pictures, parts, args.command_line, skipped)
     print(f"tables and pictures: {output}, report: {page}")
     if skipped:
         print(f"{len(skipped)} files were skipped:\n{as_flags(listing(skipped))}")

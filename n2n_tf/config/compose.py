@@ -89,33 +89,25 @@ def composed(settings: type[T], flat: Mapping[str, Any]) -> T:
 
 def flattened(settings: Any) -> dict[str, Any]:
     """The inverse of `composed`: flat values, parts by their names."""
-    flat: dict[str, Any] = {}
-    for each in fields(settings):
-        value = getattr(settings, each.name)
-        if "group" in each.metadata:
-            flat.update(flattened(value))
-        elif "parts" in each.metadata:
-            flat[each.name] = None if value is None else value.name
-            flat.update({} if value is None else flattened(value))
-        else:
-            flat[each.name] = value
-    return flat
+    return {name: value for name, value, _ in _values(settings)}
 
 
 def changed(settings: Any) -> dict[str, Any]:
     """Of `flattened`, what is not the default of its class."""
-    flat: dict[str, Any] = {}
+    return {name: value for name, value, default in _values(settings) if value != default}
+
+
+def _values(settings: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Name, value and default of all settings below an object."""
     for each in fields(settings):
         value = getattr(settings, each.name)
         if "group" in each.metadata:
-            flat.update(changed(value))
+            yield from _values(value)
         elif "parts" in each.metadata:
-            if value is not None and value.name != each.metadata["default"]:
-                flat[each.name] = value.name
-            flat.update({} if value is None else changed(value))
-        elif value != each.default:
-            flat[each.name] = value
-    return flat
+            yield each.name, None if value is None else value.name, each.metadata["default"]
+            yield from () if value is None else _values(value)
+        else:
+            yield each.name, value, each.default
 
 
 def checked(settings: Any) -> None:

@@ -8,7 +8,8 @@ from n2n_tf.config import RunError, UsageError
 from n2n_tf.data.finding import matches, reason
 from n2n_tf.data.fitting import Wanted, fitting
 from n2n_tf.data.source import LARGEST_HELD_OUT
-from n2n_tf.data.zarr_images import ZarrImages, described, shown
+from n2n_tf.data.windowed import shown
+from n2n_tf.data.zarr_images import ZarrImages, described
 from n2n_tf.formats import table
 from n2n_tf.formats.axes import Axes
 from n2n_tf.formats.errors import UnusableImageError

@@ -1,8 +1,6 @@
 """Planes of OME-Zarr images, read in windows: of a plane of any size only the chunks that a crop lies in."""
 
 import logging
-import math
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,52 +8,31 @@ import numpy as np
 
 from n2n_tf.config import RunError
 from n2n_tf.data.finding import reason
-from n2n_tf.data.numbered import Numbered, check_list
-from n2n_tf.data.source import LARGEST_HELD_OUT
+from n2n_tf.data.numbered import check_list
+from n2n_tf.data.windowed import Windowed
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.ome_zarr import OmeImage, open_image
 from n2n_tf.formats.page import Page
-from n2n_tf.formats.pixels import in_unit_range, numbers
 from n2n_tf.formats.zarr_planes import check_there, planes, read_window
-from n2n_tf.value_range import is_blank
 
 logger = logging.getLogger(__name__)
 
-TRIES = 16  # windows that are looked at for one that is not blank
-# Of a plane's sides, from one window to the next: these fill a square evenly however many there are, see
-# https://extremelearning.com.au/unreasonable-effectiveness-of-quasirandom-sequences/
-STEPS = (0.7548776662466927, 0.5698402909980532)
-
 
 @dataclass
-class ZarrImages(Numbered):
+class ZarrImages(Windowed):
     """Planes of OME-Zarr images.
-
-    A window that is blank, as where no chunk is stored, is passed over for another one of the same plane, always the
-    same; unless `TRIES` are blank.
 
     Attributes:
         stores: what tells the images from those of another run, by path.
-        told: whether a blank window was met, which is said once.
     """
 
     stores: dict[str, dict[str, Any]] = field(default_factory=dict)
-    told: bool = False
-    unit = "planes"
 
-    def read(self, index: int, side: int = 0, draws: Sequence[int] = ()) -> tuple[np.ndarray, np.int64]:
-        """As declared; of a large plane that is scored its middle."""
-        shape = (int(side), int(side)) if side else None  # TensorFlow gives 32 bits, which areas overflow
-        return self.first(index, lambda n: self._floats(n, shape or shown(self.pages[n]), draws))
+    def window(self, page: Page, top: int, left: int, height: int, width: int) -> np.ndarray:
+        return read_window(page, top, left, height, width)[..., None]
 
-    def whole(self, index: int) -> tuple[np.ndarray, np.int64]:
-        return self.first(index, lambda n: self._floats(n, (self.pages[n].height, self.pages[n].width)))
-
-    def samples(self, count: int) -> Iterator[np.ndarray]:
-        """Of few large planes `count` windows, below one another."""
-        chosen = min(count, len(self))
-        for number in range(chosen):
-            yield self.first(number * len(self) // chosen, lambda n: self._sample(n, -(-count // chosen)))[0]
+    def check_there(self, page: Page) -> None:
+        check_there(page.path)
 
     def to_json(self) -> dict[str, Any]:
         used = dict.fromkeys(page.path for page in self.pages)
@@ -77,65 +54,11 @@ class ZarrImages(Numbered):
         )  # fmt: skip
         return cls(pages, channels, skipped, stores=saved["zarrs"])
 
-    def _floats(self, number: int, shape: tuple[int, int], draws: Sequence[int] = ()) -> np.ndarray:
-        (window,) = self._windows(number, shape, 1, draws)
-        return in_unit_range(window, self.value_range)
-
-    def _sample(self, number: int, count: int) -> np.ndarray:
-        return np.concatenate(self._windows(number, shown(self.pages[number]), count))
-
-    def _windows(self, number: int, shape: tuple[int, int], count: int, draws: Sequence[int] = ()) -> list[np.ndarray]:
-        """At most `count` windows that are not blank, or a blank one; [H, W, 1] as stored.
-
-        Args:
-            number: of the plane.
-            shape: of a window.
-            count: wanted.
-            draws: two large numbers, which place the first one; the middle without.
-        """
-        page, found = self.pages[number], []
-        for top, left in places(page, shape, TRIES * count, draws):
-            window = read_window(page, top, left, *shape)[..., None]
-            if is_blank(window):
-                self._tell(page)
-            else:
-                found.append(numbers(window, self.channels))
-            if len(found) == count:
-                break
-        if not found:
-            check_there(page.path)
-        return found or [numbers(window, self.channels)]
-
-    def _tell(self, page: Page) -> None:
-        if not self.told:
-            self.told = True
-            logger.info("%s: windows without data, all of one value, are passed over for others of their plane", page)
-
-
-def shown(page: Page) -> tuple[int, int]:
-    """Height and width of what is looked at of a plane."""
-    return min(page.height, LARGEST_HELD_OUT), min(page.width, LARGEST_HELD_OUT)
-
 
 def described(image: OmeImage) -> dict[str, Any]:
     """What tells an image from others, but for its pixels."""
     full = image.levels[0]
     return {"axes": image.axes, "shape": [*full.shape], "dtype": full.dtype.name, "chunks": [*full.chunks]}
-
-
-def places(page: Page, shape: Sequence[int], most: int, draws: Sequence[int]) -> Iterator[list[int]]:
-    """Top and left of windows, spread over a plane.
-
-    Args:
-        page: of the plane.
-        shape: of a window.
-        most: windows.
-        draws: two large numbers, which place the first one; the middle without.
-    """
-    rooms = [length - side + 1 for length, side in zip((page.height, page.width), shape, strict=True)]
-    first = [int(draw) for draw in draws] or [(room - 1) // 2 for room in rooms]
-    for number in range(min(most, math.prod(rooms))):
-        yield [(at + int(number * step * room)) % room for at, step, room in zip(first, STEPS, rooms, strict=True)]
 
 
 def _reopened(path: str, before: dict[str, Any]) -> list[Page]:

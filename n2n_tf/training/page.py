@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from n2n_tf import html
-from n2n_tf.config import UsageError, flag
+from n2n_tf.config import RunError, UsageError, flag
 from n2n_tf.evaluation.pictures import CAPTION
 from n2n_tf.training.outcome import sentences
 from n2n_tf.training.presets import unlike_defaults
@@ -86,10 +86,13 @@ def _picture(directory: RunDirectory, clean: bool) -> Iterator[str]:
     if not files:
         return
     path = files[0] if files[0].name == "before_after.png" else files[-1]
-    with Image.open(path) as sheet:
-        columns = 3 if clean else 2
-        width, height = sheet.width // columns, sheet.height - CAPTION
-        noisy, denoised, *known = (sheet.crop((x * width, 0, (x + 1) * width, height)) for x in range(columns))
+    columns = 3 if clean else 2
+    try:
+        with Image.open(path) as sheet:
+            width, height = sheet.width // columns, sheet.height - CAPTION
+            noisy, denoised, *known = (sheet.crop((x * width, 0, (x + 1) * width, height)) for x in range(columns))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # Pillow's, of what is no whole PNG
+        raise RunError(f"{path}: is damaged: {error}; remove it, then the page is without it") from error
     pairs = [html.slider(noisy, denoised, ("noisy", "denoised"))]
     pairs += [html.slider(denoised, each, ("denoised", "clean")) for each in known]
     yield f'<h2>Before and after</h2><p>The first held-out image.</p><div class="row">{"".join(pairs)}</div>'

@@ -184,8 +184,10 @@ class Run:
     def _page_if_stopped(self, kind: type[BaseException] | None, *_: Any) -> None:
         """What there is to show of a run that does not come to its end."""
         if kind and self.workers.chief and self.directory.history.exists():
-            with contextlib.suppress(OSError, RunError):
+            try:
                 write_page(self.directory)
+            except (OSError, RunError) as error:  # why it stops is to be told
+                logger.warning("no page of the run was written: %s", error)
 
     def _report(self, seconds: float) -> dict[str, Any]:
         skipped = {**self.training.skipped, **self.held_out.skipped}

@@ -1,10 +1,8 @@
 """The run directory: what a run writes, and nothing half-written."""
 
 import csv
-import functools
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +14,12 @@ from n2n_tf.config import UsageError, coerced
 from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.data.sources import source_from_json
 from n2n_tf.files import write, write_json
-from n2n_tf.inference import in_range, save_denoiser, weights_beside
+from n2n_tf.inference import in_range, save_denoiser
 from n2n_tf.inspection.measured import Measured, measured_from, noise_from
 from n2n_tf.noise.measured import MeasuredNoise
 from n2n_tf.training.build import check_names
 from n2n_tf.training.config import Config, config_from
-from n2n_tf.training.records import FORMAT, read_config, read_json, read_report, read_rows, undamaged
+from n2n_tf.training.records import FORMAT, read_config, read_json, read_rows, undamaged
 from n2n_tf.value_range import ValueRange
 
 logger = logging.getLogger(__name__)
@@ -205,18 +203,6 @@ class RunDirectory:
                 csv.writer(file).writerows(kept)
 
         write(self.history, rewrite)
-
-    def take_result(self, other: "RunDirectory") -> dict[str, Any]:
-        """Make another run's denoiser, and its report, those of this one.
-
-        Raises:
-            RunError: the other has no report.
-        """
-        for path in (weights_beside(other.denoiser), other.denoiser):
-            write(self.path / path.name, functools.partial(shutil.copyfile, path))
-        report = {**read_report(other.report), "denoiser": str(self.denoiser), "page": str(self.page)}
-        write_json(self.report, report)
-        return report
 
     def save_denoiser(self, network: keras.Model, value_range: ValueRange | None) -> None:
         """Write denoiser.keras: stock layers, loads with plain Keras. Its weights beside it are for Keras 2."""

@@ -1,10 +1,14 @@
 """A run may have two stages: what pixels apart teach, a plain network learns; or it is refined on whole images."""
 
 import dataclasses
+import functools
 import logging
+import shutil
 from typing import Any
 
 from n2n_tf.data.source import HeldOutSource, Source
+from n2n_tf.files import write, write_json
+from n2n_tf.inference import weights_beside
 from n2n_tf.training.config import Config
 from n2n_tf.training.environment import environment
 from n2n_tf.training.page import write_page
@@ -48,9 +52,7 @@ def go(
             Run(first, workers, place, training, held_out, watch).go()
             if watch and watch.stopped:
                 logger.info("stopped in the first of two stages, whose denoiser is the result")
-                report = directory.take_result(place)
-                write_page(directory)
-                return report
+                return _taken(place, directory)
         refined = config.method.independent
         if refined:  # what the first stage gave is a result of this one too
             network = dataclasses.replace(config.network, weights=str(place.denoiser), init="default")
@@ -63,6 +65,17 @@ def go(
     if refined:
         logger.info("second stage: refined on whole images, as %s", type(run.model).__name__)
     return run.go()
+
+
+def _taken(first: RunDirectory, directory: RunDirectory) -> dict[str, Any]:
+    """Make the first stage's denoiser, and its report, those of the run."""
+    for path in (weights_beside(first.denoiser), first.denoiser):
+        write(directory.path / path.name, functools.partial(shutil.copyfile, path))
+    own = {"denoiser": str(directory.denoiser), "page": str(directory.page)}
+    report = {**read_report(first.report), **own}
+    write_json(directory.report, report)
+    write_page(directory)
+    return report
 
 
 def shared(run: RunSettings, steps: int) -> tuple[RunSettings, RunSettings]:
