@@ -162,11 +162,11 @@ def _packed(content: dict[str, Any], folder: Path, output: Path) -> Path:
 
     made = folder / f"package{output.suffix}"
     save = save_bioimageio_package if output.suffix else save_bioimageio_package_as_folder
-    known = {URL: None}  # not looked up: there may be no network
+    known: dict[str, Any] = {URL: None}  # not looked up: there may be no network
     with ValidationContext(root=folder, known_files=known), contextlib.redirect_stdout(io.StringIO()):
         description = build_description(content)
         if isinstance(description, InvalidDescr):
-            raise RunError(f"bioimageio.spec does not accept the package: {essence(description.get_reason())}")
+            raise RunError(f"bioimageio.spec does not accept the package: {essence(description.get_reason() or '')}")
         save(description, output_path=made)
         summary = test_model(made if output.suffix else made / "rdf.yaml")
     if summary.status != "passed":
