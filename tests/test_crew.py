@@ -90,6 +90,7 @@ def start(folder, *arguments):
         [sys.executable, "-m", "n2n_tf", "denoise", *map(str, arguments), "--scheduler", "local:2"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=ROOT,
         env={**os.environ, "DASK_DISTRIBUTED__WORKER__PRELOAD": json.dumps([str(preload)])},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in the background
     )  # fmt: skip
 
 
