@@ -55,7 +55,8 @@ class ProgressLine:
     ) -> None:
         if ProgressLine._shown is self:
             ProgressLine._shown = None
-            self._progress.stop()
+            if not self._progress.disable:  # Rich 13 ends with an empty line all the same
+                self._progress.stop()
         else:
             self._progress.remove_task(self._task)
 
