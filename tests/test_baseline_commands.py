@@ -183,7 +183,13 @@ def test_rows_of_a_comparison(table, kodak, tmp_path, capsys, monkeypatch):
         assert sorted(map(str, csv.DictReader(file))) == before
     with Image.open(out / "pictures.png") as sheet:
         assert sheet.height > 100
-    (out / "cells/nlm-gaussian_25/scores.json").unlink()
+    kept = out / "cells/nlm-gaussian_25/scores.json"
+    half = json.loads(kept.read_text())
+    half["scores"].popitem()
+    kept.write_text(json.dumps(half))
+    assert main([*command, "--score"]) == 0
+    assert f", {len(half['scores'])} of {len(half['scores']) + 1} so far |" in (out / "table.md").read_text("utf-8")
+    kept.unlink()
     assert main([*command, "--score"]) == 0  # what could take hours is not begun
     lines = (out / "table.md").read_text(encoding="utf-8").splitlines()
     assert any(line.startswith("| NLM | not trained yet |") for line in lines)

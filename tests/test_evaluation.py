@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import logging
 import shutil
@@ -138,6 +139,8 @@ def test_summary_means_and_standard_error():
     assert summary["s"]["ssim"] == pytest.approx(0.7)
     assert (summary["s"]["images"], summary["s"]["repeats"]) == (2, 2)
     assert summary["t"]["psnr_standard_error"] is None
+    few = dataclasses.replace(results, rows=[*results.rows, ("t", "e", "c", 0, 9.0, 0.1)]).summary("e")
+    assert list(few) == ["t"]  # it was not begun on s
     assert results.table()[1:] == [
         ("s", "d", "26.00 ± 5.00", "0.700 ± 0.100", "2 × 2"),
         ("s", "paper, Table 1", "30.00", "0.900", ""),

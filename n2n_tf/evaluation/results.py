@@ -41,12 +41,12 @@ class Results:
             self.rows.append((case.set.name, denoiser, str(case.page), case.repeat, *scores))
 
     def summary(self, denoiser: str) -> dict[str, Any]:
-        """By set and group: means, standard errors, and the scores of each image and draw.
+        """By set and group that it has scores of: means, standard errors, and the scores of each image and draw.
 
         The standard error is that of the mean over images, each with the mean of its draws: draws on one image are
         no independent images.
         """
-        return {name: self._of_set(name, denoiser) for name in self._names()}
+        return {name: self._of_set(name, denoiser) for name in self._names() if self._rows(name, denoiser)}
 
     def table(self) -> list[tuple[str, ...]]:
         """Rows of strings, the first one the head: for each set the denoisers in their order, then the paper."""
@@ -76,9 +76,12 @@ class Results:
     def _names(self) -> list[str]:
         return [*dict.fromkeys(row[0] for row in self.rows), *self.groups]
 
-    def _of_set(self, name: str, denoiser: str) -> dict[str, Any]:
+    def _rows(self, name: str, denoiser: str) -> list[tuple[str, int, float, float]]:
         members = self.groups.get(name, {name})
-        rows = [row[2:] for row in self.rows if row[0] in members and row[1] == denoiser]
+        return [row[2:] for row in self.rows if row[0] in members and row[1] == denoiser]
+
+    def _of_set(self, name: str, denoiser: str) -> dict[str, Any]:
+        rows = self._rows(name, denoiser)
         images: dict[str, list[tuple[float, float]]] = {}
         for image, _, *scores in rows:
             images.setdefault(image, []).append((scores[0], scores[1]))

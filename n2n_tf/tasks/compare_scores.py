@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,8 +42,12 @@ class Scores:
             there = self.comparison.paper.get(noise, {}).get(row, {})
             cells = []
             for test in tests:
-                here = means.get((row, test))
-                told = _words(here) + limits.get(row, "") if here else reasons.get(row) or "not trained yet"
+                told = reasons.get(row) or "not trained yet"
+                if (row, test) in means:
+                    *here, count = means[row, test]
+                    whole = means[NOISY, test][2]
+                    part = "" if count == whole else f", {count} of {whole} so far"
+                    told = _words(here) + limits.get(row, part)
                 cells += [told, _words(there.get(test))]
             took = self.minutes.get((noise, row))
             rows.append((row, *cells, "" if took is None else f"{took:.1f}"))
@@ -59,16 +63,16 @@ class Scores:
             rows = [(noise, *row) for noise, results in self.results.items() for row in results.rows]
             csv.writer(file).writerows([("noise", *COLUMNS), *rows])
 
-    def _means(self, noise: str) -> Mapping[tuple[str, str], tuple[float, float]]:
+    def _means(self, noise: str) -> Mapping[tuple[str, str], tuple[float, float, int]]:
         results = self.results[noise]
         names = dict.fromkeys(row[1] for row in results.rows)
         return {
-            (name, test): (summary["psnr"], summary["ssim"])
+            (name, test): (summary["psnr"], summary["ssim"], len(summary["scores"]))
             for name in names for test, summary in results.summary(name).items()
         }  # fmt: skip
 
 
-def _words(scores: tuple[float, float] | None) -> str:
+def _words(scores: Sequence[float] | None) -> str:
     if scores is None or math.isnan(scores[1]):
         return "" if scores is None else f"{scores[0]:.2f}"
     return f"{scores[0]:.2f} / {scores[1]:.3f}"
