@@ -16,7 +16,7 @@ import n2n_tf
 from n2n_tf.baselines import baseline_of
 from n2n_tf.baselines.denoiser import Baseline
 from n2n_tf.cli.main import main
-from n2n_tf.config import UsageError
+from n2n_tf.config import RunError, UsageError
 from n2n_tf.evaluation.protocol import Paper
 from n2n_tf.formats import bayer
 from n2n_tf.ownership import owned
@@ -196,6 +196,72 @@ def test_rows_of_a_comparison(table, kodak, tmp_path, capsys, monkeypatch):
     path.write_text(text.replace("steps = 2", "steps = 3"))
     assert main(command) == 2
     assert "has scores of" in capsys.readouterr().err
+
+
+@pytest.fixture
+def one_black(tmp_path):
+    """Three pairs; the second is black, its noise cut off below, so that it cannot be measured."""
+    for name in ("noisy", "clean"):
+        (tmp_path / name).mkdir()
+    for number in range(3):
+        clean = smooth(40, 44) * (number != 1)
+        noisy = noisy_of(clean)
+        for name, image in (("noisy", noisy), ("clean", clean)):
+            Image.fromarray(to_bytes(image)).save(tmp_path / name / f"{number}.png")
+    return tmp_path / "noisy", tmp_path / "clean"
+
+
+def test_an_image_that_a_denoiser_cannot_take_costs_it_that_score_alone(one_black, models, tmp_path, capsys):
+    noisy, clean = map(str, one_black)
+    out = tmp_path / "out"
+    pairs = ["--noisy", noisy, "--clean", clean, "--output"]
+    assert main(["evaluate", "nlm", models("identity 3"), *pairs, str(out)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert any("without a score" in line for line in lines)
+    assert any("nlm" in line and "1.png" in line and "--known-sigma" in line for line in lines)
+    with (out / "scores.csv").open(encoding="utf-8") as file:
+        rows = [row["denoiser"] for row in csv.DictReader(file)]
+    assert [rows.count(name) for name in ("noisy", "nlm", "identity3")] == [3, 2, 3]
+    table = (out / "table.md").read_text(encoding="utf-8").splitlines()
+    assert any("| nlm |" in line and "| 2 of 3 |" in line for line in table)
+    assert any("| identity3 |" in line and "| 3 × 1 |" in line for line in table)
+    assert "1.png" in str(json.loads((out / "nlm.json").read_text())["failed"])
+    assert "flat block" in (out / "report.html").read_text(encoding="utf-8")
+    results = n2n_tf.evaluate("nlm", noisy=noisy, clean=clean)
+    assert results.summary("denoised")["noisy"]["images"] == 2
+    assert list(results.failed) == [("noisy", "denoised", f"{clean}/1.png", 0)]
+
+
+def test_a_denoiser_that_can_take_none_of_the_images_writes_nothing(one_black, tmp_path, capsys):
+    noisy, clean = one_black
+    for number in (0, 2):
+        (noisy / f"{number}.png").unlink()
+    out = tmp_path / "out"
+    assert main(["evaluate", "nlm", "--noisy", str(noisy), "--clean", str(clean), "--output", str(out)]) == 1
+    assert "no scores were written" in capsys.readouterr().err
+    assert not list(out.glob("*"))
+    with pytest.raises(RunError, match="no scores were written"):
+        n2n_tf.evaluate("nlm", noisy=noisy, clean=clean)
+
+
+def test_an_image_that_a_row_cannot_take_costs_it_that_score_alone(table, one_black, tmp_path, capsys):
+    noisy, _ = one_black
+    text = table.read_text(encoding="utf-8").replace('noise = "gaussian", sigma = 25', 'noise = "none"')
+    text = text.replace(f'Kodak = "{tmp_path / "kodak"}"', f'Kodak = "{tmp_path}"')
+    table.write_text("\n".join(line for line in text.splitlines() if not line.startswith('"N2N"')), encoding="utf-8")
+    command = ["compare", str(table), "--output", str(tmp_path / "out")]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert "1.png" in error
+    assert "flat block" in error
+    lines = (tmp_path / "out/table.md").read_text(encoding="utf-8").splitlines()
+    assert any(line.startswith("| NLM |") and ", 2 of 3 |" in line for line in lines)
+    assert any(line.startswith("| ZS-N2N |") and ", first 2 |" in line for line in lines)
+    for number in (0, 2):  # now there is none that it can take
+        (noisy / f"{number}.png").write_bytes((noisy / "1.png").read_bytes())
+    assert main([*command[:-1], str(tmp_path / "other")]) == 1
+    lines = (tmp_path / "other/table.md").read_text(encoding="utf-8").splitlines()
+    assert any(line.startswith("| NLM | failed |") for line in lines)
 
 
 def test_a_row_has_one_owner(table, tmp_path, capsys):

@@ -159,7 +159,7 @@ def test_a_run_that_fails_keeps_none_from_its_turn(table, tmp_path, capsys, monk
     monkeypatch.setattr("n2n_tf.tasks.compare.train", fail_first)
     monkeypatch.setattr(Bench, "score", lambda self, repeats, closed: Scores(self.comparison))
     assert main(["compare", str(table), "--output", str(tmp_path / "out")]) == 1
-    assert "1 runs failed:\nours_gamma_0-gaussian_25: it diverged" in capsys.readouterr().err
+    assert "1 failed:\nours_gamma_0-gaussian_25: it diverged" in capsys.readouterr().err
     assert trained == ["ours_gamma_0-gaussian_25", "r2r-gaussian_25", "ours_gamma_0-poisson_30"]
 
 

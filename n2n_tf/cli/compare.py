@@ -83,6 +83,8 @@ def run(args: argparse.Namespace) -> None:
         for noise in scores.results:
             print_table(scores.table(noise), noise)
         print(f"tables and pictures: {bench.output}")
+    for noise, results in scores.results.items() if scores else ():
+        failed |= {f"{noise}, {name}": why for name, why in results.lacking().items()}
     if failed:
-        raise RunError(f"{len(failed)} runs failed:\n" + "\n".join(f"{name}: {why}" for name, why in failed.items()))
+        raise RunError(f"{len(failed)} failed:\n" + "\n".join(f"{name}: {why}" for name, why in failed.items()))
     return None

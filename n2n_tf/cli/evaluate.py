@@ -18,6 +18,7 @@ from n2n_tf.cli.scored import WORDS, find_sets, form_told, noise_told
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.cli.tables import print_table
 from n2n_tf.config import (
+    RunError,
     UsageError,
     at_least,
     flag,
@@ -105,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
         from n2n_tf.evaluation.pictures import comparison, stacked
         from n2n_tf.evaluation.protocol import PROTOCOLS
         from n2n_tf.evaluation.results import Results
-        from n2n_tf.tasks.evaluate import form_of, score
+        from n2n_tf.tasks.evaluate import check_scored, form_of, score, without_score
         from n2n_tf.value_range import UNIT
     lookup(PROTOCOLS, args.protocol, "--protocol")
     noise = noise_told(config)
@@ -130,15 +131,18 @@ def run(args: argparse.Namespace) -> None:
 
     output.mkdir(parents=True, exist_ok=True)
     told = None if args.range is None else limits_of(args.range) or str(args.range[0])
-    score(sets, denoisers, results, args.protocol, told, show)
+    check_scored(score(sets, denoisers, results, args.protocol, told, show))
     if pictures:
         write(output / "pictures.png", lambda temporary: stacked(pictures).save(temporary, "PNG"))
     _write(results, labels, args, output)
     title, tables = f"Evaluation, {noise or 'pairs'}", {"": results.table()}
-    page = write_page(output, title, tables, pictures, parts, args.command_line, skipped)
+    lacking = results.lacking()
+    page = write_page(output, title, tables, pictures, parts, args.command_line, {**skipped, **lacking})
     print(f"tables and pictures: {output}, report: {page}")
     if skipped:
         print(f"{len(skipped)} files were skipped:\n{as_flags(listing(skipped))}")
+    if lacking:
+        raise RunError(without_score(lacking))
 
 
 def _check(args: argparse.Namespace, output: Path) -> Config | None:
@@ -204,7 +208,8 @@ def _write(results: "Results", labels: dict[str, str], args: argparse.Namespace,
             for name, value in vars(args).items()
             if name not in ("models", "output", "json", "command_line")
         }
-        scores = {"model": path, "settings": asked, "sets": results.summary(label)}
+        failed = [[*where, reason] for where, reason in results.failed.items() if where[1] == label]
+        scores = {"model": path, "settings": asked, "sets": results.summary(label), "failed": failed}
         write_json(output / f"{label.replace(os.sep, '_')}.json", scores)
         if args.json:
             write_json(Path(args.json), scores)

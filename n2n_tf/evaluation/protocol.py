@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from n2n_tf.data.finding import reason
 from n2n_tf.evaluation.metrics import affine_fit, psnr, ssim
 from n2n_tf.evaluation.pictures import to_uint8
 from n2n_tf.formats import bayer, readers
@@ -80,6 +81,7 @@ class Case:
         results: by denoiser, in the form of `clean`.
         scores: by denoiser, PSNR in dB and SSIM.
         seconds: by denoiser, what it took.
+        failed: by denoiser, why it gave no result.
     """
 
     set: TestSet
@@ -89,6 +91,7 @@ class Case:
     results: Mapping[str, np.ndarray]
     scores: Mapping[str, tuple[float, float]]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Paper:
@@ -137,6 +140,8 @@ def evaluate(
 ) -> Iterator[Case]:
     """Denoise and score every image of every set; all denoisers are given the same noise.
 
+    What a denoiser refuses, by ValueError or MemoryError, costs it the score of that draw alone.
+
     The noise comes from NumPy's legacy generator with seed 101, as in the authors' code: bit-identical to it if the
     sets stand in its order and have its images, in the order of their names.
 
@@ -169,12 +174,15 @@ def evaluate(
                 else:
                     clean = _read(page, value_range)
                     noisy = partners.draw(clean, generator)
-                draw, results, seconds = Draw(each, number, repeat, noisy), {}, {}
+                draw, results, seconds, failed = Draw(each, number, repeat, noisy), {}, {}, {}
                 for name, denoiser in denoisers.items():
                     if wanted(name, draw):
                         began = time.perf_counter()
-                        results[name] = protocol.denoise(on_mosaics(denoiser, each.pattern), noisy)
-                        seconds[name] = time.perf_counter() - began
+                        try:
+                            results[name] = protocol.denoise(on_mosaics(denoiser, each.pattern), noisy)
+                            seconds[name] = time.perf_counter() - began
+                        except (ValueError, MemoryError) as error:
+                            failed[name] = reason(error)
                 if affine:
                     results = {name: affine_fit(result, clean) for name, result in results.items()}
                 results = {name: protocol.scored(result) for name, result in results.items()}
@@ -183,7 +191,7 @@ def evaluate(
                     name: (psnr(result, clean, protocol.peak), ssim(result, clean, protocol.peak))
                     for name, result in results.items()
                 }
-                yield Case(each, page, repeat, clean, results, scores, seconds)
+                yield Case(each, page, repeat, clean, results, scores, seconds, failed)
 
 
 def on_mosaics(denoiser: Denoise, pattern: str | None) -> Denoise:

@@ -25,6 +25,7 @@ class Results:
         published: by set in small letters and the row's title, PSNR and SSIM of the paper, for the same noise.
         affine: a·x + b was fitted to the clean images first; the table's head says so.
         skipped: files that could not be used, with the reason.
+        failed: draws that a denoiser gave no result of, as the rows begin, with the reason.
     """
 
     published: Mapping[str, Mapping[str, tuple[float, float]]]
@@ -32,6 +33,7 @@ class Results:
     groups: dict[str, dict[str, None]] = field(default_factory=dict)
     affine: bool = False
     skipped: dict[str, str] = field(default_factory=dict)
+    failed: dict[tuple[str, str, str, int], str] = field(default_factory=dict)
 
     def add(self, case: Case) -> None:
         """Keep the scores of a case."""
@@ -39,6 +41,8 @@ class Results:
             self.groups.setdefault(case.set.group, {})[case.set.name] = None
         for denoiser, scores in case.scores.items():
             self.rows.append((case.set.name, denoiser, str(case.page), case.repeat, *scores))
+        for denoiser, reason in case.failed.items():
+            self.failed[case.set.name, denoiser, str(case.page), case.repeat] = reason
 
     def summary(self, denoiser: str) -> dict[str, Any]:
         """By set and group that it has scores of: means, standard errors, and the scores of each image and draw.
@@ -55,14 +59,24 @@ class Results:
         rows: list[tuple[str, ...]] = [head]
         denoisers = list(dict.fromkeys(row[1] for row in self.rows))
         for name in self._names():
+            whole = max(len(self._rows(name, denoiser)) for denoiser in denoisers)
             for denoiser in denoisers:
+                count = len(self._rows(name, denoiser))
+                if not count:
+                    rows.append((name, denoiser, "", "", f"0 of {whole}"))
+                    continue
                 s = self._of_set(name, denoiser)
                 psnr = f"{s['psnr']:.2f}" + _plus_minus(s["psnr_standard_error"], 2)
                 ssim = f"{s['ssim']:.3f}" + _plus_minus(s["ssim_standard_error"], 3)
-                rows.append((name, denoiser, psnr, ssim, f"{s['images']} × {s['repeats']}"))
+                counted = f"{s['images']} × {s['repeats']}" if count == whole else f"{count} of {whole}"
+                rows.append((name, denoiser, psnr, ssim, counted))
             for title, (psnr_there, ssim_there) in self.published.get(name.lower(), {}).items():
                 rows.append((name, title, f"{psnr_there:.2f}", f"{ssim_there:.3f}", ""))
         return rows
+
+    def lacking(self) -> dict[str, str]:
+        """What has no score since a denoiser gave no result of it, with the reason; to be shown."""
+        return {f"{name}, {image}, draw {draw + 1}": why for (_, name, image, draw), why in self.failed.items()}
 
     def write_csv(self, path: Path) -> None:
         """One row for each image, draw and denoiser."""

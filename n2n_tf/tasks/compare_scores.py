@@ -38,15 +38,16 @@ class Scores:
         names = [cell.row for cell in self.comparison.cells if cell.noise == noise]
         reasons = {cell.row: cell.missing for cell in self.comparison.cells if cell.noise == noise}
         limits = {cell.row: f", first {cell.images}" for cell in self.comparison.cells if cell.images}
+        failed = {name for _, name, *_ in self.results[noise].failed}
         for row in (NOISY, *names):
             there = self.comparison.paper.get(noise, {}).get(row, {})
             cells = []
             for test in tests:
-                told = reasons.get(row) or "not trained yet"
+                told = reasons.get(row) or ("failed" if row in failed else "not trained yet")
                 if (row, test) in means:
                     *here, count = means[row, test]
                     whole = means[NOISY, test][2]
-                    part = "" if count == whole else f", {count} of {whole} so far"
+                    part = "" if count == whole else f", {count} of {whole}{'' if row in failed else ' so far'}"
                     told = _words(here) + limits.get(row, part)
                 cells += [told, _words(there.get(test))]
             took = self.minutes.get((noise, row))

@@ -12,7 +12,7 @@ from n2n_tf.baselines.denoiser import Baseline
 from n2n_tf.baselines.settings import BASELINES, BaselineSettings
 from n2n_tf.config import RunError, UsageError, lookup
 from n2n_tf.config.kinds import COUNTS, MOSAIC, RGB, kind_by_count
-from n2n_tf.data.finding import fixed_part, reason
+from n2n_tf.data.finding import fixed_part, listing, reason
 from n2n_tf.data.images import find_images
 from n2n_tf.data.pairs import find_pairs
 from n2n_tf.evaluation.blocks import block_sets
@@ -63,11 +63,12 @@ def evaluate(
         settings: of `Denoiser`.
 
     Returns:
-        The scores, also of the noisy images; `table()` and `summary(name)` tell them.
+        The scores, also of the noisy images; `table()` and `summary(name)` tell them. Images that a denoiser gave no
+        result of are in `failed`, and told as a warning.
 
     Raises:
         UsageError: no denoisers, of different channels, or neither sets nor pairs.
-        RunError: no usable image, or one that cannot be scored.
+        RunError: no usable image, one that cannot be scored, or none that a denoiser could take.
         ValueError: settings that a `Denoiser` does not take.
     """
     if bool(data) == (noisy is not None) or (noisy is None) != (clean is None) or bool(data) != (noise is not None):
@@ -84,7 +85,10 @@ def evaluate(
         sets, skipped = noise_sets([str(each) for each in several], noise, *form, repeats)
     there = published(str(noise)) if protocol == "paper" and not affine else {}
     results = Results(there, affine=affine, skipped=skipped)
-    return score(sets, denoisers, results, protocol, value_range, quiet=True)
+    check_scored(score(sets, denoisers, results, protocol, value_range, quiet=True))
+    if results.failed:
+        logger.warning("%s", without_score(results.lacking()))
+    return results
 
 
 def score(
@@ -122,6 +126,17 @@ def score(
         except (ValueError, MemoryError) as error:
             raise RunError(f"{reason(error)}; no scores were written") from error
     return results
+
+
+def check_scored(results: Results) -> None:
+    """Raise RunError if the denoisers gave no result at all."""
+    if results.failed and {row[1] for row in results.rows} == {NOISY}:
+        raise RunError(f"{without_score(results.lacking())}\nno scores were written")
+
+
+def without_score(lacking: Mapping[str, str]) -> str:
+    """What to tell of `Results.lacking`."""
+    return f"{len(lacking)} results without a score:\n{listing(dict(lacking), most=len(lacking))}"
 
 
 def _denoisers(named: Mapping[str, Model], channels: int, settings: Mapping[str, Any]) -> dict[str, Denoiser]:
