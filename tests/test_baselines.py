@@ -24,6 +24,7 @@ from n2n_tf.baselines.zs_n2n import pair, zs_network
 from n2n_tf.cli.main import main
 from n2n_tf.config import UsageError
 from n2n_tf.evaluation.metrics import psnr
+from n2n_tf.meter.poisson_gaussian import usual_sigma
 from n2n_tf.progress import ProgressLine
 
 SIGMA = 25 / 255
@@ -243,10 +244,17 @@ def test_integers_and_their_range():
     np.testing.assert_allclose((denoised - 400.0) / 3000, Baseline("nlm", 1)(floats), atol=2e-3)
 
 
-def test_clipping_without_flat_blocks_says_so():
+def test_noise_that_clipping_touches_everywhere_is_measured_as_it_left_it():
+    dark = np.full((128, 128, 1), 0.03, np.float32)
+    noisy = np.maximum(noisy_of(dark, 0.05), 0)
+    assert usual_sigma(noisy) is None
+    assert sigma_of(noisy) == pytest.approx(np.std(noisy), rel=0.1)
+
+
+def test_nearly_all_clipped_says_so():
     image = (np.indices((32, 32)).sum(0) % 2).astype(np.float32)
     image[0, 0] = 0.5
-    with pytest.raises(ValueError, match=r"say how strong it is \(`known_sigma`\)"):
+    with pytest.raises(ValueError, match=r"say how strong the noise is \(`known_sigma`\)"):
         Baseline("nlm", 1)(image)
 
 

@@ -13,6 +13,9 @@ ENOUGH = 32  # patches for each number in one: with so many Kodak's σ 25 is rea
 def sigma_of(image: np.ndarray) -> float:
     """σ of white Gaussian noise: of colours by patch covariances, as in the paper, else by flat blocks.
 
+    Where clipping touches all of these, of the noise as it left it: in 72 planes of dark raw blocks, an eighth to a
+    third of the pixels at 0, 0.97 of the true error's (median; a tenth below 0.72).
+
     Args:
         image: float32 [H, W, C], in units of the value range.
 
@@ -20,7 +23,7 @@ def sigma_of(image: np.ndarray) -> float:
         In the same units.
 
     Raises:
-        ValueError: clipping leaves no flat block.
+        ValueError: most of each block is clipped.
 
     Source: Chen, Zhu, Heng, ICCV 2015, the paper's reference [6]; on one channel, and on images of less than about
         240×240 pixels, it is unreliable: see `meter.level`.
@@ -30,9 +33,11 @@ def sigma_of(image: np.ndarray) -> float:
     patches = ((height - SIDE) // STRIDE + 1) * ((width - SIDE) // STRIDE + 1)
     if channels >= CHANNELS and patches >= ENOUGH * channels * SIDE**2:
         return chen(whole).sigma
-    sigma = usual_sigma(whole)
+    sigma = usual_sigma(whole, clipped=True)
     if sigma is None:
-        raise ValueError("clipping leaves no flat block to measure the noise on; say how strong it is (`known_sigma`)")
+        raise ValueError(
+            "most of each block is clipped, so that the noise cannot be measured; say how strong it is (`known_sigma`)"
+        )
     return sigma
 
 

@@ -1,7 +1,7 @@
 """Noise whose variance is a·x + s²: photons, and the electronics that read them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -84,6 +84,10 @@ def flat_blocks(image: np.ndarray) -> tuple[DctBlocks, np.ndarray]:
         image: float32 [H, W, C].
     """
     found = dct_blocks(image)
+    return found, _flat(found)
+
+
+def _flat(found: DctBlocks) -> np.ndarray:
     number, channels = found.mean.shape
     least = min(number, max(int(LEAST * number), 4))
     energy = found.low.mean(1)
@@ -93,12 +97,12 @@ def flat_blocks(image: np.ndarray) -> tuple[DctBlocks, np.ndarray]:
     for _ in range(ROUNDS):
         used = unclipped(found, flat)
         if not len(used):
-            return found, used
+            return used
         noise, usual = noise_of(found, used)
         ratio = (found.low / line.at(noise, found.mean, usual)).mean(1)
         ordinary = np.count_nonzero(ratio < 1 + np.sqrt(2 / (LOW.sum() * channels)))  # one standard deviation
         flat = np.argpartition(ratio, min(max(least, ordinary), number - 1))[: max(least, ordinary)]
-    return found, unclipped(found, flat)
+    return unclipped(found, flat)
 
 
 def noise_of(found: DctBlocks, flat: np.ndarray) -> tuple[np.ndarray, float]:
@@ -107,13 +111,17 @@ def noise_of(found: DctBlocks, flat: np.ndarray) -> tuple[np.ndarray, float]:
     return line.fit(*points.T)[0], float(np.median(points[:, 1]))
 
 
-def usual_sigma(image: np.ndarray) -> float | None:
+def usual_sigma(image: np.ndarray, clipped: bool = False) -> float | None:
     """The root of the mean variance of the noise of one image; None if clipping leaves no flat block.
 
     Args:
         image: float32 [H, W, C].
+        clipped: then take the flat blocks as clipping left them, but for those that it took most of.
     """
     found, flat = flat_blocks(image)
+    if clipped and not len(flat):
+        found = replace(found, touched=np.zeros_like(found.touched))
+        flat = _flat(found)
     return float(np.sqrt(found.high[flat].mean())) if len(flat) else None
 
 
