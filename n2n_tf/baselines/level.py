@@ -35,9 +35,7 @@ def sigma_of(image: np.ndarray) -> float:
         return chen(whole).sigma
     sigma = usual_sigma(whole, clipped=True)
     if sigma is None:
-        raise ValueError(
-            "most of each block is clipped, so that the noise cannot be measured; say how strong it is (`known_sigma`)"
-        )
+        raise ValueError("most of each block is clipped: say how strong the noise is (`known_sigma`)")
     return sigma
 
 
