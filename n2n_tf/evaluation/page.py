@@ -45,7 +45,7 @@ def write_page(
         pictures: strips of images side by side.
         parts: more of the page, as `sliders` gives it.
         command: that does it again.
-        skipped: files that could not be used, with the reason.
+        skipped: files that could not be used, and results that a denoiser did not give, with the reason.
 
     Raises:
         OSError: it cannot be written.
@@ -57,5 +57,5 @@ def write_page(
     if command:
         body.append(f"<h2>How to repeat it</h2><pre>{escape(command)}</pre>")
     if skipped:
-        body.append(f"<h2>Skipped files</h2>{html.table([('file', 'why it was skipped'), *skipped.items()])}")
+        body.append(f"<h2>Without a score</h2>{html.table([('what', 'why'), *skipped.items()])}")
     return html.write_page(folder / NAME, html.page(title, body))
