@@ -248,6 +248,7 @@ def test_an_image_that_a_row_cannot_take_costs_it_that_score_alone(table, one_bl
     noisy, _ = one_black
     text = table.read_text(encoding="utf-8").replace('noise = "gaussian", sigma = 25', 'noise = "none"')
     text = text.replace(f'Kodak = "{tmp_path / "kodak"}"', f'Kodak = "{tmp_path}"')
+    text = text.replace('"ZS-N2N"', '"NLM, two" = { baseline = "nlm", images = 2 }\n"ZS-N2N"')
     table.write_text("\n".join(line for line in text.splitlines() if not line.startswith('"N2N"')), encoding="utf-8")
     command = ["compare", str(table), "--output", str(tmp_path / "out")]
     assert main(command) == 1
@@ -256,6 +257,7 @@ def test_an_image_that_a_row_cannot_take_costs_it_that_score_alone(table, one_bl
     assert "is clipped" in error
     lines = (tmp_path / "out/table.md").read_text(encoding="utf-8").splitlines()
     assert any(line.startswith("| NLM |") and ", 2 of 3 |" in line for line in lines)
+    assert any(line.startswith("| NLM, two |") and ", 1 of the first 2 |" in line for line in lines)
     assert any(line.startswith("| ZS-N2N |") and ", first 2 |" in line for line in lines)
     for number in (0, 2):  # now there is none that it can take
         (noisy / f"{number}.png").write_bytes((noisy / "1.png").read_bytes())

@@ -18,7 +18,6 @@ from n2n_tf.cli.scored import WORDS, find_sets, form_told, noise_told
 from n2n_tf.cli.spoken import as_flags
 from n2n_tf.cli.tables import print_table
 from n2n_tf.config import (
-    RunError,
     UsageError,
     at_least,
     flag,
@@ -106,7 +105,7 @@ def run(args: argparse.Namespace) -> None:
         from n2n_tf.evaluation.pictures import comparison, stacked
         from n2n_tf.evaluation.protocol import PROTOCOLS
         from n2n_tf.evaluation.results import Results
-        from n2n_tf.tasks.evaluate import check_scored, form_of, score, without_score
+        from n2n_tf.tasks.evaluate import check_scored, check_whole, form_of, score
         from n2n_tf.value_range import UNIT
     lookup(PROTOCOLS, args.protocol, "--protocol")
     noise = noise_told(config)
@@ -136,13 +135,15 @@ def run(args: argparse.Namespace) -> None:
         write(output / "pictures.png", lambda temporary: stacked(pictures).save(temporary, "PNG"))
     _write(results, labels, args, output)
     title, tables = f"Evaluation, {noise or 'pairs'}", {"": results.table()}
-    lacking = results.lacking()
-    page = write_page(output, title, tables, pictures, parts, args.command_line, {**skipped, **lacking})
+    page = write_page(output, title, tables, pictures, parts, args.command_line, {**skipped, **results.lacking()})
     print(f"tables and pictures: {output}, report: {page}")
+    _tell_skipped(skipped)
+    check_whole(results)
+
+
+def _tell_skipped(skipped: dict[str, str]) -> None:
     if skipped:
         print(f"{len(skipped)} files were skipped:\n{as_flags(listing(skipped))}")
-    if lacking:
-        raise RunError(without_score(lacking))
 
 
 def _check(args: argparse.Namespace, output: Path) -> Config | None:

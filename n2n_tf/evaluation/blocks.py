@@ -13,7 +13,7 @@ from n2n_tf.data import sidd
 from n2n_tf.data.finding import reason
 from n2n_tf.evaluation.metrics import WINDOW
 from n2n_tf.evaluation.paper import SIDD_VALIDATION
-from n2n_tf.evaluation.protocol import Block, Denoise, TestSet, on_mosaics
+from n2n_tf.evaluation.protocol import Block, Denoise, TestSet
 from n2n_tf.files import write
 from n2n_tf.formats import bayer
 from n2n_tf.formats.errors import UnusableImageError
@@ -99,7 +99,7 @@ def denoised(denoiser: Denoise, blocks: np.ndarray, patterns: list[str], advance
     """
     results = np.empty_like(blocks)
     for instance, pattern in enumerate(patterns):
-        of_mosaic = on_mosaics(denoiser, pattern)
+        of_mosaic = bayer.on_mosaics(denoiser, pattern)
         for number, block in enumerate(blocks[instance]):
             result = of_mosaic(block[..., None])[..., 0]
             if not np.isfinite(result).all():

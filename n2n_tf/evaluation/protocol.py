@@ -179,7 +179,7 @@ def evaluate(
                     if wanted(name, draw):
                         began = time.perf_counter()
                         try:
-                            results[name] = protocol.denoise(on_mosaics(denoiser, each.pattern), noisy)
+                            results[name] = protocol.denoise(bayer.on_mosaics(denoiser, each.pattern), noisy)
                             seconds[name] = time.perf_counter() - began
                         except (ValueError, MemoryError) as error:
                             failed[name] = reason(error)
@@ -192,18 +192,6 @@ def evaluate(
                     for name, result in results.items()
                 }
                 yield Case(each, page, repeat, clean, results, scores, seconds, failed)
-
-
-def on_mosaics(denoiser: Denoise, pattern: str | None) -> Denoise:
-    """A denoiser of planes as one of mosaics [H, W, 1] of even sides, which are flipped to begin with red."""
-    if pattern is None:
-        return denoiser
-
-    def of_mosaic(mosaic: np.ndarray) -> np.ndarray:
-        planes = denoiser(bayer.pack(bayer.turned(mosaic[..., 0], pattern), "RGGB"))
-        return bayer.turned(bayer.unpack(planes, "RGGB", *mosaic.shape[:2]), pattern)[..., None]
-
-    return of_mosaic
 
 
 def stored(page: Page | Block) -> np.ndarray:

@@ -5,6 +5,8 @@ R, G of the red rows, G of the blue rows, B, whatever its pattern: [ceil(H/2), c
 columns are missing at an edge they are mirrored, which keeps every colour in its place.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from n2n_tf.config import lookup
@@ -102,3 +104,15 @@ def flipped(pattern: str, height: int, width: int, down: bool, across: bool) -> 
         UsageError: an unknown pattern.
     """
     return shifted(pattern, down * (height + 1), across * (width + 1))
+
+
+def on_mosaics(denoiser: Callable[[np.ndarray], np.ndarray], pattern: str | None) -> Callable[[np.ndarray], np.ndarray]:
+    """A denoiser of planes as one of mosaics [H, W, 1] of even sides, which are flipped to begin with red."""
+    if pattern is None:
+        return denoiser
+
+    def of_mosaic(mosaic: np.ndarray) -> np.ndarray:
+        planes = denoiser(pack(turned(mosaic[..., 0], pattern), "RGGB"))
+        return turned(unpack(planes, "RGGB", *mosaic.shape[:2]), pattern)[..., None]
+
+    return of_mosaic

@@ -37,7 +37,7 @@ class Scores:
         means = self._means(noise)
         names = [cell.row for cell in self.comparison.cells if cell.noise == noise]
         reasons = {cell.row: cell.missing for cell in self.comparison.cells if cell.noise == noise}
-        limits = {cell.row: f", first {cell.images}" for cell in self.comparison.cells if cell.images}
+        limits = {cell.row: cell.images for cell in self.comparison.cells if cell.images}
         failed = {name for _, name, *_ in self.results[noise].failed}
         for row in (NOISY, *names):
             there = self.comparison.paper.get(noise, {}).get(row, {})
@@ -45,10 +45,14 @@ class Scores:
             for test in tests:
                 told = reasons.get(row) or ("failed" if row in failed else "not trained yet")
                 if (row, test) in means:
-                    *here, count = means[row, test]
-                    whole = means[NOISY, test][2]
-                    part = "" if count == whole else f", {count} of {whole}{'' if row in failed else ' so far'}"
-                    told = _words(here) + limits.get(row, part)
+                    *here, count, _ = means[row, test]
+                    *_, whole, images = means[NOISY, test]
+                    limit = limits.get(row)
+                    part = f", first {limit}" if limit else ""
+                    if count < (min(limit, images) if limit else whole):
+                        of = f"the first {limit}" if limit else whole
+                        part = f", {count} of {of}{'' if row in failed else ' so far'}"
+                    told = _words(here) + part
                 cells += [told, _words(there.get(test))]
             took = self.minutes.get((noise, row))
             rows.append((row, *cells, "" if took is None else f"{took:.1f}"))
@@ -64,11 +68,11 @@ class Scores:
             rows = [(noise, *row) for noise, results in self.results.items() for row in results.rows]
             csv.writer(file).writerows([("noise", *COLUMNS), *rows])
 
-    def _means(self, noise: str) -> Mapping[tuple[str, str], tuple[float, float, int]]:
+    def _means(self, noise: str) -> Mapping[tuple[str, str], tuple[float, float, int, int]]:
         results = self.results[noise]
         names = dict.fromkeys(row[1] for row in results.rows)
         return {
-            (name, test): (summary["psnr"], summary["ssim"], len(summary["scores"]))
+            (name, test): (summary["psnr"], summary["ssim"], len(summary["scores"]), summary["images"])
             for name in names for test, summary in results.summary(name).items()
         }  # fmt: skip
 

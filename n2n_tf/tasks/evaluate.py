@@ -87,7 +87,7 @@ def evaluate(
     results = Results(there, affine=affine, skipped=skipped)
     check_scored(score(sets, denoisers, results, protocol, value_range, quiet=True))
     if results.failed:
-        logger.warning("%s", without_score(results.lacking()))
+        logger.warning("%s", without_score(results))
     return results
 
 
@@ -131,12 +131,18 @@ def score(
 def check_scored(results: Results) -> None:
     """Raise RunError if the denoisers gave no result at all."""
     if results.failed and {row[1] for row in results.rows} == {NOISY}:
-        raise RunError(f"{without_score(results.lacking())}\nno scores were written")
+        raise RunError(f"{without_score(results)}\nno scores were written")
 
 
-def without_score(lacking: Mapping[str, str]) -> str:
-    """What to tell of `Results.lacking`."""
-    return f"{len(lacking)} results without a score:\n{listing(dict(lacking), most=len(lacking))}"
+def check_whole(results: Results) -> None:
+    """Raise RunError if a denoiser gave no result of an image."""
+    if results.failed:
+        raise RunError(without_score(results))
+
+
+def without_score(results: Results) -> str:
+    """What to tell of `Results.failed`."""
+    return f"without a score, {len(results.failed)} in all:\n{listing(results.lacking(), most=len(results.failed))}"
 
 
 def _denoisers(named: Mapping[str, Model], channels: int, settings: Mapping[str, Any]) -> dict[str, Denoiser]:
