@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--network",
-        help="of a .weights.h5 file that does not tell: unet, residual_unet, rrg, dncnn, blindspot_unet or dbsnl",
+        help="of a .weights.h5 file that does not tell: residual_unet, unet, dncnn, blindspot_unet, dbsnl or rrg",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE.keras if it exists")
 

@@ -11,13 +11,14 @@ from n2n_tf.networks.dncnn import dncnn
 from n2n_tf.networks.rrg import rrg
 from n2n_tf.networks.unet import unet
 
+# in the order in which a file's network is looked for: the default first, and last what takes seconds to build
 NETWORKS: dict[str, Callable[..., keras.Model]] = {
-    "unet": unet,
     "residual_unet": functools.partial(unet, residual=True),
-    "rrg": rrg,
+    "unet": unet,
     "dncnn": dncnn,
     "blindspot_unet": blindspot_unet,
     "dbsnl": dbsnl,
+    "rrg": rrg,
 }
 
 __all__ = ["NETWORKS", "blindspot_unet", "dbsnl", "dncnn", "rrg", "unet"]
