@@ -259,6 +259,9 @@ def test_an_image_that_a_row_cannot_take_costs_it_that_score_alone(table, one_bl
     assert any(line.startswith("| NLM |") and ", 2 of 3 |" in line for line in lines)
     assert any(line.startswith("| NLM, two |") and ", 1 of the first 2 |" in line for line in lines)
     assert any(line.startswith("| ZS-N2N |") and ", first 2 |" in line for line in lines)
+    assert main([*command, "--score"]) == 1  # nothing is tried again, and the reasons are still there
+    assert "is clipped" in capsys.readouterr().err
+    assert (tmp_path / "out/table.md").read_text(encoding="utf-8").splitlines() == lines
     for number in (0, 2):  # now there is none that it can take
         (noisy / f"{number}.png").write_bytes((noisy / "1.png").read_bytes())
     assert main([*command[:-1], str(tmp_path / "other")]) == 1

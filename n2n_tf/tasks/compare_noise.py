@@ -58,6 +58,7 @@ def score_noise(
     score(sets, denoisers, results, "float" if model is None else "paper", on_case=take, wanted=wanted)
     for name, record in records.items():
         results.rows += record.kept
+        results.failed |= record.failed
         scores.minutes[noise, name] = record.minutes
 
 

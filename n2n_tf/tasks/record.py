@@ -24,6 +24,7 @@ class Record:
     Attributes:
         denoiser: what scores.
         kept: rows of those that were asked for and were there already.
+        failed: draws that it gave no result of before, and are not tried again, with the reason; as of `Results`.
         minutes: that all took which were asked for.
         closed: nothing more is denoised; what has no score has none.
 
@@ -40,11 +41,13 @@ class Record:
         self.cell, self.folder = cell, folder
         self.denoiser = Baseline(settings, *cell.form, UNIT)
         self.kept: list[Row] = []
+        self.failed: dict[tuple[str, str, str, int], str] = {}
         self.minutes = 0.0
         self.closed = False
         self._key = ""
         self._path = folder / "scores.json"
-        self._told: dict[str, Any] = {"settings": {"baseline": settings.name, **flattened(settings)}, "scores": {}}
+        told = {"baseline": settings.name, **flattened(settings)}
+        self._told: dict[str, Any] = {"settings": told, "scores": {}, "failed": {}}
         self.read()
 
     def read(self) -> None:
@@ -53,31 +56,37 @@ class Record:
             found, wanted = read_json(self._path), self._told["settings"]
             if found.get("settings") != wanted:
                 raise UsageError(f"{self.folder}: has scores of {found.get('settings')}, not of {wanted}; remove it")
-            self._told = found
+            self._told = {"failed": {}, **found}
 
     def wants(self, draw: Draw) -> bool:
         """Whether it has to be denoised: it is not beyond the limit, nor there already."""
         self._key = hashlib.sha256(draw.noisy.tobytes()).hexdigest()[:16]
         if self.cell.images and (draw.repeat or draw.number >= self.cell.images):
             return False
-        found = self._told["scores"].get(self._key)
+        found, failed = (self._told[name].get(self._key) for name in ("scores", "failed"))
+        if failed and self.closed:
+            self.failed[draw.set.name, self.cell.row, failed["image"], draw.repeat] = failed["reason"]
         if found:
             self.kept.append((draw.set.name, self.cell.row, found["image"], draw.repeat, found["psnr"], found["ssim"]))
             self.minutes += found["seconds"] / 60
         return not found and not self.closed
 
     def put(self, case: Case) -> None:
-        """Keep what the draw that was wanted last has scored."""
+        """Keep what the draw that was wanted last has scored, or why it has no score."""
         name = self.cell.row
-        if name not in case.scores:
+        if name not in case.scores and name not in case.failed:
             return
-        psnr, ssim = case.scores[name]
-        score = {"image": str(case.page), "psnr": psnr, "ssim": ssim, "seconds": case.seconds[name]}
-        self._told["scores"][self._key] = score
-        self.minutes += case.seconds[name] / 60
         self.folder.mkdir(parents=True, exist_ok=True)
-        if case.page == case.set.clean[0] and not case.repeat:
-            write(self.folder / f"{self._key}.npy", lambda temporary: np.save(temporary, case.results[name]))
+        self._told["failed"].pop(self._key, None)
+        if name in case.failed:
+            self._told["failed"][self._key] = {"image": str(case.page), "reason": case.failed[name]}
+        else:
+            psnr, ssim = case.scores[name]
+            score = {"image": str(case.page), "psnr": psnr, "ssim": ssim, "seconds": case.seconds[name]}
+            self._told["scores"][self._key] = score
+            self.minutes += case.seconds[name] / 60
+            if case.page == case.set.clean[0] and not case.repeat:
+                write(self.folder / f"{self._key}.npy", lambda temporary: np.save(temporary, case.results[name]))
         write_json(self._path, self._told)
 
     def shown(self, case: Case) -> tuple[np.ndarray, tuple[float, float]] | None:
