@@ -350,6 +350,22 @@ def test_any_callable_is_a_denoiser(sets, caplog):
     assert scores["identity"][0] > scores["mean"][0]
 
 
+@pytest.mark.parametrize("dtype", [">u2", "int16", "float32", "float64"])
+def test_references_in_the_counts_of_the_noisy_images_whatever_their_type(dtype, tmp_path, models):
+    """A mean of many exposures has another type than one of them."""
+    clean = 800 + 300 * np.sin(np.mgrid[:40, :52][0] / 6)
+    noisy = clean + RNG.normal(0, 60, clean.shape)
+    for name, image in (("noisy", noisy.astype(np.uint16)), ("clean", clean.astype(dtype))):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "0.tif", image)
+    pair = [models("identity 1"), "--noisy", tmp_path / "noisy", "--clean", tmp_path / "clean"]
+    for told, span in ((["--range", "0", "4095"], 4095), (["--range", "dtype"], 65535)):
+        assert run(*pair, *told, "--protocol", "float", "--output", tmp_path / str(span)) == 0
+        expected = peak_signal_noise_ratio(clean.astype(dtype), noisy.astype(np.uint16), data_range=span)
+        with (tmp_path / str(span) / "scores.csv").open() as file:
+            assert float(next(csv.DictReader(file))["psnr"]) == pytest.approx(expected, abs=1e-3)
+
+
 @pytest.mark.parametrize("protocol", ["paper", "float"])
 def test_affine_scores_what_is_left_after_a_line_fitted_by_least_squares(protocol, sets, models, capsys):
     """The noisy images are darker than the clean ones; against polyfit, on floats, rounded only then."""

@@ -328,6 +328,20 @@ def test_a_target_of_another_type_and_one_that_breaks(shots, tmp_path):
     assert any(name.endswith("3.tif") for name in images.skipped)
 
 
+def test_targets_that_are_means_of_exposures(tmp_path):
+    """Floats in the counts of the uint16 images, which lie far outside [0, 1]."""
+    clean = 800 + 300 * np.sin(np.mgrid[:96, :112][1] / 9)
+    for name, image in (("noisy", np.uint16(clean + RNG.normal(0, 60, clean.shape))), ("mean", np.float32(clean))):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "0.tif", image)
+    settings = ImageSettings(data=(str(tmp_path / "noisy"),), target=str(tmp_path / "mean"), channels=1)
+    images = find_paired_images(settings, 64)
+    images.value_range = n2n_tf.ValueRange(500, 1100)
+    one, target = images.pair(0)
+    np.testing.assert_allclose(target[..., 0], (clean - 500) / 600, atol=1e-5)
+    assert 0.09 < (one - target).std() < 0.11
+
+
 @pytest.mark.parametrize(
     ("settings", "text"),
     [

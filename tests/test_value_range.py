@@ -15,6 +15,7 @@ from n2n_tf.config import RunError, UsageError
 from n2n_tf.data.images import find_images
 from n2n_tf.exporting import export
 from n2n_tf.exporting.cpp_loader import CppModel
+from n2n_tf.formats.pixels import partner_range
 from n2n_tf.inference import Denoiser, footprint_of, in_range, load_denoiser, range_of, read_form, save_denoiser
 from n2n_tf.networks import NETWORKS
 from n2n_tf.training.presets import build_config
@@ -390,3 +391,29 @@ def test_evaluation_in_other_units_is_warned_of(u16, tmp_path, capsys):
     assert "a.tif: its pixels lie from" in capsys.readouterr().err
     assert main([*command, "--output", str(tmp_path / "b"), "--range", "auto"]) == 0
     assert "its pixels" not in capsys.readouterr().err
+
+
+COUNTS, SHARES = np.array([[[300.0]], [[1099.5]]]), np.array([[[0.1]], [[1.02]]])
+
+
+@pytest.mark.parametrize(
+    ("partner", "other", "told", "expected"),
+    [
+        (COUNTS.astype(np.uint16), "uint16", TWELVE, TWELVE),
+        (COUNTS.astype(">u2"), "uint16", TWELVE, TWELVE),  # another order of bytes is no other type
+        (COUNTS.astype(np.uint16), "int16", TWELVE, TWELVE),
+        (COUNTS.astype(np.uint32), "uint16", TWELVE, TWELVE),
+        (COUNTS.astype(np.float32), "uint16", TWELVE, TWELVE),  # the mean of many exposures
+        (COUNTS.astype(np.float32), "uint16", None, ValueRange(0, 65535)),
+        (COUNTS.astype(np.float32), "uint8", None, ValueRange(0, 255)),
+        (np.uint16(COUNTS), "float32", TWELVE, TWELVE),
+        (np.uint16(COUNTS), "float32", ValueRange(0, 1), None),
+        (COUNTS, "float32", TWELVE, TWELVE),
+        (SHARES.astype(np.float32), "uint16", TWELVE, None),
+        (SHARES.astype(np.float16), "float32", TWELVE, TWELVE),
+        (np.uint8(COUNTS / 5), "uint16", TWELVE, None),  # an 8-bit picture of it
+        (np.uint16(COUNTS), "uint8", ValueRange(0, 255), None),
+    ],
+)
+def test_the_units_of_a_partner(partner, other, told, expected):
+    assert partner_range(partner, np.dtype(other), told) == expected

@@ -16,6 +16,7 @@ from n2n_tf.formats import readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import KINDS, MOSAIC, Page, kind_of
 from n2n_tf.formats.pixels import check_pixels, in_unit_range, numbers
+from n2n_tf.value_range import ValueRange
 
 PAGE = tuple(field.type for field in fields(Page))  # the types of a saved page
 WITHOUT_BITS = PAGE[:7]  # as earlier versions saved them
@@ -44,13 +45,16 @@ class Images(Numbered):
         return self.first(index, lambda number: self._floats(number, side, draws))
 
     def _floats(self, number: int, side: int, draws: Sequence[int]) -> np.ndarray:
-        image = self._stored(number, lambda image: check_pixels(image, self.value_range))  # of the whole: no luck
+        image = self._stored(number, lambda image: check_pixels(image, self._range_of(image)))  # of the whole: no luck
         part = _window(image, side, draws) if side else image
         try:
             filled = numbers(part, self.channels)  # of the part alone: seconds for each large image otherwise
         except UnusableImageError:  # the window has none
             filled = _window(numbers(image, self.channels), side, draws)
-        return in_unit_range(filled, self.value_range)
+        return in_unit_range(filled, self._range_of(image))
+
+    def _range_of(self, image: np.ndarray) -> ValueRange | None:
+        return self.value_range
 
     def _stored(self, number: int, check: Callable[[np.ndarray], None] = lambda image: None) -> np.ndarray:
         """As the file has it, unless the check raises."""

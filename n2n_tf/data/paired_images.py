@@ -14,6 +14,8 @@ from n2n_tf.data.numbered import draws_of
 from n2n_tf.data.pairs import find_pairs
 from n2n_tf.data.settings import ImageSettings
 from n2n_tf.formats.page import Page
+from n2n_tf.formats.pixels import partner_range
+from n2n_tf.value_range import ValueRange
 
 
 @dataclass
@@ -68,12 +70,20 @@ class PairedImages(Images):
             raise ValueError(f"{len(own)} images with {len(partners)} partners")
         return cls(own.pages, channels, own.skipped, partners=partners)
 
-    def _partner(self, number: int) -> Images:
-        """Of another type than the image: taken by the whole of its own."""
-        page = self.partners[number]
-        return Images(
-            [page], self.channels, value_range=self.value_range if page.dtype == self.pages[number].dtype else None
+    def _partner(self, number: int) -> "_Partner":
+        return _Partner(
+            [self.partners[number]], self.channels, value_range=self.value_range, beside=self.pages[number].dtype
         )
+
+
+@dataclass
+class _Partner(Images):
+    """An image of the same scene as another, whose pixels have the type `beside`."""
+
+    beside: str = ""
+
+    def _range_of(self, image: np.ndarray) -> ValueRange | None:
+        return partner_range(image, np.dtype(self.beside or image.dtype), self.value_range)
 
 
 def find_paired_images(wanted: ImageSettings, smallest_side: int) -> PairedImages:

@@ -12,7 +12,7 @@ from n2n_tf.evaluation.pictures import to_uint8
 from n2n_tf.formats import bayer, readers
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
-from n2n_tf.formats.pixels import colors_in_unit_range
+from n2n_tf.formats.pixels import colors_in_unit_range, partner_range
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
 from n2n_tf.noise import Noise
 from n2n_tf.value_range import ValueRange
@@ -150,8 +150,8 @@ def evaluate(
         denoisers: by name; any functions from image to image.
         protocol: one of `PROTOCOLS`.
         affine: fit a·x + b of each result, before it is clipped and rounded, to the clean image first.
-        value_range: the images' intensities that count as 0 and 1; None if their type says it. A clean partner of
-            another type than the noisy image is taken by the whole of its own.
+        value_range: the images' intensities that count as 0 and 1; None if their type says it. For a clean partner
+            of another type see `formats.pixels.partner_range`.
         wanted: whether the denoiser of a name is given a draw.
 
     Raises:
@@ -159,10 +159,11 @@ def evaluate(
             denoised. None is passed over: the noise of the others would change.
     """
     for each in sets:
-        for page in each.clean:
-            _read(page, value_range, protocol.clean_types)
-        for page in each.noisy if isinstance(each.noisy, Sequence) else []:
-            _read(page, value_range)
+        pairs = each.noisy if isinstance(each.noisy, Sequence) else [None] * len(each.clean)
+        for page, noisy_page in zip(each.clean, pairs, strict=True):
+            _read(page, value_range, noisy_page, protocol.clean_types)
+            if noisy_page:
+                _read(noisy_page, value_range)
     generator = np.random.RandomState(SEED)
     for each in sets:
         for repeat in range(each.repeats):
@@ -170,7 +171,7 @@ def evaluate(
                 partners = each.noisy
                 if isinstance(partners, Sequence):
                     noisy = _read(partners[number], value_range)
-                    clean = _read(page, value_range if _alike(page, partners[number]) else None)
+                    clean = _read(page, value_range, partners[number])
                 else:
                     clean = _read(page, value_range)
                     noisy = partners.draw(clean, generator)
@@ -199,15 +200,20 @@ def stored(page: Page | Block) -> np.ndarray:
     return page.pixels if isinstance(page, Block) else readers.read(page)[..., : page.colors]
 
 
-def _alike(one: Page | Block, other: Page | Block) -> bool:
-    return stored(one).dtype == stored(other).dtype
-
-
-def _read(page: Page | Block, value_range: ValueRange | None, types: tuple[np.dtype, ...] | None = None) -> np.ndarray:
+def _read(
+    page: Page | Block,
+    value_range: ValueRange | None,
+    beside: Page | Block | None = None,
+    types: tuple[np.dtype, ...] | None = None,
+) -> np.ndarray:
     try:
         image = stored(page)
         if types and image.dtype not in types:
             raise UnusableImageError(f"{image.dtype}, which this protocol would round: `protocol` float")
-        return image if isinstance(page, Block) else colors_in_unit_range(image, page.colors, value_range)
+        if isinstance(page, Block):
+            return image
+        if beside:
+            value_range = partner_range(image, stored(beside).dtype, value_range)
+        return colors_in_unit_range(image, page.colors, value_range)
     except UnusableImageError as error:
         raise UnusableImageError(f"{page}: {error}") from error

@@ -3,8 +3,8 @@
 import numpy as np
 
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.intensities import check_intensities
-from n2n_tf.value_range import ValueRange, filled
+from n2n_tf.intensities import MOST, check_intensities
+from n2n_tf.value_range import ValueRange, filled, range_of_type, robust_range
 
 
 def colors_of(channels: int) -> int:
@@ -69,3 +69,29 @@ def in_unit_range(image: np.ndarray, value_range: ValueRange | None = None) -> n
 def colors_in_unit_range(image: np.ndarray, colors: int, value_range: ValueRange | None = None) -> np.ndarray:
     """`in_unit_range` of `numbers`."""
     return in_unit_range(numbers(image, colors), value_range)
+
+
+def partner_range(partner: np.ndarray, dtype: np.dtype, value_range: ValueRange | None) -> ValueRange | None:
+    """What counts as 0 and 1 in an image of the same scene as another.
+
+    The same numbers where both count alike: pixels of one type, floats of any size, integers of more than 8 bits, or
+    integers and floats that leave [0, 1] by far, as the mean of many exposures does. Else the whole of its own type.
+
+    Args:
+        partner: the image.
+        dtype: of the other one.
+        value_range: of the other one; None if its type says it.
+
+    Returns:
+        None if the partner's type says it.
+    """
+    one, other = ((each.kind.replace("u", "i"), min(each.itemsize, 2)) for each in (partner.dtype, dtype))
+    if one == other:
+        return value_range
+    if one[0] == "f" and other[0] == "i" and _are_counts(robust_range([partner])):
+        return value_range or range_of_type(dtype)
+    return value_range if one == ("i", 2) and other[0] == "f" and _are_counts(value_range) else None
+
+
+def _are_counts(value_range: ValueRange | None) -> bool:
+    return value_range is not None and max(map(abs, value_range)) > MOST

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from n2n_tf.baselines.denoiser import Baseline
 from n2n_tf.config import UsageError
-from n2n_tf.evaluation.protocol import TestSet, stored
+from n2n_tf.evaluation.protocol import Block, TestSet, stored
+from n2n_tf.formats.page import Page
 from n2n_tf.inference import Denoiser
 from n2n_tf.value_range import Told, ValueRange, by_rule, misfit, robust_range, told_range
 
@@ -27,8 +28,16 @@ def range_for(told: Told, denoisers: Mapping[str, Denoiser], sets: Sequence[Test
         return value_range
     if not isinstance(told, str):
         return told
-    clean = [stored(page) for each in sets for page in each.clean[:SAMPLES]]
-    return robust_range(clean) if told == "auto" else by_rule(told, clean[0], getattr(sets[0].clean[0], "limits", None))
+    pages = [page for each in sets for page in _in_units_of_images(each)[:SAMPLES]]
+    first, *_ = images = [stored(page) for page in pages]
+    return robust_range(images) if told == "auto" else by_rule(told, first, getattr(pages[0], "limits", None))
+
+
+def _in_units_of_images(of: TestSet) -> Sequence[Page | Block]:
+    """The clean images, or the noisy ones if the clean ones are of another type."""
+    if isinstance(of.noisy, Sequence) and stored(of.noisy[0]).dtype != stored(of.clean[0]).dtype:
+        return of.noisy
+    return of.clean
 
 
 def _warn_of_other_units(value_range: ValueRange | None, sets: Sequence[TestSet]) -> None:
