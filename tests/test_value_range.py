@@ -393,6 +393,20 @@ def test_evaluation_in_other_units_is_warned_of(u16, tmp_path, capsys):
     assert "its pixels" not in capsys.readouterr().err
 
 
+def test_evaluation_by_types_of_images_that_fill_little_of_theirs_is_warned_of(tmp_path, models, capsys):
+    """12 bits in 16: all scores would be near 60 dB, and the denoiser's below the noisy images'."""
+    for name, sigma in (("noisy", 60), ("clean", 0)):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "a.tif", scene("uint16", 100, sigma=sigma) // 16)
+    pairs = ["--noisy", str(tmp_path / "noisy"), "--clean", str(tmp_path / "clean"), "--protocol", "float"]
+    command = ["evaluate", models("identity 1"), *pairs, "--output"]
+    assert main([*command, str(tmp_path / "a")]) == 0
+    assert "noisy/a.tif: its pixels lie from" in (said := capsys.readouterr().err)
+    assert "the models' from the whole of its type: if they are in other units" in said
+    assert main([*command, str(tmp_path / "b"), "--range", "auto"]) == 0
+    assert "its pixels" not in capsys.readouterr().err
+
+
 COUNTS, SHARES = np.array([[[300.0]], [[1099.5]]]), np.array([[[0.1]], [[1.02]]])
 
 

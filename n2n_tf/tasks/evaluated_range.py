@@ -44,8 +44,10 @@ def _warn_of_other_units(value_range: ValueRange | None, sets: Sequence[TestSet]
     """Say so if the first image of a set is likely in other units than the denoisers'."""
     for each in sets:
         page = (each.noisy if isinstance(each.noisy, Sequence) else each.clean)[0]
-        if value_range and (found := misfit(stored(page), value_range)):
+        raw = isinstance(page, Block) or page.is_raw  # whose white is 1, however dark the scene
+        found = None if raw and value_range is None else misfit(stored(page), value_range)
+        if found:
             logger.warning(
                 "%s: its pixels lie from %s, the models' from %s: if they are in other units, say which of them count "
-                "as 0 and 1 (`range`)", page, found, value_range,
+                "as 0 and 1 (`range`)", page, found, value_range or "the whole of its type",
             )  # fmt: skip
