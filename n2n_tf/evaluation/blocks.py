@@ -13,7 +13,8 @@ from n2n_tf.data import sidd
 from n2n_tf.data.finding import reason
 from n2n_tf.evaluation.metrics import WINDOW
 from n2n_tf.evaluation.paper import SIDD_VALIDATION
-from n2n_tf.evaluation.protocol import Block, Denoise, TestSet
+from n2n_tf.evaluation.protocol import Denoise, TestSet
+from n2n_tf.evaluation.reading import Block
 from n2n_tf.files import write
 from n2n_tf.formats import bayer
 from n2n_tf.formats.errors import UnusableImageError

@@ -9,10 +9,9 @@ import numpy as np
 from n2n_tf.data.finding import reason
 from n2n_tf.evaluation.metrics import affine_fit, psnr, ssim
 from n2n_tf.evaluation.pictures import to_uint8
-from n2n_tf.formats import bayer, readers
-from n2n_tf.formats.errors import UnusableImageError
+from n2n_tf.evaluation.reading import Block, in_range
+from n2n_tf.formats import bayer
 from n2n_tf.formats.page import Page
-from n2n_tf.formats.pixels import colors_in_unit_range, partner_range
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
 from n2n_tf.noise import Noise
 from n2n_tf.value_range import ValueRange
@@ -20,17 +19,6 @@ from n2n_tf.value_range import ValueRange
 SEED = 101  # of NumPy's legacy generator, set once before a list of sets
 
 Denoise = Callable[[np.ndarray], np.ndarray]  # float32 [H, W, C] -> the same
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """A mosaic that is there already: its name and its pixels, float32 [H, W, 1]."""
-
-    name: str
-    pixels: np.ndarray
-
-    def __str__(self) -> str:
-        return self.name
 
 
 @dataclass(frozen=True)
@@ -161,19 +149,19 @@ def evaluate(
     for each in sets:
         pairs = each.noisy if isinstance(each.noisy, Sequence) else [None] * len(each.clean)
         for page, noisy_page in zip(each.clean, pairs, strict=True):
-            _read(page, value_range, noisy_page, protocol.clean_types)
+            in_range(page, value_range, noisy_page, protocol.clean_types)
             if noisy_page:
-                _read(noisy_page, value_range)
+                in_range(noisy_page, value_range)
     generator = np.random.RandomState(SEED)
     for each in sets:
         for repeat in range(each.repeats):
             for number, page in enumerate(each.clean):
                 partners = each.noisy
                 if isinstance(partners, Sequence):
-                    noisy = _read(partners[number], value_range)
-                    clean = _read(page, value_range, partners[number])
+                    noisy = in_range(partners[number], value_range)
+                    clean = in_range(page, value_range, partners[number])
                 else:
-                    clean = _read(page, value_range)
+                    clean = in_range(page, value_range)
                     noisy = partners.draw(clean, generator)
                 draw, results, seconds, failed = Draw(each, number, repeat, noisy), {}, {}, {}
                 for name, denoiser in denoisers.items():
@@ -193,27 +181,3 @@ def evaluate(
                     for name, result in results.items()
                 }
                 yield Case(each, page, repeat, clean, results, scores, seconds, failed)
-
-
-def stored(page: Page | Block) -> np.ndarray:
-    """The pixels as they are stored, without alpha."""
-    return page.pixels if isinstance(page, Block) else readers.read(page)[..., : page.colors]
-
-
-def _read(
-    page: Page | Block,
-    value_range: ValueRange | None,
-    beside: Page | Block | None = None,
-    types: tuple[np.dtype, ...] | None = None,
-) -> np.ndarray:
-    try:
-        image = stored(page)
-        if types and image.dtype not in types:
-            raise UnusableImageError(f"{image.dtype}, which this protocol would round: `protocol` float")
-        if isinstance(page, Block):
-            return image
-        if beside:
-            value_range = partner_range(image, stored(beside).dtype, value_range)
-        return colors_in_unit_range(image, page.colors, value_range)
-    except UnusableImageError as error:
-        raise UnusableImageError(f"{page}: {error}") from error

@@ -11,7 +11,7 @@ from n2n_tf.baselines.base_settings import BaselineSettings
 from n2n_tf.baselines.denoiser import Baseline
 from n2n_tf.baselines.fitted_settings import Fitted
 from n2n_tf.config import flattened
-from n2n_tf.evaluation.protocol import Block
+from n2n_tf.evaluation.reading import Block
 from n2n_tf.files import write_json
 from n2n_tf.formats.page import Page
 from n2n_tf.tasks.compare_sets import nowhere, test_sets

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from n2n_tf.evaluation.protocol import Block, TestSet
+from n2n_tf.evaluation.protocol import TestSet
+from n2n_tf.evaluation.reading import Block
 from n2n_tf.formats.page import Page
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
 from n2n_tf.tasks.baseline_costs import BaselineCosts, test_pixels

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from n2n_tf.baselines.denoiser import Baseline
 from n2n_tf.config import UsageError
-from n2n_tf.evaluation.protocol import Block, TestSet, stored
+from n2n_tf.evaluation.protocol import TestSet
+from n2n_tf.evaluation.reading import Block, stored
 from n2n_tf.formats.page import Page
 from n2n_tf.inference import Denoiser
 from n2n_tf.value_range import Told, ValueRange, by_rule, misfit, robust_range, told_range
