@@ -149,7 +149,7 @@ def test_weights_of_ones_own_network(tmp_path, capsys):
         save_denoiser(network, tmp_path / f"{name}.keras")
         command = ["convert", str(tmp_path / f"{name}.weights.h5"), "--output", str(tmp_path / f"{name} 2.keras")]
         assert main(command) == 2, name
-        assert "holds none of our networks; say --network unet" in capsys.readouterr().err
+        assert "holds none of our networks; say --network residual_unet" in capsys.readouterr().err
 
 
 def like_unet():
