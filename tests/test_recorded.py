@@ -83,7 +83,7 @@ def _parts(text):
             levels.extend(pixels.ravel().tolist())
             return pixels.shape
         if isinstance(value, dict):
-            return {key: words(each) for key, each in value.items()}
+            return {key: words(each) for key, each in sorted(value.items())}
         if isinstance(value, list):
             return [words(each) for each in value]
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -101,6 +101,12 @@ def test_what_counts_as_the_same():
     assert same('{"a": [1.00001, 2]}', '{"a": [1, 2.0]}')
     for text in ('{"a": [1.0001, 2]}', '{"a": [[1, 2]]}', '{"a": [1, null]}', '{"a": [true, 2]}', "a: 1, 2"):
         assert not same(text, '{"a": [1, 2.0]}'), text
+    one, near, far = (
+        json.dumps({"b64": base64.b64encode(imagecodecs.png_encode(np.full((2, 3), level, np.uint8))).decode()})
+        for level in (7, 8, 9)
+    )
+    assert same(near, one)
+    assert not same(far, one)
 
 
 def test_statuses(pairs):

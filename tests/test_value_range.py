@@ -403,7 +403,12 @@ def test_evaluation_by_types_of_images_that_fill_little_of_theirs_is_warned_of(t
     assert main([*command, str(tmp_path / "a")]) == 0
     assert "noisy/a.tif: its pixels lie from" in (said := capsys.readouterr().err)
     assert "the models' from the whole of its type: if they are in other units" in said
-    assert main([*command, str(tmp_path / "b"), "--range", "auto"]) == 0
+    for path in tmp_path.glob("*/a.tif"):
+        tifffile.imwrite(path, tifffile.imread(path) * 16)
+    assert main([*command, str(tmp_path / "b")]) == 0
+    for path in tmp_path.glob("*/a.tif"):
+        tifffile.imwrite(path, tifffile.imread(path) / np.float32(2**20))
+    assert main([*command, str(tmp_path / "c")]) == 0  # dim, as floats may be
     assert "its pixels" not in capsys.readouterr().err
 
 
@@ -414,7 +419,6 @@ COUNTS, SHARES = np.array([[[300.0]], [[1099.5]]]), np.array([[[0.1]], [[1.02]]]
     ("partner", "other", "told", "expected"),
     [
         (COUNTS.astype(np.uint16), "uint16", TWELVE, TWELVE),
-        (COUNTS.astype(">u2"), "uint16", TWELVE, TWELVE),  # another order of bytes is no other type
         (COUNTS.astype(np.uint16), "int16", TWELVE, TWELVE),
         (COUNTS.astype(np.uint32), "uint16", TWELVE, TWELVE),
         (COUNTS.astype(np.float32), "uint16", TWELVE, TWELVE),  # the mean of many exposures
@@ -423,6 +427,7 @@ COUNTS, SHARES = np.array([[[300.0]], [[1099.5]]]), np.array([[[0.1]], [[1.02]]]
         (np.uint16(COUNTS), "float32", TWELVE, TWELVE),
         (np.uint16(COUNTS), "float32", ValueRange(0, 1), None),
         (COUNTS, "float32", TWELVE, TWELVE),
+        (np.float32([[[3.0]], [[3.0]]]), "uint16", TWELVE, TWELVE),  # a dim one, and flat
         (SHARES.astype(np.float32), "uint16", TWELVE, None),
         (SHARES.astype(np.float16), "float32", TWELVE, TWELVE),
         (np.uint8(COUNTS / 5), "uint16", TWELVE, None),  # an 8-bit picture of it

@@ -2,7 +2,7 @@
 
 import operator
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -29,7 +29,7 @@ class Images(Numbered):
     def samples(self, count: int) -> Iterator[np.ndarray]:
         count = min(count, len(self))
         chosen = (self.first(number * len(self) // count, self._stored)[0] for number in range(count))
-        return (numbers(image, self.channels) for image in chosen)
+        return (numbers(image, self.channels) for image, _ in chosen)
 
     def to_json(self) -> dict[str, Any]:
         page_of = operator.attrgetter(*(field.name for field in fields(Page)))
@@ -45,23 +45,24 @@ class Images(Numbered):
         return self.first(index, lambda number: self._floats(number, side, draws))
 
     def _floats(self, number: int, side: int, draws: Sequence[int]) -> np.ndarray:
-        image = self._stored(number, lambda image: check_pixels(image, self._range_of(image)))  # of the whole: no luck
+        image, finite = self._stored(number)
+        value_range = self._range_of(finite)
+        check_pixels(finite, value_range)  # of the whole: no luck
         part = _window(image, side, draws) if side else image
         try:
             filled = numbers(part, self.channels)  # of the part alone: seconds for each large image otherwise
         except UnusableImageError:  # the window has none
             filled = _window(numbers(image, self.channels), side, draws)
-        return in_unit_range(filled, self._range_of(image))
+        return in_unit_range(filled, value_range)
 
-    def _range_of(self, image: np.ndarray) -> ValueRange | None:
+    def _range_of(self, pixels: np.ndarray) -> ValueRange | None:
         return self.value_range
 
-    def _stored(self, number: int, check: Callable[[np.ndarray], None] = lambda image: None) -> np.ndarray:
-        """As the file has it, unless the check raises."""
+    def _stored(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """As the file has it; and those of its pixels that are numbers."""
         page = self.pages[number]
         image = readers.read(page)[..., : page.colors]
-        check(_finite(image))
-        return image
+        return image, _finite(image)
 
 
 def find_images(

@@ -78,12 +78,12 @@ class PairedImages(Images):
 
 @dataclass
 class _Partner(Images):
-    """An image of the same scene as another, whose pixels have the type `beside`."""
+    """An image of the same scene as another, whose header tells the type `beside`."""
 
     beside: str = ""
 
-    def _range_of(self, image: np.ndarray) -> ValueRange | None:
-        return partner_range(image, np.dtype(self.beside or image.dtype), self.value_range)
+    def _range_of(self, pixels: np.ndarray) -> ValueRange | None:
+        return partner_range(pixels, np.dtype(self.beside or pixels.dtype), self.value_range)
 
 
 def find_paired_images(wanted: ImageSettings, smallest_side: int) -> PairedImages:

@@ -3,8 +3,10 @@
 import numpy as np
 
 from n2n_tf.formats.errors import UnusableImageError
-from n2n_tf.intensities import MOST, check_intensities
-from n2n_tf.value_range import ValueRange, filled, range_of_type, robust_range
+from n2n_tf.intensities import check_intensities
+from n2n_tf.value_range import ValueRange, filled, range_of_type
+
+BRIGHTEST = 2.0  # of a float in [0, 1] that has little noise; others beside integers are counts
 
 
 def colors_of(channels: int) -> int:
@@ -75,7 +77,7 @@ def partner_range(partner: np.ndarray, dtype: np.dtype, value_range: ValueRange 
     """What counts as 0 and 1 in an image of the same scene as another.
 
     The same numbers where both count alike: pixels of one type, floats of any size, integers of more than 8 bits, or
-    integers and floats that leave [0, 1] by far, as the mean of many exposures does. Else the whole of its own type.
+    integers and floats beyond `BRIGHTEST`, as the mean of many exposures is. Else the whole of its own type.
 
     Args:
         partner: the image.
@@ -88,10 +90,12 @@ def partner_range(partner: np.ndarray, dtype: np.dtype, value_range: ValueRange 
     one, other = ((each.kind.replace("u", "i"), min(each.itemsize, 2)) for each in (partner.dtype, dtype))
     if one == other:
         return value_range
-    if one[0] == "f" and other[0] == "i" and _are_counts(robust_range([partner])):
+    if one[0] == "f" and other[0] == "i" and np.abs(_finite(partner)).max(initial=0) > BRIGHTEST:
         return value_range or range_of_type(dtype)
-    return value_range if one == ("i", 2) and other[0] == "f" and _are_counts(value_range) else None
+    counts = value_range is not None and max(map(abs, value_range)) > BRIGHTEST
+    return value_range if counts and one == ("i", 2) and other[0] == "f" else None
 
 
-def _are_counts(value_range: ValueRange | None) -> bool:
-    return value_range is not None and max(map(abs, value_range)) > MOST
+def _finite(image: np.ndarray) -> np.ndarray:
+    pixels = image.compressed() if isinstance(image, np.ma.MaskedArray) else image
+    return pixels[np.isfinite(pixels)]

@@ -113,9 +113,9 @@ def score(
         UsageError: denoisers of several ranges, and none is said; no such protocol.
         RunError: an image that cannot be read, or needs more memory.
     """
+    rules, shown = lookup(PROTOCOLS, protocol, "`protocol`")(), range_for(value_range, denoisers, sets)
     with ProgressLine("evaluating", sum(len(each.clean) * each.repeats for each in sets), quiet=quiet) as line:
         try:
-            rules, shown = lookup(PROTOCOLS, protocol, "`protocol`")(), range_for(value_range, denoisers, sets)
             everything: dict[str, Denoise] = {NOISY: lambda image: image, **denoisers}
             for case in cases_of(sets, everything, rules, results.affine, shown, wanted):
                 results.add(case)
@@ -123,8 +123,6 @@ def score(
                 line.advance()
                 if case.page == case.set.clean[-1]:
                     line.say(f"{case.set.name}, draw {case.repeat + 1} of {case.set.repeats}")
-        except UsageError:
-            raise
         except (ValueError, MemoryError) as error:
             raise RunError(f"{reason(error)}; no scores were written") from error
     return results

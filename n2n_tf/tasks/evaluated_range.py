@@ -3,10 +3,13 @@
 import logging
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from n2n_tf.baselines.denoiser import Baseline
-from n2n_tf.config import UsageError
+from n2n_tf.config import RunError, UsageError
 from n2n_tf.evaluation.protocol import TestSet
 from n2n_tf.evaluation.reading import Block, stored
+from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
 from n2n_tf.inference import Denoiser
 from n2n_tf.value_range import Told, ValueRange, by_rule, misfit, robust_range, told_range
@@ -29,24 +32,36 @@ def range_for(told: Told, denoisers: Mapping[str, Denoiser], sets: Sequence[Test
         return value_range
     if not isinstance(told, str):
         return told
-    pages = [page for each in sets for page in _in_units_of_images(each)[:SAMPLES]]
-    first, *_ = images = [stored(page) for page in pages]
+    pages = [page for each in sets for page in _measured(each, told)[:SAMPLES]]
+    first, *_ = images = [_stored(page) for page in pages]
     return robust_range(images) if told == "auto" else by_rule(told, first, getattr(pages[0], "limits", None))
 
 
-def _in_units_of_images(of: TestSet) -> Sequence[Page | Block]:
-    """The clean images, or the noisy ones if the clean ones are of another type."""
-    if isinstance(of.noisy, Sequence) and stored(of.noisy[0]).dtype != stored(of.clean[0]).dtype:
-        return of.noisy
-    return of.clean
+def _measured(of: TestSet, rule: str) -> Sequence[Page | Block]:
+    """The images that tell the units of both: the clean ones if they are of one type with the noisy ones."""
+    if not isinstance(of.noisy, Sequence):
+        return of.clean
+    noisy, clean = (_stored(pages[0]).dtype for pages in (of.noisy, of.clean))
+    if noisy == clean or rule == "auto":
+        return of.clean if noisy == clean else of.noisy
+    # floats have no type that tells their counts, and 32 bits hold those of 16
+    told = noisy.kind in "iu" and (clean.kind == "f" or clean.itemsize == 1 or noisy.itemsize <= clean.itemsize)
+    return of.noisy if told else of.clean
+
+
+def _stored(page: Page | Block) -> np.ndarray:
+    try:
+        return stored(page)
+    except UnusableImageError as error:
+        raise RunError(f"{error}; no scores were written") from error
 
 
 def _warn_of_other_units(value_range: ValueRange | None, sets: Sequence[TestSet]) -> None:
     """Say so if the first image of a set is likely in other units than the denoisers'."""
     for each in sets:
         page = (each.noisy if isinstance(each.noisy, Sequence) else each.clean)[0]
-        raw = isinstance(page, Block) or page.is_raw  # whose white is 1, however dark the scene
-        found = None if raw and value_range is None else misfit(stored(page), value_range)
+        image = _stored(page)
+        found = misfit(image, value_range) if value_range or image.dtype.kind in "iu" else None  # dim floats are dim
         if found:
             logger.warning(
                 "%s: its pixels lie from %s, the models' from %s: if they are in other units, say which of them count "

@@ -24,7 +24,7 @@ class Record:
     Attributes:
         denoiser: what scores.
         kept: rows of those that were asked for and were there already.
-        failed: draws that it gave no result of before, and are not tried again, with the reason; as of `Results`.
+        failed: where it is closed, draws that it gave no result of before, with the reason; as of `Results`.
         minutes: that all took which were asked for.
         closed: nothing more is denoised; what has no score has none.
 
@@ -65,7 +65,7 @@ class Record:
             return False
         found, failed = (self._told[name].get(self._key) for name in ("scores", "failed"))
         if failed and self.closed:
-            self.failed[draw.set.name, self.cell.row, failed["image"], draw.repeat] = failed["reason"]
+            self.failed[draw.set.name, self.cell.row, str(draw.set.clean[draw.number]), draw.repeat] = failed
         if found:
             self.kept.append((draw.set.name, self.cell.row, found["image"], draw.repeat, found["psnr"], found["ssim"]))
             self.minutes += found["seconds"] / 60
@@ -79,7 +79,7 @@ class Record:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._told["failed"].pop(self._key, None)
         if name in case.failed:
-            self._told["failed"][self._key] = {"image": str(case.page), "reason": case.failed[name]}
+            self._told["failed"][self._key] = case.failed[name]
         else:
             psnr, ssim = case.scores[name]
             score = {"image": str(case.page), "psnr": psnr, "ssim": ssim, "seconds": case.seconds[name]}
