@@ -112,7 +112,7 @@ def test_the_command_in_the_units_of_the_images(run, tmp_path):
 
 
 def test_what_cannot_be_adapted(models, run, noisy, tmp_path):
-    with pytest.raises(UsageError, match=r"is none of our networks; wanted one of unet"):
+    with pytest.raises(UsageError, match=r"is none of our networks; wanted one of residual_unet"):
         adapt(models("identity 3"), [noisy], 600)
     tifffile.imwrite(tmp_path / "tiny.tif", gaussian(scene(), 25)[:20, :20], photometric="rgb")
     with pytest.raises(RunError, match=r"none of 1 images has 3 channels and sides from 64 pixels"):
