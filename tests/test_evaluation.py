@@ -374,6 +374,17 @@ def test_references_in_the_counts_of_the_noisy_images_whatever_their_type(one, o
         assert found == pytest.approx(peak_signal_noise_ratio(*values, data_range=span), abs=1e-3)
 
 
+@pytest.mark.parametrize(("told", "warned"), [("auto", True), ("dtype", False)])
+def test_references_in_other_units_are_named(told, warned, tmp_path, models, capsys):
+    clean = RNG.integers(40, 90, (40, 52))
+    for name, image in (("noisy", np.uint16(clean * 16)), ("clean", np.uint8(clean))):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "0.tif", image)
+    pair = [models("identity 1"), "--noisy", tmp_path / "noisy", "--clean", tmp_path / "clean"]
+    assert run(*pair, "--range", told, "--protocol", "float", "--output", tmp_path / "out") == 0
+    assert ("0.tif: uint8, the whole of it for 0 to 1, beside uint16 from" in capsys.readouterr().err) == warned
+
+
 @pytest.mark.parametrize("protocol", ["paper", "float"])
 def test_affine_scores_what_is_left_after_a_line_fitted_by_least_squares(protocol, sets, models, capsys):
     """The noisy images are darker than the clean ones; against polyfit, on floats, rounded only then."""

@@ -26,6 +26,7 @@ from n2n_tf.methods.settings import Setup
 from n2n_tf.noise.measured import MeasuredNoise
 from n2n_tf.noise.settings import GaussianSettings
 from n2n_tf.sampling import Fixed, Neighbors
+from n2n_tf.training.data import find_data
 from n2n_tf.training.presets import build_config
 from tests.runs import SMALL, assert_same_state, rows, small
 from tests.test_blind_methods import blind_network
@@ -326,6 +327,20 @@ def test_a_target_of_another_type_and_one_that_breaks(shots, tmp_path):
         assert 0.03 < (one - clean).std() < 0.05
     assert images.read(number)[1] == (number + 1) % len(images)
     assert any(name.endswith("3.tif") for name in images.skipped)
+
+
+@pytest.mark.parametrize(("told", "warned"), [("auto", True), ("dtype", False)])
+def test_targets_in_other_units_are_named(told, warned, tmp_path, caplog):
+    """8-bit pictures of 16-bit images: one by the percentiles of these, the other by the whole of its type."""
+    for name, scale, dtype in (("noisy", 16, np.uint16), ("eight", 1, np.uint8)):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            image = np.random.default_rng(number).integers(40, 90, (64, 72)) * scale
+            tifffile.imwrite(tmp_path / name / f"{number}.tif", image.astype(dtype))
+    settings = {"data": [str(tmp_path / "noisy")], "target": str(tmp_path / "eight"), "channels": 1, "range": [told]}
+    caplog.set_level("WARNING")
+    find_data(build_config({**SMALL, "noise": "none", "method": "n2c", **settings}))
+    assert ("0.tif: uint8, the whole of it for 0 to 1, beside uint16 from" in caplog.text) == warned
 
 
 def test_targets_that_are_means_of_exposures(tmp_path):

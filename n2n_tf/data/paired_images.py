@@ -1,6 +1,8 @@
 """Images on disk, each with another of the same scene: a clean one, or a second noisy shot."""
 
+import contextlib
 import dataclasses
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +15,13 @@ from n2n_tf.data.images import Images
 from n2n_tf.data.numbered import draws_of
 from n2n_tf.data.pairs import find_pairs
 from n2n_tf.data.settings import ImageSettings
+from n2n_tf.formats import readers
+from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
-from n2n_tf.formats.pixels import partner_range
+from n2n_tf.formats.pixels import other_units, partner_range
 from n2n_tf.value_range import ValueRange
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -69,6 +75,16 @@ class PairedImages(Images):
         if len(partners) != len(own):
             raise ValueError(f"{len(own)} images with {len(partners)} partners")
         return cls(own.pages, channels, own.skipped, partners=partners)
+
+    def warn_of_other_units(self) -> None:
+        """Say so if the first partner is not in the units of its image."""
+        pages = self.pages[0], self.partners[0]
+        if pages[0].dtype == pages[1].dtype:
+            return
+        with contextlib.suppress(UnusableImageError):  # told where it is passed over
+            image, partner = (readers.read(page)[..., : page.colors] for page in pages)
+            if other := other_units(partner, image.dtype, self.value_range):
+                logger.warning("%s: %s; say `range` dtype, or convert one of them", pages[1], other)
 
     def _partner(self, number: int) -> "_Partner":
         return _Partner(

@@ -9,7 +9,7 @@ import numpy as np
 from n2n_tf.data.finding import reason
 from n2n_tf.evaluation.metrics import affine_fit, psnr, ssim
 from n2n_tf.evaluation.pictures import to_uint8
-from n2n_tf.evaluation.reading import Block, in_range
+from n2n_tf.evaluation.reading import Block, unit_pixels
 from n2n_tf.formats import bayer
 from n2n_tf.formats.page import Page
 from n2n_tf.inference.denoiser import SIDE_MULTIPLE
@@ -149,19 +149,19 @@ def evaluate(
     for each in sets:
         pairs = each.noisy if isinstance(each.noisy, Sequence) else [None] * len(each.clean)
         for page, noisy_page in zip(each.clean, pairs, strict=True):
-            in_range(page, value_range, noisy_page, protocol.clean_types)
+            unit_pixels(page, value_range, noisy_page, protocol.clean_types)
             if noisy_page:
-                in_range(noisy_page, value_range)
+                unit_pixels(noisy_page, value_range)
     generator = np.random.RandomState(SEED)
     for each in sets:
         for repeat in range(each.repeats):
             for number, page in enumerate(each.clean):
                 partners = each.noisy
                 if isinstance(partners, Sequence):
-                    noisy = in_range(partners[number], value_range)
-                    clean = in_range(page, value_range, partners[number])
+                    noisy = unit_pixels(partners[number], value_range)
+                    clean = unit_pixels(page, value_range, partners[number])
                 else:
-                    clean = in_range(page, value_range)
+                    clean = unit_pixels(page, value_range)
                     noisy = partners.draw(clean, generator)
                 draw, results, seconds, failed = Draw(each, number, repeat, noisy), {}, {}, {}
                 for name, denoiser in denoisers.items():

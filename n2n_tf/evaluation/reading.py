@@ -34,7 +34,7 @@ def stored(page: Page | Block) -> np.ndarray:
         return page.pixels if isinstance(page, Block) else readers.read(page)[..., : page.colors]
 
 
-def in_range(
+def unit_pixels(
     page: Page | Block,
     value_range: ValueRange | None,
     beside: Page | Block | None = None,

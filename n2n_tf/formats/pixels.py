@@ -90,12 +90,14 @@ def partner_range(partner: np.ndarray, dtype: np.dtype, value_range: ValueRange 
     one, other = ((each.kind.replace("u", "i"), min(each.itemsize, 2)) for each in (partner.dtype, dtype))
     if one == other:
         return value_range
-    if one[0] == "f" and other[0] == "i" and np.abs(_finite(partner)).max(initial=0) > BRIGHTEST:
+    if one[0] == "f" and other[0] == "i" and np.ma.abs(np.ma.masked_invalid(partner)).max() > BRIGHTEST:
         return value_range or range_of_type(dtype)
     counts = value_range is not None and max(map(abs, value_range)) > BRIGHTEST
     return value_range if counts and one == ("i", 2) and other[0] == "f" else None
 
 
-def _finite(image: np.ndarray) -> np.ndarray:
-    pixels = image.compressed() if isinstance(image, np.ma.MaskedArray) else image
-    return pixels[np.isfinite(pixels)]
+def other_units(partner: np.ndarray, dtype: np.dtype, value_range: ValueRange | None) -> str | None:
+    """What to tell of an image that `partner_range` takes by the whole of its type, beside one that is not so taken."""
+    if value_range in (None, range_of_type(dtype)) or partner_range(partner, dtype, value_range):
+        return None
+    return f"{partner.dtype}, the whole of it for 0 to 1, beside {dtype} from {value_range}: these are other units"

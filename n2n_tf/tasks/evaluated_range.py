@@ -11,6 +11,7 @@ from n2n_tf.evaluation.protocol import TestSet
 from n2n_tf.evaluation.reading import Block, stored
 from n2n_tf.formats.errors import UnusableImageError
 from n2n_tf.formats.page import Page
+from n2n_tf.formats.pixels import other_units
 from n2n_tf.inference import Denoiser
 from n2n_tf.value_range import Told, ValueRange, by_rule, misfit, robust_range, told_range
 
@@ -21,6 +22,15 @@ SAMPLES = 8  # images of each set that a range is measured on
 
 def range_for(told: Told, denoisers: Mapping[str, Denoiser], sets: Sequence[TestSet]) -> ValueRange | None:
     """Of the images: what was said, or what the denoisers were made for."""
+    found = _range_for(told, denoisers, sets)
+    for each in sets:
+        noisy = each.noisy if isinstance(each.noisy, Sequence) else each.clean
+        if other := other_units(_stored(each.clean[0]), _stored(noisy[0]).dtype, found):
+            logger.warning("%s: %s; convert one of them, or fit the results (`affine`)", each.clean[0], other)
+    return found
+
+
+def _range_for(told: Told, denoisers: Mapping[str, Denoiser], sets: Sequence[TestSet]) -> ValueRange | None:
     trained = [denoiser for denoiser in denoisers.values() if not isinstance(denoiser, Baseline)]  # others take any
     own = {denoiser.value_range for denoiser in trained} or {None}
     told = told_range(told)
@@ -42,11 +52,11 @@ def _measured(of: TestSet, rule: str) -> Sequence[Page | Block]:
     if not isinstance(of.noisy, Sequence):
         return of.clean
     noisy, clean = (_stored(pages[0]).dtype for pages in (of.noisy, of.clean))
-    if noisy == clean or rule == "auto":
-        return of.clean if noisy == clean else of.noisy
+    if noisy == clean:
+        return of.clean
     # floats have no type that tells their counts, and 32 bits hold those of 16
     told = noisy.kind in "iu" and (clean.kind == "f" or clean.itemsize == 1 or noisy.itemsize <= clean.itemsize)
-    return of.noisy if told else of.clean
+    return of.noisy if told or rule == "auto" else of.clean
 
 
 def _stored(page: Page | Block) -> np.ndarray:

@@ -9,7 +9,7 @@ from n2n_tf.data.arrays import Arrays
 from n2n_tf.data.fitting import Wanted
 from n2n_tf.data.images import wanted_images
 from n2n_tf.data.numbered import hold_out
-from n2n_tf.data.paired_images import find_paired_images
+from n2n_tf.data.paired_images import PairedImages, find_paired_images
 from n2n_tf.data.source import HeldOutSource, Source
 from n2n_tf.data.sources import kind_at
 from n2n_tf.methods.settings import CLEAN
@@ -42,6 +42,8 @@ def find_data(config: Config, given: Arrays | None = None) -> tuple[Source, Held
         training, held_out = _training(config, wanted, apart) if images.data else _samples(wanted, smaller, apart)
     training.value_range = held_out.value_range = choose_range(images, training)
     next(training.samples(1)), held_out.read(0)  # fail now if nothing can be decoded
+    if isinstance(training, PairedImages):
+        training.warn_of_other_units()
     for name, found in (("training", training), ("held-out", held_out)):
         logger.info("%d %s %s", len(found), name, found.unit)
     return training, held_out
