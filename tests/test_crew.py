@@ -129,6 +129,14 @@ def test_blocks_as_without(folder, cluster, tmp_path, monkeypatch):
     assert os.listdir(tmp_path / "y") == ["a.ome.zarr"]
 
 
+def test_the_environment_stays():
+    """Threads for the workers stayed for whatever this process began later, whose numbers they change."""
+    before = dict(os.environ)
+    with connected("local:1"):
+        pass
+    assert dict(os.environ) == before
+
+
 def test_ctrl_c_and_on(folder, cluster, tmp_path, capsys):
     told = (folder / "3.keras", folder / "in", "--output", tmp_path / "out")
     with start(tmp_path, *told) as process:

@@ -7,7 +7,7 @@ import importlib.util
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from n2n_tf.config import MEMORY, RunError, UsageError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 PATIENCE = 10  # seconds until a scheduler answers
+SET_BY_DASK = ("PYTHONHASHSEED", "__DASK_PARENT_PID")  # in the environment of what starts its processes
 USED = 0.8  # of the memory that workers may take together
 
 
@@ -86,8 +87,10 @@ def _local(count: int) -> Iterator[Any]:
         "TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": threads,
         "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow",
     }  # fmt: skip
-    method = "distributed.worker.multiprocessing-method"
-    with dask.config.set({method: "spawn", "distributed.nanny.pre-spawn-environ": environment}):
+    configured = {
+        "distributed.worker.multiprocessing-method": "spawn", "distributed.nanny.pre-spawn-environ": environment
+    }  # fmt: skip
+    with _left_alone({*environment, *SET_BY_DASK}), dask.config.set(configured):
         try:
             cluster = LocalCluster(
                 n_workers=count, threads_per_worker=1, processes=True, memory_limit=0,
@@ -102,6 +105,20 @@ def _local(count: int) -> Iterator[Any]:
         finally:
             with contextlib.suppress(TimeoutError):
                 cluster.close(timeout=PATIENCE)
+
+
+@contextlib.contextmanager
+def _left_alone(names: Collection[str]) -> Iterator[None]:
+    """Put variables of the environment back: Dask sets them here too, for the processes that it starts."""
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _fitting(memory: float) -> int:
