@@ -4,6 +4,7 @@ A field of a settings class is a value (`setting`), a group of settings (`group`
 (`part`), whose own settings come along: those of the parts that are not chosen have no effect.
 """
 
+import functools
 import math
 import reprlib
 import types
@@ -16,6 +17,7 @@ from n2n_tf.config.settings import UsageError, check_ranges, lookup
 
 T = TypeVar("T")
 Parts = Mapping[str, Any]  # settings classes by name
+_hints = functools.cache(typing.get_type_hints)  # of a class; slow, and asked for again and again
 
 
 def parts(*classes: Any) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def coerced(settings: type, flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(settings: type, chooser: str, owner: str) -> Iterator[Named]:
-    hints = typing.get_type_hints(settings)
+    hints = _hints(settings)
     owners = (owner,) if owner else ()
     for each in fields(settings):
         if "group" in each.metadata:
