@@ -75,6 +75,11 @@ def test_the_same_seed_gives_the_same_batches_whatever_the_parallelism(images, o
     assert np.mean(other[0][1] == batches[0][1]) < 0.5
 
 
+def test_no_thread_tunes_it(images):
+    """Such a thread may miss that it is to end, and kept stopped runs waiting for up to a minute."""
+    assert training_batches(images, recipe()).options().autotune.enabled is False
+
+
 def test_each_pass_is_a_new_permutation():
     numbers = tf.range(36, dtype=tf.int64)
     orders = tf.map_fn(lambda number: shuffled(number, 12, 3), numbers).numpy().reshape(3, 12)

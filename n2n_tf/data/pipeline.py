@@ -91,7 +91,15 @@ def training_batches(
         .map(functools.partial(recipe.element, images), num_parallel_calls=os.cpu_count(), deterministic=True)
         .batch(context.get_per_replica_batch_size(batch), drop_remainder=True)
         .prefetch(2 * context.num_replicas_in_sync // workers)
+        .with_options(_untuned())
     )
+
+
+def _untuned() -> tf.data.Options:
+    """Nothing here is left to be tuned, and the thread that tunes can keep an iterator from ending for a minute."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def element_numbers(first_step: int, batch_size: int, worker: int, workers: int) -> tf.data.Dataset:

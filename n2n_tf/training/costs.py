@@ -2,11 +2,11 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,7 @@ from n2n_tf.training.stages import SHARE, shared
 ROUNDS = 5  # in which all are measured in turn, so that other work slows all alike
 STEPS = 3  # of each in a round, or fewer of one that takes long
 LONG = 1.0  # seconds
-Step = Callable[[Any], dict[str, tf.Tensor]]
+Step = Callable[[], dict[str, tf.Tensor]]
 
 
 def seconds_per_step(configs: Mapping[str, Config]) -> dict[str, float]:
@@ -31,7 +31,7 @@ def seconds_per_step(configs: Mapping[str, Config]) -> dict[str, float]:
         steps = {name: _steps(config) for name, config in configs.items()}
         for _ in range(ROUNDS):
             for name, stages in steps.items():
-                times[name].append(sum(share * _seconds(step, batches) for share, step, batches in stages))
+                times[name].append(sum(share * _seconds(step) for share, step in stages))
     return {name: statistics.median(found) for name, found in times.items()}
 
 
@@ -47,16 +47,16 @@ def unwarned() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _seconds(step: Step, batches: Iterator[Any]) -> float:
+def _seconds(step: Step) -> float:
     began, count = time.perf_counter(), 0
     while count < STEPS and time.perf_counter() < began + LONG:
-        float(step(next(batches))["loss"])
+        float(step()["loss"])
         count += 1
     return (time.perf_counter() - began) / count
 
 
-def _steps(config: Config) -> list[tuple[float, Step, Iterator[Any]]]:
-    """Of each stage its share of the steps, a training step that has run once, and batches for it."""
+def _steps(config: Config) -> list[tuple[float, Step]]:
+    """Of each stage its share of the steps, and a training step, which has run once."""
     config = config.candidates()[0]
     methods = config.method.in_stages("")
     refined = methods and methods[1].independent  # another second stage wants its teacher first
@@ -67,12 +67,12 @@ def _steps(config: Config) -> list[tuple[float, Step, Iterator[Any]]]:
         shares = dict(zip(methods, (part, 1 - part), strict=True))
     side, channels, count = config.crops.patch_size, config.images.channels, config.crops.batch_size
     clean = np.random.default_rng(0).random((count, side, side, channels)).astype(np.float32)
-    found = []
+    found: list[tuple[float, Step]] = []
     for method, share in shares.items():
         model = build_model(dataclasses.replace(config, method=method), 1000, tf.distribute.get_strategy())
         batch = (tf.constant(clean),) * (2 if method.target else 1)
-        batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
-        step = tf.function(model.train_step, jit_compile=config.run.jit_compile == "on")
-        step(next(batches))
-        found.append((share, step, batches))
+        train_step = tf.function(model.train_step, jit_compile=config.run.jit_compile == "on")
+        step = functools.partial(train_step, batch)
+        step()
+        found.append((share, step))
     return found
