@@ -198,6 +198,24 @@ def test_patience_counts_on_after_a_stop(photos, tmp_path, monkeypatch):
     assert_same_state(tmp_path / "whole", tmp_path / "stopped")
 
 
+def test_a_lost_picture_is_said_once(photos, tmp_path, monkeypatch, caplog):
+    """With nothing that is not finite: hours of steps for nothing, and only the scores told."""
+    scripted(monkeypatch, [-20, -24, -14.5, -13.5, -5])
+    n2n_tf.train(small(photos, epochs=5, steps_per_epoch=2), tmp_path / "run")
+    (said,) = (each.getMessage() for each in caplog.records if "lost the picture" in each.getMessage())
+    assert said.startswith("epoch 4: the denoiser has lost the picture (val_psnr ")
+
+
+@pytest.mark.parametrize(("found", "lost"), [(9.0, False), (11.0, True), (float("nan"), False)])
+def test_an_estimate_is_lost_beyond_its_uncertainty(found, lost):
+    """An estimate of an error near 0 may be 0, or below."""
+    config = small("photos", noise="none")
+    noise = Measured([PoissonGaussian(0, 0, (SIGMA / 255) ** 2, 0, SIGMA / 255, 0, 0.5, 1, 1)])
+    scorer = Scorer(build_method(config, 1), Images([scene()]), Recipe(config.crops, None, 0), noise=noise)
+    for best, uncertain in ((1.0, 0.1), (0.1, 1.0), (-1.0, 1.0)):
+        assert scorer.lost({COST: found, f"{COST}_error": uncertain}, best) == lost
+
+
 def stop_after(epochs):
     def on_epoch_end(self, epoch, logs=None):
         if epoch == epochs:

@@ -1,6 +1,7 @@
 """After each epoch: score the denoiser, show it, and keep the best."""
 
 import functools
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from n2n_tf.files import write
 from n2n_tf.training.average import AverageWeights
 from n2n_tf.training.rundir import RunDirectory
 from n2n_tf.training.scorer import Scorer
+
+logger = logging.getLogger(__name__)
 
 
 class Validation(keras.callbacks.Callback):
@@ -27,6 +30,7 @@ class Validation(keras.callbacks.Callback):
     def __init__(self, scorer: Scorer, weights: AverageWeights, pictures: "Pictures", best: "Best"):
         super().__init__()
         self.scorer, self.weights, self.pictures, self.best = scorer, weights, pictures, best
+        self._warned = False
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.weights.copy_to(self.scorer.denoiser)
@@ -34,7 +38,18 @@ class Validation(keras.callbacks.Callback):
         if logs is not None:
             logs.update({f"val_{name}": scores[name] for name in self.scorer.shown})
         self.pictures.of_epoch(epoch, self.scorer.first())
+        self._warn_if_lost(epoch, scores)
         self.best.offer(self.scorer, self.scorer.cost(scores))
+
+    def _warn_if_lost(self, epoch: int, scores: dict[str, float]) -> None:
+        """Once: numbers go on where the picture is lost, and nothing else tells."""
+        if self._warned or not self.scorer.lost(scores, float(self.best.cost.numpy())):
+            return
+        self._warned, name = True, self.scorer.monitored
+        logger.warning(
+            "epoch %d: the denoiser has lost the picture (val_%s %.4g), so training has diverged. The best one so far "
+            "is kept; for a better one start a new run with a lower `learning_rate`", epoch + 1, name, scores[name],
+        )  # fmt: skip
 
 
 class Pictures:
