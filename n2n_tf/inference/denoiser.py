@@ -1,5 +1,6 @@
 """Denoise arrays of any size, in tiles where memory asks for it."""
 
+import functools
 import logging
 import math
 from collections.abc import Callable, Iterator
@@ -75,8 +76,7 @@ class Denoiser:
         self.least = 2 * self.halo + self.cell  # side of the smallest useful tile
         if tile is not None and (tile < self.least or tile % self.cell):
             raise ValueError(f"tile {tile}: wanted a multiple of {self.cell}, at least {self.least}, for this network")
-        signature = [tf.TensorSpec([None, None, None, self.channels], tf.float32)]
-        self._predict = tf.function(lambda image: network(image, training=False), input_signature=signature)
+        self._network = network
 
     def __call__(
         self, noisy: np.ndarray, on_tile: Callable[[int], None] | None = None, limits: ValueRange | None = None
@@ -166,10 +166,16 @@ class Denoiser:
                 f"[B, H, W, {self.channels}]{' or [H, W]' if self.channels == 1 else ''}"
             )
 
+    @functools.cached_property
+    def _predict(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The network, traced once for all sizes; as a concrete function, since TensorFlow warns of many others."""
+        signature = tf.TensorSpec([None, None, None, self.channels], tf.float32)
+        return tf.function(lambda image: self._network(image, training=False)).get_concrete_function(signature)
+
     def _on_channels(self, image: np.ndarray) -> np.ndarray:
         """float32 [H, W, any channels that fit] -> the same, through the channels of the network."""
         if image.shape[-1] == self.channels:
-            return self._predict(image[None])[0].numpy()
+            return self._predict(tf.constant(image[None]))[0].numpy()
         if self.channels == 1:
             return np.concatenate([self._on_channels(one[..., None]) for one in np.moveaxis(image, -1, 0)], axis=-1)
         return self._on_channels(np.repeat(image, self.channels, axis=-1)).mean(axis=-1, keepdims=True)

@@ -16,7 +16,7 @@ from n2n_tf.evaluation.metrics import psnr, ssim
 from n2n_tf.files import write_json
 from n2n_tf.training.build import build_method
 from n2n_tf.training.config import Config
-from n2n_tf.training.costs import seconds_per_step, unwarned
+from n2n_tf.training.costs import seconds_per_step
 from n2n_tf.training.records import read_json
 
 logger = logging.getLogger(__name__)
@@ -49,12 +49,12 @@ def costs(configs: Mapping[str, Config], path: Path) -> tuple[dict[str, float], 
 
 def seconds_per_megapixel(denoiser: keras.Model) -> float:
     """Of denoising and scoring an image, without what the first one takes."""
-    denoise = tf.function(denoiser)
     image = np.random.default_rng(0).random((SIDE, SIDE, denoiser.input_shape[-1]), np.float32)
-    with unwarned():
-        denoise(image[None])
+    batch = tf.constant(image[None])
+    denoise = tf.function(denoiser).get_concrete_function(batch)
+    denoise(batch)
     began = time.perf_counter()
-    result = np.clip(denoise(image[None])[0], 0, 1)
+    result = np.clip(denoise(batch)[0], 0, 1)
     psnr(result, image), ssim(result, image)
     return (time.perf_counter() - began) / (SIDE**2 / 1e6)
 

@@ -1,12 +1,10 @@
 """What a training step costs on this machine."""
 
-import contextlib
 import dataclasses
 import functools
-import logging
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -27,24 +25,11 @@ def seconds_per_step(configs: Mapping[str, Config]) -> dict[str, float]:
     Of one that is refined the mean over its two stages.
     """
     times: dict[str, list[float]] = {name: [] for name in configs}
-    with unwarned():
-        steps = {name: _steps(config) for name, config in configs.items()}
-        for _ in range(ROUNDS):
-            for name, stages in steps.items():
-                times[name].append(sum(share * _seconds(step) for share, step in stages))
+    steps = {name: _steps(config) for name, config in configs.items()}
+    for _ in range(ROUNDS):
+        for name, stages in steps.items():
+            times[name].append(sum(share * _seconds(step) for share, step in stages))
     return {name: statistics.median(found) for name, found in times.items()}
-
-
-@contextlib.contextmanager
-def unwarned() -> Iterator[None]:
-    """TensorFlow takes the functions of several networks for one that is traced again and again, and warns of it."""
-    logger = tf.get_logger()
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _seconds(step: Step) -> float:
@@ -71,8 +56,8 @@ def _steps(config: Config) -> list[tuple[float, Step]]:
     for method, share in shares.items():
         model = build_model(dataclasses.replace(config, method=method), 1000, tf.distribute.get_strategy())
         batch = (tf.constant(clean),) * (2 if method.target else 1)
-        train_step = tf.function(model.train_step, jit_compile=config.run.jit_compile == "on")
-        step = functools.partial(train_step, batch)
+        traced = tf.function(model.train_step, jit_compile=config.run.jit_compile == "on")
+        step = functools.partial(traced.get_concrete_function(batch), batch)
         step()
         found.append((share, step))
     return found
