@@ -169,8 +169,8 @@ class Denoiser:
     @functools.cached_property
     def _predict(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """The network, traced once for all sizes; as a concrete function, since TensorFlow warns of many others."""
-        signature = tf.TensorSpec([None, None, None, self.channels], tf.float32)
-        return tf.function(lambda image: self._network(image, training=False)).get_concrete_function(signature)
+        network, signature = self._network, tf.TensorSpec([None, None, None, self.channels], tf.float32)
+        return tf.function(lambda image: network(image, training=False)).get_concrete_function(signature)
 
     def _on_channels(self, image: np.ndarray) -> np.ndarray:
         """float32 [H, W, any channels that fit] -> the same, through the channels of the network."""
