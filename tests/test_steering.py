@@ -214,6 +214,7 @@ def test_an_estimate_is_lost_beyond_its_uncertainty(found, lost):
     scorer = Scorer(build_method(config, 1), Images([scene()]), Recipe(config.crops, None, 0), noise=noise)
     for best, uncertain in ((1.0, 0.1), (0.1, 1.0), (-1.0, 1.0)):
         assert scorer.lost({COST: found, f"{COST}_error": uncertain}, best) == lost
+    assert not scorer.lost({COST: found, f"{COST}_error": float("nan")}, -1.0)
 
 
 def stop_after(epochs):

@@ -1,3 +1,4 @@
+import importlib
 import itertools
 
 import keras
@@ -146,8 +147,10 @@ def test_sizes_share_one_trace():
     assert len(traces) == before + 1
 
 
-def test_many_of_them_are_no_reason_to_warn(caplog):
+def test_many_of_them_are_no_reason_to_warn(caplog, monkeypatch):
     """TensorFlow took the traces of several networks for one that is traced again and again."""
+    functions = importlib.import_module("tensorflow.python.eager.polymorphic_function.polymorphic_function")
+    monkeypatch.setattr(functions, "FREQUENT_TRACING_WARNING_MAX_WARNING_PER_DETECTOR", 1000)  # others had theirs
     image = keras.Input((None, None, 1))
     for width in range(1, 9):
         network = keras.Model(image, keras.layers.Conv2D(1, width, padding="same")(image))

@@ -110,7 +110,7 @@ class Shards:
             chosen = tf.data.Dataset.range(begin, tf.minimum(begin + CYCLE, len(names)))
             crops = chosen.map(lambda each: paths[place(each, group // groups)]).interleave(
                 lambda path: tf.data.TFRecordDataset(path, COMPRESSION),
-                cycle_length=CYCLE, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True,
+                cycle_length=CYCLE, num_parallel_calls=os.cpu_count(), deterministic=True,
             )  # fmt: skip
             return self._shuffled(crops, derive(seed, WINDOWS, group))
 

@@ -55,7 +55,6 @@ def main(descriptor: int) -> None:
     logger.addHandler(Words(link))
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of several networks traced, one after the other
     while (task := link.task()) is not None:
         carry_out(link, task)
 

@@ -89,8 +89,9 @@ def denoise_files(
     settings = {"any_channels": True, **settings}
     if scheduler and isinstance(model, str | Path):
         recipe = Recipe.of(model, **settings)
+        denoiser = recipe.build()  # TensorFlow begins here with the caller's threads, not with the workers'
         with connected(scheduler, settings.get("memory", MEMORY)) as client:
-            return carry_out(plan, recipe.build(), overwrite, quiet=True, crew=Crew(client, scheduler, recipe))
+            return carry_out(plan, denoiser, overwrite, quiet=True, crew=Crew(client, scheduler, recipe))
     if not isinstance(model, Denoiser):
         network = model if isinstance(model, keras.Model) else load_denoiser(model)
         model = Denoiser(network, **settings)

@@ -19,7 +19,7 @@ from n2n_tf.value_range import UNIT
 logger = logging.getLogger(__name__)
 
 PSNR, ESTIMATED, RECONSTRUCTION = "psnr", "estimated_psnr", "reconstruction"
-LOST = 10  # dB below the best denoiser: no noise of training, and no picture
+LOST = 10  # dB below the best denoiser; epochs differ by less
 COST = "estimated_mse"  # what is lowest where `ESTIMATED` is best; its mean does not jump where an error is near 0
 
 
@@ -63,12 +63,12 @@ class Scorer:
             return -scores[PSNR]
         return scores[COST if self.monitored == ESTIMATED else RECONSTRUCTION]
 
-    def lost(self, scores: dict[str, float], best: float) -> bool:
-        """Whether a denoiser has lost the picture, by these scores and the best one's `cost`: training diverged."""
+    def lost(self, scores: dict[str, float], best_cost: float) -> bool:
+        """Whether a denoiser with these scores has lost the picture that the best one had."""
         if self.monitored == PSNR:
-            return self.cost(scores) > best + LOST
-        uncertain = scores.get(f"{COST}_error", 0.0)
-        return self.cost(scores) > 10 ** (LOST / 10) * max(best, uncertain)
+            return self.cost(scores) > best_cost + LOST
+        known = max(best_cost, scores.get(f"{COST}_error", 0.0))  # an estimate of a small error may be below 0
+        return known > 0 and self.cost(scores) > 10 ** (LOST / 10) * known
 
     def scores(self) -> dict[str, float]:
         """Means over the held-out images: psnr and noisy_psnr in dB, or reconstruction where no clean is known.

@@ -47,8 +47,8 @@ class Validation(keras.callbacks.Callback):
             return
         self._warned, name = True, self.scorer.monitored
         logger.warning(
-            "epoch %d: the denoiser has lost the picture (val_%s %.4g), so training has diverged. The best one so far "
-            "is kept; for a better one start a new run with a lower `learning_rate`", epoch + 1, name, scores[name],
+            "epoch %d: the denoiser has lost the picture (val_%s %.4g): training has probably diverged. The best one "
+            "so far is kept; a run with a lower `learning_rate` may give a better one", epoch + 1, name, scores[name],
         )  # fmt: skip
 
 
