@@ -231,7 +231,7 @@ def test_recorrupted_by_measured_noise():
 def test_its_cost_is_that_of_both_stages(photos, monkeypatch):
     """Of a step on whole images the last quarter."""
     seconds = iter([1.0, 1.0, 2.0] * costs.ROUNDS)  # plain, first and second stage
-    monkeypatch.setattr(costs, "_seconds", lambda step, batches: next(seconds))
+    monkeypatch.setattr(costs, "_seconds", lambda step: next(seconds))
     runs = {name: small(photos, refine=name == "refined", sigma=[15.0], epochs=8) for name in ("plain", "refined")}
     assert costs.seconds_per_step(runs) == {"plain": 1.0, "refined": 1.25}
 
