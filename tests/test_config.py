@@ -248,6 +248,7 @@ def test_settings_of_earlier_runs_load():
         "cell": 2,
         "distance": (1,),
         "targets": 0,  # 1 where a run directory does not tell
+        "clip_gradients": 1.0,  # 0 there
         "patience": 0,
         "correlated": ("auto",),
         "refine": False,
@@ -258,9 +259,10 @@ def test_settings_of_earlier_runs_load():
     assert {name: flat[name] for name in flat if name not in EARLIER} == new
 
 
-def test_earlier_runs_go_on_with_one_target(tmp_path):
+def test_earlier_runs_go_on_as_they_were(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"config": EARLIER}))
-    assert RunDirectory(tmp_path).settings().flat["targets"] == 1
+    found = RunDirectory(tmp_path).settings().flat
+    assert (found["targets"], found["clip_gradients"]) == (1, 0.0)
 
 
 @pytest.mark.parametrize(

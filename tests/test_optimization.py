@@ -115,20 +115,24 @@ REPLICAS = """
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     images = np.random.default_rng(0).random((8, 32, 32, 1), np.float32)
     batches = tf.data.Dataset.from_tensor_slices(images).batch(4)
-    kernels, losses = [], []
-    for strategy in (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy()):
+
+    def trained(strategy, name, clip):
         with strategy.scope():
             image = keras.Input((None, None, 1))
             start = keras.initializers.Constant(0.1)
             conv = keras.layers.Conv2D(1, 3, padding="same", kernel_initializer=start)
             model = n2n_tf.Neighbor2Neighbor(keras.Model(image, conv(image)))
-            model.compile(optimizer=OPTIMIZERS[sys.argv[1]](1e-3))
-        losses.append(model.evaluate(batches, return_dict=True, verbose=0)["loss"])
+            model.compile(optimizer=OPTIMIZERS[name](1e-3), clip_gradients=clip)
+        loss = model.evaluate(batches, return_dict=True, verbose=0)["loss"]
         model.fit(batches, epochs=4, verbose=0)
-        kernels.append(conv.get_weights()[0])
-    assert np.abs(kernels[0] - 0.1).min() > 1e-4
-    np.testing.assert_allclose(*kernels, atol=1e-6)
-    np.testing.assert_allclose(*losses, rtol=1e-5)
+        return conv.get_weights()[0], loss
+
+    strategies = (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy())
+    for name, clip in ((sys.argv[1], 0.0), ("adam", 0.5)):  # 0.5: clips at each step but the first
+        kernels, losses = zip(*(trained(strategy, name, clip) for strategy in strategies))
+        assert np.abs(kernels[0] - 0.1).min() > 1e-4
+        np.testing.assert_allclose(*kernels, atol=1e-6)
+        np.testing.assert_allclose(*losses, rtol=1e-5)
 """
 
 

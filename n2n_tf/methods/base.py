@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from n2n_tf import compat
 from n2n_tf.methods.batches import check_form, checked, value_errors
+from n2n_tf.methods.clipping import Clipping
 from n2n_tf.sampling import shape_of
 
 NO_EFFECT = ("loss", "loss_weights", "metrics", "weighted_metrics")  # of `compile`
@@ -42,6 +43,7 @@ class Method(keras.Model):
         super().__init__(**kwargs)
         self.network = network
         self.seed = seed
+        self.clipping: Clipping | None = None
         self.built = network.built  # nothing but the network has weights
         self._means = {name: keras.metrics.Mean(name=name) for name in (*self.logged, "psnr")}
 
@@ -93,8 +95,12 @@ class Method(keras.Model):
         """The network's result; that of the method is `denoiser()`'s."""
         return self.network(noisy, training=training)
 
-    def compile(self, optimizer: Any = "rmsprop", **settings: Any) -> None:
+    def compile(self, optimizer: Any = "rmsprop", clip_gradients: float = 0.0, **settings: Any) -> None:
         """As Keras's, but the method has a loss and metrics of its own.
+
+        Args:
+            optimizer: as Keras's.
+            clip_gradients: gradients are shortened to so many times their usual length (`Clipping`); 0: never.
 
         Raises:
             ValueError: others are given, which would have no effect.
@@ -102,6 +108,11 @@ class Method(keras.Model):
         if others := [name for name in NO_EFFECT if settings.get(name)]:
             raise ValueError(f"compile({', '.join(others)}): has no effect, the method has its own; leave it out")
         super().compile(optimizer=optimizer, **settings)
+        self.clipping = Clipping(clip_gradients) if clip_gradients else None
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        config = super().get_compile_config()
+        return config and {**config, "clip_gradients": self.clipping.most if self.clipping else 0.0}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Of a saved model; Keras leaves it to classes that have a `compile` of their own."""
@@ -130,7 +141,10 @@ class Method(keras.Model):
             replicas = tf.distribute.get_replica_context().num_replicas_in_sync
             loss = compat.scale(self.optimizer, values["loss"] / replicas)  # gradients are summed over replicas
         variables = self.network.trainable_variables
-        compat.apply_gradients(self.optimizer, tape.gradient(loss, variables), variables)
+        gradients = tape.gradient(loss, variables)
+        if self.clipping:
+            gradients = self.clipping(gradients, compat.loss_scale(self.optimizer))
+        compat.apply_gradients(self.optimizer, gradients, variables)
         return self._log(values)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:

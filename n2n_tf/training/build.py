@@ -90,7 +90,8 @@ def build_model(
     with strategy.scope(), _precision(config.run.mixed_precision):
         model = build_method(config, steps, measured)
         jit_compile = {"auto": compat.AUTO_JIT, "on": True, "off": False}[config.run.jit_compile]
-        model.compile(optimizer=build_optimizer(config.optimizer, steps), jit_compile=jit_compile)
+        optimizer = build_optimizer(config.optimizer, steps)
+        model.compile(optimizer=optimizer, clip_gradients=config.optimizer.clip_gradients, jit_compile=jit_compile)
         compat.build(model.optimizer, model.network.trainable_variables)
     return model
 

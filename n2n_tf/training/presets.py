@@ -28,6 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "optimizer": "adam",
         "beta_2": 0.999,
         "epsilon": 1e-8,
+        "clip_gradients": 0.0,
         "learning_rate": 3e-4,
         "learning_rate_schedule": "halve",
         "warmup_steps": 0,

@@ -82,12 +82,13 @@ class Run:
         self.pictures, self.best = Pictures(directory, config.images.image_kind), Best(directory)
         self.patience = Patience(config.run.patience, self.best, workers)
         self.limit = TimeLimit(config.run.seconds, workers)
-        ending = {"since": self.best.since} if config.run.patience else {}
-        ending |= {"used": self.limit.used} if config.run.seconds else {}
+        extra = {"since": self.best.since} if config.run.patience else {}
+        extra |= {"used": self.limit.used} if config.run.seconds else {}
+        extra |= {"clipping": self.model.clipping.state} if self.model.clipping else {}
         self.checkpoints = Checkpoints(
             directory.checkpoints, config.run.checkpoint_steps, self.per_epoch, workers.chief,
             network=self.model.network, optimizer=self.model.optimizer, weights=self.weights.state, best=self.best.cost,
-            **ending,
+            **extra,
         )  # fmt: skip
         self.watched = Watched(watch, self.scorer, self.checkpoints, self.steps)
 

@@ -24,7 +24,7 @@ from n2n_tf.value_range import ValueRange
 
 logger = logging.getLogger(__name__)
 
-EARLIER = {"targets": 1}  # of runs of versions that had no such setting
+EARLIER = {"targets": 1, "clip_gradients": 0.0}  # of runs of versions that had no such settings
 
 
 class RunDirectory:

@@ -54,6 +54,10 @@ class OptimizerSettings:
         0.99, "decay of the optimizer's mean of squared gradients", within=Range(0, 1, above=True, below=True)
     )
     epsilon: float = setting(0.0, "epsilon of the optimizer; 0: its own, 1e-7 for adam", within=at_least(0, 1))
+    clip_gradients: float = setting(
+        1.0, "gradients are shortened to so many times their usual length, the root mean square over the steps before; "
+        "0: never", within=at_least(0),
+    )  # fmt: skip
     learning_rate: float = setting(1.5e-3, "highest learning rate", within=above(0, 1e15))
     learning_rate_schedule: Halve | Cosine | Constant = part(SCHEDULES, "cosine", "learning rate")
     ema: float = setting(
