@@ -33,6 +33,7 @@ COMMON = {
     "patch_size": 128,
     "batch_size": 4,
     "targets": 1,
+    "clip_gradients": 0.0,
     "epochs": 10,
     "steps_per_epoch": 200,
 }

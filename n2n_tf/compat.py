@@ -136,11 +136,6 @@ def scale(optimizer: Any, loss: tf.Tensor) -> tf.Tensor:
     return optimizer.scale_loss(loss)
 
 
-def loss_scale(optimizer: Any) -> tf.Tensor | float:
-    """What `scale` multiplies by."""
-    return getattr(optimizer, "loss_scale" if KERAS_2 else "dynamic_scale", 1.0)
-
-
 def apply_gradients(optimizer: Any, gradients: Sequence[tf.Tensor], variables: Sequence[tf.Variable]) -> None:
     """One step of the optimizer, from gradients of a loss that `scale` gave."""
     if hasattr(optimizer, "get_unscaled_gradients"):  # Keras 2; Keras 3 does so itself

@@ -17,6 +17,7 @@ from n2n_tf.methods.laine19 import surprise
 from n2n_tf.methods.posterior import LEVEL, MEAN, ROOT, VARIANCE, conditioned, with_posterior
 from n2n_tf.methods.settings import Setup
 from n2n_tf.networks import dbsnl
+from n2n_tf.noise.measured import MeasuredNoise
 from n2n_tf.noise.settings import GaussianSettings, NoNoise, PoissonSettings
 
 RNG = np.random.default_rng(0)
@@ -70,10 +71,15 @@ def test_three_channels_are_numbered_as_the_authors_number_them():
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(
-    ("noise", "level"), [("gaussian", 0.1), ("poisson", 0.2), ("gaussian", "learned"), ("poisson", "image")]
-)
+    ("noise", "level"),
+    [
+        ("gaussian", 0.1), ("gaussian", (0.1, 0.2, 0.05)), ("gaussian", "learned"), ("poisson", 0.2),
+        ("poisson", "image"),
+    ],
+)  # fmt: skip
 def test_the_formula_is_inside_the_denoiser(channels, noise, level, tmp_path):
     """Recomputed from what its layers predict; and in the file it is the same."""
+    level = level[:channels] if isinstance(level, tuple) else level
     network = with_posterior(blind_network(channels), noise, level, seed=1)
     if level == "learned":
         network.get_layer("posterior_value").bias.assign([1.5])
@@ -83,7 +89,7 @@ def test_the_formula_is_inside_the_denoiser(channels, noise, level, tmp_path):
     denoised = network(noisy).numpy()
     std = {"learned": np.log1p(np.exp(1.5 - 4)) + 1e-3, "image": np.log1p(np.exp(-4.0)) + 1e-3}.get(level, level)
     brightness = np.maximum(mean, 1e-3) if noise == "poisson" else np.ones_like(mean)
-    np.testing.assert_allclose(variance, std**2 * brightness, rtol=1e-5)
+    np.testing.assert_allclose(variance, np.square(std) * brightness, rtol=1e-5)
     for place in np.ndindex(1, 6, 8):
         own, share = upper(root[place], channels) @ upper(root[place], channels).T, np.diag(variance[place])
         expected = mean[place] + own @ np.linalg.solve(own + share, noisy[place] - mean[place])
@@ -173,12 +179,20 @@ def test_networks_that_see_the_pixel_are_refused():
         ({"known_sigma": 51.0}, NoNoise(), ("gaussian", 0.2)),
         ({"known_lam": 25.0}, NoNoise(), ("poisson", 0.2)),
         ({"noise_model": "poisson"}, NoNoise(), ("poisson", "image")),
+        ({"noise_level": "measured"}, NoNoise(), ("gaussian", "measured")),
     ],
 )
 def test_what_is_known_of_the_noise(settings, noise, expected):
     own = METHODS["dbsn"](**settings)
     own.check(noise)
     assert (own.model(noise), own.level(noise)) == expected
+
+
+def test_the_noise_of_each_channel_as_it_was_measured():
+    noise = MeasuredNoise.white(np.square([[0.1], [0.2], [0.05]]))
+    own = METHODS["laine19"](noise_level="measured")
+    network = own.build(blind_network(3), Setup(10, 2, 0, NoNoise(), noise)).denoiser()
+    np.testing.assert_allclose(network.get_layer(VARIANCE).scale, np.square([0.1, 0.2, 0.05]), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +206,8 @@ def test_what_is_known_of_the_noise(settings, noise, expected):
             GaussianSettings(),
             "`noise_model` poisson with `noise` gaussian: wanted the same",
         ),
+        ({"noise_level": "measured"}, GaussianSettings(), "`noise_level` measured: is for gaussian noise that images"),
+        ({"noise_level": "measured", "known_sigma": 5.0}, NoNoise(), "`noise_level` measured: is for gaussian noise"),
         ({"known_sigma": 5.0}, GaussianSettings(), "`known_sigma` with `noise` gaussian and a gaussian model: has no"),
         ({"known_sigma": 5.0, "known_lam": 3.0}, NoNoise(), "`known_sigma` with `noise` none and a poisson model"),
     ],

@@ -18,7 +18,7 @@ CLEAN[SPIKE] += 100
 
 
 def trained(clip, wrap=lambda optimizer: optimizer, **way):
-    """The weight w of f(y) = w·y after each step."""
+    """The weight w of f(y) = w·y after each step, and what is usual at the end."""
     method = Supervised(scale_network(START))
     optimizer = keras.optimizers.Adam(RATE, BETA_1, BETA_2, EPSILON)
     method.compile(optimizer=wrap(optimizer), clip_gradients=clip, **way)
@@ -26,7 +26,7 @@ def trained(clip, wrap=lambda optimizer: optimizer, **way):
     for noisy, clean in zip(NOISY, CLEAN, strict=True):
         method.train_on_batch(noisy, clean)
         weights.append(float(method.network.get_weights()[0].squeeze()))
-    return weights
+    return weights, method.clipping and method.clipping.state.numpy()[0] ** 0.5
 
 
 def expected(clip):
@@ -42,32 +42,42 @@ def expected(clip):
         rate = RATE * np.sqrt(1 - BETA_2**step) / (1 - BETA_1**step)
         w -= rate * m / (np.sqrt(v) + EPSILON)
         weights.append(w)
-    return weights, count
+    return weights, square**0.5, count
 
 
 @pytest.mark.parametrize("way", [{}, {"run_eagerly": True}, {"jit_compile": True}], ids=str)
 def test_only_what_is_far_longer_than_usual_is_shortened(way):
     """A spike is shortened, to twice the root mean square; what is usual is left as it is, to the last bit."""
-    found, (weights, count) = trained(2.0, **way), expected(2.0)
+    (found, usual), (weights, end, count), (free, _) = trained(2.0, **way), expected(2.0), trained(0.0, **way)
     assert count == 1
     np.testing.assert_allclose(found, weights, rtol=1e-5)
-    assert found[:SPIKE] == trained(0.0, **way)[:SPIKE]
-    assert abs(found[SPIKE] - trained(0.0, **way)[SPIKE]) > 1e-3
+    assert usual == pytest.approx(end, rel=1e-5)
+    assert found[:SPIKE] == free[:SPIKE]
+    assert abs(found[SPIKE] - free[SPIKE]) > 1e-3
 
 
-def test_a_scaled_loss_is_clipped_alike():
-    scaled = trained(0.5, keras.mixed_precision.LossScaleOptimizer)
-    np.testing.assert_allclose(scaled, expected(0.5)[0], rtol=1e-5)
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_scaled_loss_is_clipped_alike(eager):
+    def scaled(optimizer):
+        often = {"dynamic_growth_steps": 2}  # so that the scale is another one at every other step
+        return keras.mixed_precision.LossScaleOptimizer(optimizer, **often)
+
+    found, usual = trained(0.5, scaled, run_eagerly=eager)
+    weights, end, _ = expected(0.5)
+    np.testing.assert_allclose(found, weights, rtol=1e-5)
+    assert usual == pytest.approx(end, rel=1e-5)
 
 
 def lengths(clipping, *given):
-    return [float(clipping([tf.constant([length, 0.0])])[0][0]) for length in given]
+    return [clipping([tf.constant([length, 0.0]), None])[0].numpy()[0] for length in given]
 
 
 def test_what_is_not_finite_stays_so_and_does_not_count():
     """So that a scaled loss notices it, and a diverged run ends."""
     clipping = Clipping(2.0)
-    assert not np.isfinite(lengths(clipping, 1.0, np.inf, np.nan)[1:]).any()
+    lengths(clipping, 1.0)
+    for bad in (np.inf, np.nan):
+        assert np.isnan(clipping([tf.constant([1.0, bad])])[0]).all()
     assert lengths(clipping, 3.0) == [2.0]
 
 
@@ -79,6 +89,12 @@ def test_what_is_usual_follows():
     lengths(clipping, *[1.0] * 200)
     assert lengths(clipping, 1e6, 1e6) == pytest.approx([1, 2**0.5], rel=0.02)
     assert lengths(clipping, *[0.5] * 600, 1.0)[-1] == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("most", [-1.0, np.nan])
+def test_what_is_no_limit(most):
+    with pytest.raises(ValueError, match="wanted how many times the usual length"):
+        Supervised(scale_network(START)).compile("sgd", clip_gradients=most)
 
 
 def test_a_saved_method_clips(tmp_path):

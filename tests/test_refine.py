@@ -118,6 +118,9 @@ def test_recorrupted_pairs_by_the_noise_that_was_measured(white, tmp_path):
     shot = save(tmp_path / "shot", lambda clean, seed: mixed(clean, 0.02, 0, seed))
     with pytest.raises(UnfitNoiseError, match=r"wants noise of one level; this one's may differ with the brightness"):
         n2n_tf.train(noisy(shot, **told), tmp_path / "shot_run")
+    blind = {"method": "laine19", "network": "two_layers_blind", "noise_level": "measured", "refine": False}
+    with pytest.raises(UnfitNoiseError, match=r"`noise_level` measured: wants noise of one level"):
+        n2n_tf.train(noisy(shot, **blind), tmp_path / "shot_run")
     shared = save(tmp_path / "shared", lambda clean, seed: blurred(clean, 20, seed))
     with pytest.raises(UnfitNoiseError, match=r"without `known_sigma`: wants independent noise"):
         n2n_tf.train(noisy(shared, **told), tmp_path / "shared_run")

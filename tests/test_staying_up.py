@@ -188,6 +188,17 @@ def test_resume_auto_begins_or_goes_on_and_keeps_the_settings(photos, tmp_path, 
     assert "--gamma: the run has 0.5; it keeps its settings" in capsys.readouterr().err
 
 
+def test_a_run_of_before_a_setting_goes_on_without_it(photos, tmp_path, capsys):
+    command = ["train", *flags(photos, epochs=1), "--resume", "auto", "--output", str(tmp_path / "run")]
+    assert main([*command, "--clip-gradients", "0"]) == 0
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert saved["config"].pop("clip_gradients") == 0
+    (tmp_path / "run" / "config.json").write_text(json.dumps(saved))
+    assert main(command) == 0
+    assert main([*command, "--clip-gradients", "3"]) == 2
+    assert "--clip-gradients: the run has 0.0; it keeps its settings" in capsys.readouterr().err
+
+
 def test_checkpoints_of_another_run_are_not_taken(photos, tmp_path):
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     with pytest.raises(UsageError, match="holds checkpoints of another run; remove them, or name another"):

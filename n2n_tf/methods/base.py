@@ -95,20 +95,22 @@ class Method(keras.Model):
         """The network's result; that of the method is `denoiser()`'s."""
         return self.network(noisy, training=training)
 
-    def compile(self, optimizer: Any = "rmsprop", clip_gradients: float = 0.0, **settings: Any) -> None:
+    def compile(self, optimizer: Any = "rmsprop", *, clip_gradients: float = 0.0, **settings: Any) -> None:
         """As Keras's, but the method has a loss and metrics of its own.
 
         Args:
             optimizer: as Keras's.
-            clip_gradients: gradients are shortened to so many times their usual length (`Clipping`); 0: never.
+            clip_gradients: gradients are shortened to so many times their usual length (`Clipping`); 0: never. A
+                method that was saved and loaded learns anew what is usual.
 
         Raises:
-            ValueError: others are given, which would have no effect.
+            ValueError: others are given, which would have no effect; clipping below 0.
         """
         if others := [name for name in NO_EFFECT if settings.get(name)]:
             raise ValueError(f"compile({', '.join(others)}): has no effect, the method has its own; leave it out")
         super().compile(optimizer=optimizer, **settings)
-        self.clipping = Clipping(clip_gradients) if clip_gradients else None
+        with self.distribute_strategy.scope():  # wherever it is compiled
+            self.clipping = Clipping(clip_gradients) if clip_gradients else None
 
     def get_compile_config(self) -> dict[str, Any] | None:
         config = super().get_compile_config()
@@ -143,7 +145,7 @@ class Method(keras.Model):
         variables = self.network.trainable_variables
         gradients = tape.gradient(loss, variables)
         if self.clipping:
-            gradients = self.clipping(gradients, compat.loss_scale(self.optimizer))
+            gradients = self.clipping(gradients, compat.scale(self.optimizer, tf.constant(1.0)))
         compat.apply_gradients(self.optimizer, gradients, variables)
         return self._log(values)
 

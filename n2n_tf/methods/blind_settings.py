@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from n2n_tf.methods.base import Method
     from n2n_tf.noise.settings import NoiseSettings
 
-AUTO = "auto"
+AUTO, MEASURED = "auto", "measured"
 RISES = {"one level": 0.8, "several": 0.4}  # share of the epochs after which β rises, in the authors' code
 
 
@@ -25,6 +25,7 @@ class Laine19Settings(MethodSettings):
 
     name: ClassVar[str] = "laine19"
     about: ClassVar[str] = "a blind spot"
+    one_level: ClassVar[bool] = True
     network: ClassVar[str] = "blindspot_unet"
     predicts: str = setting(
         "pme", "what the denoiser gives: mu (the pixel as its surroundings tell it, whatever the noise) or pme (the "
@@ -35,14 +36,23 @@ class Laine19Settings(MethodSettings):
         (AUTO, "gaussian", "poisson"),
     )  # fmt: skip
     noise_level: str = setting(
-        AUTO, "of pme: known, learned (one value for all images) or image (of each, by a small network; large images "
-        "are not cut into tiles then); auto: known where it is, else image", (AUTO, "known", "learned", "image"),
+        AUTO, "of pme: known, measured (before training, of images that are noisy already), learned (one value for all "
+        "images) or image (of each, by a small network; large images are not cut into tiles then); auto: known where "
+        "it is, else image", (AUTO, "known", MEASURED, "learned", "image"),
     )  # fmt: skip
     known_sigma: float = known_sigma()  # type: ignore[misc]
     known_lam: float = setting(
         0.0, "counts at intensity 1 of the poisson noise that the images have; 0: of `noise` poisson",
         within=at_least(0, 1e6),
     )  # fmt: skip
+
+    @property
+    def measures(self) -> str:  # type: ignore[override]
+        return "`noise_level` measured" if self.independent else ""
+
+    @property
+    def independent(self) -> bool:  # type: ignore[override]
+        return self.noise_level == MEASURED
 
     def check(self, noise: NoiseSettings) -> None:
         given = [name for name in ("noise_model", "noise_level") if getattr(self, name) != AUTO]
@@ -72,6 +82,10 @@ class Laine19Settings(MethodSettings):
                     f"`{name}` with `noise` {noise.name} and a {self.model(noise)} model: has no effect; leave it out"
                 )
         known = len(told) == 1 and told[0] > 0
+        if self.independent and (noise.name != "none" or poisson or known):
+            raise UsageError(
+                "`noise_level` measured: is for gaussian noise that images have already, where nothing tells its level"
+            )
         if self.noise_level == "known" and not known:
             raise UsageError(
                 "`noise_level` known: wants `noise` of one `sigma` or `lam`, or `known_sigma` or `known_lam` for "
@@ -88,7 +102,10 @@ class Laine19Settings(MethodSettings):
         name = network.name
         try:
             if self.predicts == "pme":
-                network = with_posterior(network, self.model(setup.noise), self.level(setup.noise), setup.seed)
+                level: float | str | list[float] = self.level(setup.noise)
+                if level == MEASURED:  # any will do where only the cost of a step is asked for
+                    level = setup.measured.sigma[0].numpy().tolist() if setup.measured else 1.0
+                network = with_posterior(network, self.model(setup.noise), level, setup.seed)
             return Laine19(network, setup.seed)
         except UsageError:
             raise

@@ -15,17 +15,19 @@ FEATURES, CONVOLUTIONS = 48, 4  # of the network that tells the noise level of a
 START = 0.1  # standard deviation of a prediction, at first
 
 
-def with_posterior(network: keras.Model, noise: str, level: float | str, seed: int = 0) -> keras.Model:
+def with_posterior(
+    network: keras.Model, noise: str, level: float | Sequence[float] | str, seed: int = 0
+) -> keras.Model:
     """A blind-spot network that predicts N(μ, Σ) of each clean pixel, and gives its mean given the noisy pixel too.
 
-    x̂ = (Σ⁻¹ + Σn⁻¹)⁻¹ (Σ⁻¹μ + Σn⁻¹y), where Σn is the noise's variance, alike and independent in all channels: s², or
+    x̂ = (Σ⁻¹ + Σn⁻¹)⁻¹ (Σ⁻¹μ + Σn⁻¹y), where Σn is the noise's variance, independent between channels: s², or
     s²·max(μ, 0.001) for Poisson noise, of standard deviation s at brightness 1.
 
     Args:
         network: blind at each pixel, with a 1×1 convolution at its end, whose input the prediction of Σ shares.
         noise: "gaussian" or "poisson".
-        level: s, if it is known; else "learned", one value for all images, or "image", of each image by four
-            convolutions and a mean over all of it, so that tiles cannot tell it.
+        level: s, or that of each channel, if it is known; else "learned", one value for all images, or "image", of
+            each image by four convolutions and a mean over all of it, so that tiles cannot tell it.
         seed: of the initial weights.
 
     Returns:
@@ -98,7 +100,7 @@ def _covariance(root: Sequence[Any], count: int) -> list[list[Any]]:
     return [[entry(i, j) for j in range(count)] for i in range(count)]
 
 
-def _variance(image: KerasTensor, mean: KerasTensor, noise: str, level: float | str, seed: int) -> KerasTensor:
+def _variance(image: KerasTensor, mean: KerasTensor, noise: str, level: Any, seed: int) -> KerasTensor:
     """Of the noise, [B, H, W, C]."""
     if noise == "poisson":
         above = layers.ReLU(dtype="float32", name=f"{FORMULA}above")(_scaled(mean, "beyond", 1.0, -LEAST))
@@ -106,7 +108,8 @@ def _variance(image: KerasTensor, mean: KerasTensor, noise: str, level: float | 
     else:
         brightness = _scaled(mean, "brightness", 0.0, 1.0)
     if not isinstance(level, str):
-        return layers.Rescaling(level**2, dtype="float32", name=VARIANCE)(brightness)
+        square = [each**2 for each in level] if isinstance(level, Sequence) else level**2
+        return layers.Rescaling(square, dtype="float32", name=VARIANCE)(brightness)
     x = _scaled(image, "nothing", 0.0) if level == "learned" else _features(image, seed)
     value = layers.Conv2D(1, 1, kernel_initializer="zeros", dtype="float32", name=f"{FORMULA}value")  # else it diverges
     x = layers.Activation("softplus", dtype="float32", name=f"{FORMULA}softplus")(_scaled(value(x), "lower", 1.0, -4.0))

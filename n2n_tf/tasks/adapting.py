@@ -29,6 +29,7 @@ SCORED = 2  # images, after each epoch
 RECIPE: dict[str, Any] = {
     "patch_size": 128, "batch_size": 4, "epochs": 10**5, "steps_per_epoch": 25, "learning_rate": 5e-4,
     "learning_rate_schedule": "constant", "ema": 0.98, "checkpoint_steps": 10**6, "mixed_precision": "auto",
+    "clip_gradients": 0.0,
 }  # fmt: skip
 NEIGHBORS: dict[str, Any] = {"gamma": 1.0, "gamma_schedule": "constant", "targets": 2}
 

@@ -66,7 +66,7 @@ class Bench:
             try:
                 check_names(config)
                 if directory.begun:
-                    check_same(directory.settings(), config.flat)
+                    check_same(directory.settings(), directory.as_begun(config).flat)
             except UsageError as error:
                 raise UsageError(f"{cell.name}: {error}") from error
         for text in self.lacking(cells, tests):

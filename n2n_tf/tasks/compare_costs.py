@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 SIDE = 256  # of the image that scoring is timed on
 NO_MATTER = ("data", "val_data", "target", "range", "epochs", "steps_per_epoch", "patience", "seconds", "seed",
-             "checkpoint_steps")  # fmt: skip
+             "checkpoint_steps", "clip_gradients")  # fmt: skip
 
 
 def costs(configs: Mapping[str, Config], path: Path) -> tuple[dict[str, float], dict[str, float]]:

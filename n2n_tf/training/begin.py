@@ -114,6 +114,7 @@ def _train(
                     f"`output` {directory.path}: worker {workers.number} sees no run there, where the chief "
                     "has begun one; it must be one place for all"
                 )
+            config = directory.as_begun(config)
             check_same(directory.settings(), config.flat)
             training, held_out = directory.open(config.images.channels, {} if begun else here)
         config = config.having(directory.found())

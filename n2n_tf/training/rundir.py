@@ -103,6 +103,12 @@ class RunDirectory:
             check_names(config)
         return config
 
+    def as_begun(self, config: Config) -> Config:
+        """The same, where settings that the run's version did not have are left to their default: as they were then."""
+        with undamaged(self.config):
+            lacking = EARLIER.keys() - self._saved("config").keys() - config.own.keys()
+        return config.having({name: EARLIER[name] for name in lacking if name in config.flat})
+
     def open(self, channels: int, environment: Mapping[str, Any]) -> tuple[Source, HeldOutSource]:
         """Training and held-out images of the run that it holds; warns if the environment has changed.
 
