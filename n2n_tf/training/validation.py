@@ -48,7 +48,8 @@ class Validation(keras.callbacks.Callback):
         self._warned, name = True, self.scorer.monitored
         logger.warning(
             "epoch %d: the denoiser has lost the picture (val_%s %.4g): training has probably diverged. The best one "
-            "so far is kept; a run with a lower `learning_rate`, or with `clip_gradients` 1, may give a better one", epoch + 1, name, scores[name],
+            "so far is kept; a run with a lower `learning_rate`, or with `clip_gradients` 1, may give a better one",
+            epoch + 1, name, scores[name],
         )  # fmt: skip
 
 
