@@ -42,7 +42,7 @@ def test_a_run_starts_from_the_weights_of_another(photos, tmp_path):
 def test_the_best_denoiser_is_never_worse_than_the_start(photos, tmp_path):
     first = n2n_tf.train(small(photos), tmp_path / "one")
     second = n2n_tf.train(
-        small(photos, weights=str(tmp_path / "one"), learning_rate=0.3, warmup_steps=0, noise_once=False),
+        small(photos, weights=str(tmp_path / "one"), learning_rate=30.0, warmup_steps=0, noise_once=False),
         tmp_path / "two",
     )
     assert max(float(row["val_psnr"]) for row in rows(tmp_path / "two")) < first["scores"]["psnr"] - 0.5  # it got worse
