@@ -191,7 +191,7 @@ def test_costs_are_measured_once_for_runs_that_differ_in_noise_or_images_alone(t
         return seconds_per_step(configs)
 
     monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_step", seconds)
-    for data in ({}, {"data": ("elsewhere",), "noise_once": True}, {"epochs": 7}):
+    for data in ({}, {"data": ("elsewhere",), "noise_once": True}, {"epochs": 7}, {"clip_gradients": 0.0}):
         bench = Bench(read_comparison(table, data, {}), tmp_path / "out")
         costs = bench.costs
         assert set(costs) == {"ours_gamma_0-gaussian_25", "ours_gamma_0-poisson_30", "r2r-gaussian_25"}
