@@ -29,6 +29,7 @@ from n2n_tf.config import (
 from n2n_tf.data.finding import find_files, listing
 from n2n_tf.files import write, write_json
 from n2n_tf.formats import bayer
+from n2n_tf.noise.settings import NoiseSettings
 from n2n_tf.tasks import NOISY
 from n2n_tf.tasks.quiet import quiet_import
 from n2n_tf.training.config import Config
@@ -96,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Evaluate, show the table, write tables and pictures."""
     output = Path(args.output or time.strftime("evaluations/%Y%m%d-%H%M%S"))
-    config = _check(args, output)
+    settings = _check(args, output)
     if args.submission:
         return submit(args)
     labels = _labels(args.models)
@@ -108,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
         from n2n_tf.tasks.evaluate import check_scored, check_whole, form_of, score
         from n2n_tf.value_range import UNIT
     lookup(PROTOCOLS, args.protocol, "--protocol")
-    noise = noise_told(config)
+    noise = noise_told(settings)
     trained = {
         label: build_denoiser(path, args, value_range=UNIT) for label, path in labels.items() if path not in BASELINES
     }
@@ -146,7 +147,7 @@ def _tell_skipped(skipped: dict[str, str]) -> None:
         print(f"{len(skipped)} files were skipped:\n{as_flags(listing(skipped))}")
 
 
-def _check(args: argparse.Namespace, output: Path) -> Config | None:
+def _check(args: argparse.Namespace, output: Path) -> NoiseSettings | None:
     """What can be checked without TensorFlow; returns the noise settings, None for pairs."""
     pairs = args.noisy is not None or args.clean is not None
     check_blocks(args)
@@ -170,7 +171,7 @@ def _check(args: argparse.Namespace, output: Path) -> Config | None:
         raise UsageError(f"--noisy and --clean: no noise is added, so leave {flags} and --repeats out")
     if pairs:
         return None
-    return build_config({"data": args.data, "noise": "none", **given})
+    return build_config({"data": args.data, "noise": "none", **given}).noise
 
 
 def _labels(models: Sequence[str]) -> dict[str, str]:

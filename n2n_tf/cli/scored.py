@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from n2n_tf.cli.blocks import are_blocks
 from n2n_tf.config import UsageError
 from n2n_tf.config.kinds import CHANNELS, COUNTS, MOSAIC, RGB, kind_by_count
-from n2n_tf.noise.settings import NOISES
-from n2n_tf.training.config import Config
+from n2n_tf.noise.settings import NOISES, NoiseSettings
 
 if TYPE_CHECKING:
     from n2n_tf.evaluation.protocol import TestSet
@@ -25,11 +24,11 @@ def form_told(args: argparse.Namespace) -> tuple[int, str]:
     return channels, CHANNELS if channels == COUNTS[MOSAIC] else kind_by_count(channels)
 
 
-def noise_told(config: Config | None) -> "Noise | None":
+def noise_told(settings: NoiseSettings | None) -> "Noise | None":
     """What is added to clean images; None for pairs."""
-    if config is None:
+    if settings is None:
         return None
-    noise = config.noise.build()
+    noise = settings.build()
     if noise is None:
         raise UsageError(f"--data holds clean images: say which noise to add, --noise {WORDS}")
     return noise
