@@ -194,7 +194,9 @@ def test_a_run_of_before_a_setting_goes_on_without_it(photos, tmp_path, capsys):
     saved = json.loads((tmp_path / "run" / "config.json").read_text())
     assert saved["config"].pop("clip_gradients") == 0
     (tmp_path / "run" / "config.json").write_text(json.dumps(saved))
+    capsys.readouterr()
     assert main(command) == 0
+    assert "--clip-gradients 0.0: the run began before there was this setting" in capsys.readouterr().err
     assert main([*command, "--clip-gradients", "3"]) == 2
     assert "--clip-gradients: the run has 0.0; it keeps its settings" in capsys.readouterr().err
 

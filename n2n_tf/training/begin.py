@@ -114,8 +114,11 @@ def _train(
                     f"`output` {directory.path}: worker {workers.number} sees no run there, where the chief "
                     "has begun one; it must be one place for all"
                 )
-            config = directory.as_begun(config)
+            asked, config = config.flat, directory.as_begun(config)
             check_same(directory.settings(), config.flat)
+            for name, value in config.flat.items():
+                if value != asked[name]:
+                    logger.info("`%s` %s: the run began before there was this setting", name, value)
             training, held_out = directory.open(config.images.channels, {} if begun else here)
         config = config.having(directory.found())
         if len(config.candidates()) > 1:
