@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 import n2n_tf
@@ -71,6 +72,10 @@ def test_a_version_holds_what_a_server_and_an_application_need(exported):
     assert list(model.signatures["encoded"].outputs) == ["denoised_bytes"]
     graph = (version / "saved_model.pb").read_bytes()
     assert b"PyFunc" not in graph
+    library = saved_model_pb2.SavedModel.FromString(graph).meta_graphs[0].graph_def.library
+    convolutions = [node for function in library.function for node in function.node_def if node.op == "Conv2D"]
+    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert len(convolutions) == len(layers)  # the signatures share one graph of the network
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (31, 2), (32, 64), (97, 70)])

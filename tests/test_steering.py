@@ -198,12 +198,14 @@ def test_patience_counts_on_after_a_stop(photos, tmp_path, monkeypatch):
     assert_same_state(tmp_path / "whole", tmp_path / "stopped")
 
 
-def test_a_lost_picture_is_said_once(photos, tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_a_lost_picture_is_said_once(clip, photos, tmp_path, monkeypatch, caplog):
     """With nothing that is not finite: hours of steps for nothing, and only the scores told."""
     scripted(monkeypatch, [-20, -24, -14.5, -13.5, -5])
-    n2n_tf.train(small(photos, epochs=5, steps_per_epoch=2), tmp_path / "run")
+    n2n_tf.train(small(photos, epochs=5, steps_per_epoch=2, clip_gradients=clip), tmp_path / "run")
     (said,) = (each.getMessage() for each in caplog.records if "lost the picture" in each.getMessage())
     assert said.startswith("epoch 4: the denoiser has lost the picture (val_psnr ")
+    assert ("or with `clip_gradients` 1" in said) == (not clip)  # no advice to do what was done
 
 
 @pytest.mark.parametrize(("found", "lost"), [(9.0, False), (11.0, True), (float("nan"), False)])

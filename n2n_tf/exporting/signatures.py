@@ -30,6 +30,12 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
     channels = network.input_shape[-1]
     ranged = range_of(network) is not None
 
+    image = [None, None, None, channels]
+    # one graph of the network, that all signatures call
+    denoised = tf.function(lambda image: network(image, training=False), autograph=False).get_concrete_function(
+        tf.TensorSpec(image, tf.float32)
+    )
+
     def unit(image: tf.Tensor) -> tf.Tensor:
         # servers do not compare shapes with the signature, and a convolution of another rank aborts the process
         image = tf.ensure_shape(image, [None, None, None, channels])
@@ -41,7 +47,7 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
         with tf.control_dependencies([_few([batch, padded_height, padded_width], max_pixels, "image")]):
             padded = tf.gather(image, _mirrored(height, 0, padded_height), axis=1)
         padded = tf.gather(padded, _mirrored(width, 0, padded_width), axis=2)
-        return network(padded, training=False)[:, :height, :width]
+        return denoised(padded)[:, :height, :width]
 
     def integers(image: tf.Tensor, peak: int) -> tf.Tensor:
         if ranged:  # they go in as they are
@@ -52,7 +58,6 @@ def signatures(network: keras.Model, multiple: int, max_pixels: int) -> dict[str
         scaled = tf.clip_by_value(unit(tf.gather(table, tf.cast(image, tf.int32))), 0.0, 1.0)
         return tf.cast(tf.floor(scaled * float(peak) + 0.5), image.dtype)
 
-    image = [None, None, None, channels]
     found: dict[str, Signature] = {
         "serving_default": (lambda image: {"denoised": unit(image)}, (tf.TensorSpec(image, tf.float32, "image"),)),
         "uint8": (lambda image: {"denoised": integers(image, 255)}, (tf.TensorSpec(image, tf.uint8, "image"),)),

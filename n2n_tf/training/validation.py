@@ -46,10 +46,11 @@ class Validation(keras.callbacks.Callback):
         if self._warned or not self.scorer.lost(scores, float(self.best.cost.numpy())):
             return
         self._warned, name = True, self.scorer.monitored
+        clip = "" if self.model.clipping else ", or with `clip_gradients` 1,"
         logger.warning(
             "epoch %d: the denoiser has lost the picture (val_%s %.4g): training has probably diverged. The best one "
-            "so far is kept; a run with a lower `learning_rate`, or with `clip_gradients` 1, may give a better one",
-            epoch + 1, name, scores[name],
+            "so far is kept; a run with a lower `learning_rate`%s may give a better one",
+            epoch + 1, name, scores[name], clip,
         )  # fmt: skip
 
 
