@@ -227,6 +227,8 @@ def test_an_image_that_a_denoiser_cannot_take_costs_it_that_score_alone(one_blac
     assert any("| identity3 |" in line and "| 3 × 1 |" in line for line in table)
     assert "1.png" in str(json.loads((out / "nlm.json").read_text())["failed"])
     assert "is clipped" in (out / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match=r"`ensemble` with denoised: is for networks"):
+        n2n_tf.evaluate("nlm", noisy=noisy, clean=clean, ensemble=True)
     results = n2n_tf.evaluate("nlm", noisy=noisy, clean=clean)
     assert results.summary("denoised")["noisy"]["images"] == 2
     assert list(results.failed) == [("noisy", "denoised", f"{clean}/1.png", 0)]

@@ -19,7 +19,7 @@ from n2n_tf.baselines.anscombe import restored, stabilised
 from n2n_tf.baselines.anscombe_bm3d import anscombe_bm3d
 from n2n_tf.baselines.bm3d import bm3d
 from n2n_tf.baselines.denoiser import Baseline
-from n2n_tf.baselines.level import sigma_of
+from n2n_tf.baselines.level import photons_of, sigma_of
 from n2n_tf.baselines.zs_n2n import pair, zs_network
 from n2n_tf.cli.main import main
 from n2n_tf.config import UsageError
@@ -131,9 +131,13 @@ def test_sigma_is_measured_large_or_small(shape):
     assert sigma_of(noisy_of(smooth(*shape))) == pytest.approx(SIGMA, rel=0.08)
 
 
-def test_sigma_of_gray_stored_as_colours():
-    gray = noisy_of(smooth(60, 60, 1))
-    assert sigma_of(np.repeat(gray, 3, -1)) == sigma_of(gray)
+@pytest.mark.parametrize("side", [60, 300])
+@pytest.mark.parametrize("colour", [(1, 1, 1), (0, 1, 0), (1, 1, 0)], ids=["gray", "green", "yellow"])
+def test_sigma_of_one_channel_stored_as_colours(colour, side):
+    """Also where there are enough patches: their covariance has no noise in some directions."""
+    gray = noisy_of(smooth(side, side, 1))
+    assert sigma_of(gray * np.float32(colour)) == sigma_of(gray) == pytest.approx(SIGMA, rel=0.08)
+    assert photons_of(gray * np.float32(colour)) == photons_of(gray)
 
 
 def expectation(x, gain, offset):

@@ -48,6 +48,16 @@ def test_level_of_photographs(name, sigma):
     np.testing.assert_array_equal(gray.variance(noisy), np.full_like(noisy, gray.sigma**2))
 
 
+def test_level_of_colours_without_noise_of_their_own():
+    noisy = gaussian(np.float32(data.coffee()) / 255, 25)
+    green, yellow, cut = noisy * np.float32([0, 1, 0]), noisy[..., [1, 1, 2]] * np.float32([1, 1, 0]), noisy.copy()
+    cut[..., 2] = 0
+    gray = level([noisy[..., 1]])
+    assert level([green]) == level([yellow]) == gray
+    assert level([cut]).sigma == pytest.approx(25 / 255, rel=0.05)
+    assert UNRELIABLE in level([cut]).notes
+
+
 def test_level_says_when_images_differ():
     found = level([gaussian(scene(), sigma) for sigma in (10, 30)])
     assert any("differs between images" in note for note in found.notes)

@@ -482,6 +482,7 @@ def test_each_color_of_every_phone_goes_through_its_plane(blocks, tmp_path):
         ("identity 4", ["--pattern", "RGGB", "--block-names", "NAMES"], 2, "leave one out"),
         ("identity 4", ["--block-names", "SHORT"], 2, "4 names; "),
         ("identity 4", ["--block-names", "WRONG"], 2, "no name of a scene instance"),
+        ("identity 4", ["--pattern", "RGGB", "--range", "0", "1"], 2, "--range: SIDD's blocks have black at 0"),
         ("identity 4", ["--pattern", "RGGB", "--protocol", "paper"], 2, "would round raw blocks to 8 bits"),
         ("identity 4", ["--pattern", "RGGB", "--submission", "x.mat"], 2, "--output with --submission"),
         ("identity 4", ["--pattern", "RGGB", "--memory", "0.1"], 1, "this image needs at least"),

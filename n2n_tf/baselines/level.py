@@ -5,6 +5,7 @@ import numpy as np
 from n2n_tf.meter import PoissonGaussian
 from n2n_tf.meter.chen import CHANNELS, SIDE, STRIDE, chen
 from n2n_tf.meter.images import SIDE as LEAST
+from n2n_tf.meter.images import distinct
 from n2n_tf.meter.poisson_gaussian import poisson_gaussian, usual_sigma
 
 ENOUGH = 32  # patches for each number in one: with so many Kodak's σ 25 is read as 24.4 to 24.8, with 8 as 22
@@ -28,7 +29,7 @@ def sigma_of(image: np.ndarray) -> float:
     Source: Chen, Zhu, Heng, ICCV 2015, the paper's reference [6]; on one channel, and on images of less than about
         240×240 pixels, it is unreliable: see `meter.level`.
     """
-    whole = large_enough(_once(image))
+    whole = large_enough(distinct(image))
     height, width, channels = whole.shape
     patches = ((height - SIDE) // STRIDE + 1) * ((width - SIDE) // STRIDE + 1)
     if channels >= CHANNELS and patches >= ENOUGH * channels * SIDE**2:
@@ -48,15 +49,10 @@ def photons_of(image: np.ndarray) -> PoissonGaussian:
     Raises:
         ValueError: no block that is not clipped.
     """
-    return poisson_gaussian([large_enough(_once(image))])
+    return poisson_gaussian([large_enough(distinct(image))])
 
 
 def large_enough(image: np.ndarray, least: int = LEAST) -> np.ndarray:
     """An image [H, W, C], mirrored at its right and bottom where a side is shorter than this many pixels."""
     missing = [(0, max(0, least - side)) for side in image.shape[:2]]
     return np.pad(image, [*missing, (0, 0)], "reflect")
-
-
-def _once(image: np.ndarray) -> np.ndarray:
-    """The one channel of a gray image that is stored as three equal ones: between them there is no noise."""
-    return image[..., :1] if (image == image[..., :1]).all() else image

@@ -40,6 +40,8 @@ def check_blocks(args: argparse.Namespace) -> None:
             if getattr(args, name):
                 raise UsageError(f"--{name.replace('_', '-')}: is for SIDD's blocks; wanted --noisy FILE.mat")
         return
+    if args.range is not None:
+        raise UsageError("--range: SIDD's blocks have black at 0 and white at 1; leave it out")
     if args.block_names and args.pattern:
         raise UsageError("--block-names and --pattern: both tell the CFA pattern; leave one out")
     for name in ("noisy", "clean", "block_names"):

@@ -41,6 +41,20 @@ def as_image(image: np.ndarray) -> np.ndarray:
     return np.atleast_3d(image).astype(np.float32, copy=False)
 
 
+def distinct(image: np.ndarray) -> np.ndarray:
+    """The channels of an image [H, W, C] that are neither constant nor equal to one before, or else the first.
+
+    Gray stored as colours, and one fluorescence in colours of a lookup table, have no noise in the others, or none of
+    their own.
+    """
+    channels = np.moveaxis(image, -1, 0)
+    own = [
+        number for number, each in enumerate(channels)
+        if (each != each.flat[0]).any() and not any(np.array_equal(each, before) for before in channels[:number])
+    ]  # fmt: skip
+    return image[..., own or [0]]
+
+
 def bootstrap(sums: np.ndarray, statistic: Callable[[np.ndarray], Any], seed: int = 0) -> np.ndarray:
     """Standard error of a statistic of summed groups: groups are drawn with replacement.
 

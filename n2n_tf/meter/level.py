@@ -7,10 +7,10 @@ import numpy as np
 
 from n2n_tf.meter import chen
 from n2n_tf.meter.dct_blocks import HIGH
-from n2n_tf.meter.images import checked
+from n2n_tf.meter.images import checked, distinct
 from n2n_tf.meter.poisson_gaussian import FEW, flat_blocks
 
-UNRELIABLE = "one or two channels: read from flat blocks, as patch covariances are unreliable there"
+UNRELIABLE = "one or two channels that differ: read from flat blocks, as patch covariances are unreliable there"
 VARIES = 0.1  # of σ, between images, from which a set is said to have no one level
 
 
@@ -54,7 +54,7 @@ def level(images: Iterable[np.ndarray]) -> Level:
     Source: Chen, Zhu, Heng, ICCV 2015; flat blocks: see `poisson_gaussian`.
     """
     rows, notes = [], []
-    for image in checked(images):
+    for image in map(distinct, checked(images)):
         by_patches = image.shape[2] >= chen.CHANNELS
         row = _by_patches(image) if by_patches else _by_flat_blocks(image)
         if row is None:

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from n2n_tf.methods.base import Method, squared
 from n2n_tf.methods.beta import BetaRise
+from n2n_tf.methods.blind_settings import CELL
 from n2n_tf.sampling import shape_of
 
-WIDTH = 4  # of the masker's cells: so many squared copies of an image
 AROUND = np.array([[0.5, 1, 0.5], [1, 0, 1], [0.5, 1, 0.5]], np.float32) / 6  # weights of a hidden pixel's neighbours
 
 
@@ -69,8 +69,8 @@ class Blind2Unblind(Method):
     def masked(self, noisy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The copies, [B, 16, H, W, C], and where each has its hidden pixels, [16, H, W, 1]."""
         _, height, width, channels = shape_of(noisy)
-        place = tf.range(height)[:, None] % WIDTH * WIDTH + tf.range(width) % WIDTH
-        masks = tf.transpose(tf.one_hot(place, WIDTH**2), [2, 0, 1])[..., None]
+        place = tf.range(height)[:, None] % CELL * CELL + tf.range(width) % CELL
+        masks = tf.transpose(tf.one_hot(place, CELL**2), [2, 0, 1])[..., None]
         kernel = tf.constant(np.repeat(AROUND[..., None, None], channels, axis=2))
         means = tf.nn.depthwise_conv2d(noisy, kernel, [1, 1, 1, 1], "SAME")  # beyond the border is 0
         return tf.where(masks > 0, means[:, None], noisy[:, None]), masks
@@ -84,6 +84,6 @@ class Blind2Unblind(Method):
     def score(self, denoise: Callable[[np.ndarray], np.ndarray], noisy: np.ndarray, seed: tf.Tensor) -> float:
         """mean((h - y)²), at the pixels that one of the copies hides."""
         copies, masks = self.masked(tf.constant(noisy[None]))
-        number = int(tf.random.stateless_uniform([], seed, 0, WIDTH**2, tf.int32))
+        number = int(tf.random.stateless_uniform([], seed, 0, CELL**2, tf.int32))
         where = masks[number, ..., 0].numpy() > 0
         return float(np.mean(np.square(denoise(copies[0, number].numpy()) - noisy)[where]))

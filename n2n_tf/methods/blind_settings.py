@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from n2n_tf.noise.settings import NoiseSettings
 
 AUTO, MEASURED = "auto", "measured"
+CELL = 4  # side of `Blind2Unblind`'s: so many squared copies of an image, each of which hides one pixel of a cell
 RISES = {"one level": 0.8, "several": 0.4}  # share of the epochs after which β rises, in the authors' code
 
 
@@ -86,6 +87,8 @@ class Laine19Settings(MethodSettings):
             raise UsageError(
                 "`noise_level` measured: is for gaussian noise that images have already, where nothing tells its level"
             )
+        if getattr(self, own) and self.noise_level in ("image", "learned"):
+            raise UsageError(f"`{own}` with `noise_level` {self.noise_level}: has no effect; leave it out")
         if self.noise_level == "known" and not known:
             raise UsageError(
                 "`noise_level` known: wants `noise` of one `sigma` or `lam`, or `known_sigma` or `known_lam` for "
@@ -134,6 +137,10 @@ class Blind2UnblindSettings(MethodSettings):
         f"{RISES['one level']} for noise of one level, {RISES['several']} for ranges and images that are noisy already",
         within=Range(0, 1, below=True), word=AUTO,
     )  # fmt: skip
+
+    @property
+    def smallest(self) -> int:
+        return CELL
 
     def build(self, network: keras.Model, setup: Setup) -> Method:
         from n2n_tf.methods.beta import BetaRise

@@ -60,14 +60,14 @@ def evaluate(
         affine: fit a·x + b of each result to its clean image first.
         value_range: the images' intensities that count as 0 and 1, or a name of `RULES`; None: the models' own.
         channels: of the images, where no model tells it.
-        settings: of `Denoiser`.
+        settings: of `Denoiser`, for networks.
 
     Returns:
         The scores, also of the noisy images; `table()` and `summary(name)` tell them. Images that a denoiser gave no
         result of are in `failed`, and told as a warning.
 
     Raises:
-        UsageError: no denoisers, of different channels, or neither sets nor pairs.
+        UsageError: no denoisers, of different channels, neither sets nor pairs, or settings without a network.
         RunError: no usable image, one that cannot be scored, or none that a denoiser could take.
         ValueError: settings that a `Denoiser` does not take.
     """
@@ -148,6 +148,8 @@ def without_score(results: Results) -> str:
 def _denoisers(named: Mapping[str, Model], channels: int, settings: Mapping[str, Any]) -> dict[str, Denoiser]:
     """Those of the models; those that need no training are for the images that the others take."""
     untrained = {name: m for name, m in named.items() if isinstance(m, BaselineSettings) or str(m) in BASELINES}
+    if settings and len(untrained) == len(named):
+        raise UsageError(f"`{next(iter(settings))}` with {', '.join(named)}: is for networks; leave it out")
     trained = {
         name: Denoiser(m if isinstance(m, keras.Model) else load_denoiser(m), value_range=UNIT, **settings)
         for name, m in named.items() if not isinstance(m, BaselineSettings) and name not in untrained

@@ -56,7 +56,7 @@ def _steps(config: Config) -> list[tuple[float, Step]]:
     for method, share in shares.items():
         model = build_model(dataclasses.replace(config, method=method), 1000, tf.distribute.get_strategy())
         batch = (tf.constant(clean),) * (2 if method.target else 1)
-        traced = tf.function(model.train_step, jit_compile=config.run.jit_compile == "on")
+        traced = tf.function(model.train_step, jit_compile=bool(model.jit_compile))  # as its `fit` does
         step = functools.partial(traced.get_concrete_function(batch), batch)
         step()
         found.append((share, step))
