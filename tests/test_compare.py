@@ -183,6 +183,22 @@ def test_equal_time_gives_cheaper_methods_more_steps(table, tmp_path, monkeypatc
     assert rows[-1] == ("all that is left", "", "", f"{(20 + 20 + 20) / 3600:.2f}", "0.01")
 
 
+def test_a_run_of_equal_time_keeps_its_steps_when_they_are_timed_again(table, tmp_path, monkeypatch, capsys):
+    """As for another version's settings, or a table with a row more."""
+    costs = {"ours_gamma_0-gaussian_25": 0.2, "ours_gamma_0-poisson_30": 0.2, "r2r-gaussian_25": 0.1}
+    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_step", lambda configs: costs)
+    monkeypatch.setattr("n2n_tf.tasks.compare_costs.seconds_per_megapixel", lambda denoiser: 36.0)
+    command = ["compare", str(table), "--output", str(tmp_path / "out"), "--equal", "time"]
+    assert main([*command, "--plan"]) == 0
+    assert main([*command, "--only", "r2r-gaussian_25"]) == 0
+    (tmp_path / "out/costs.json").unlink()
+    costs["r2r-gaussian_25"] = 0.05
+    monkeypatch.setattr("n2n_tf.tasks.compare_sets.REPEATS", {})
+    assert main([*command, "--score"]) == 0
+    assert main([*command, "--features", "3", "--score"]) == 2
+    assert "r2r-gaussian_25: --features: the run has 2; it keeps its settings" in capsys.readouterr().err
+
+
 def test_costs_are_measured_once_for_runs_that_differ_in_noise_or_images_alone(table, tmp_path, monkeypatch):
     measured = []
 
@@ -262,6 +278,7 @@ def test_wrong_use_is_one_line(table, tmp_path, capsys):
     for arguments, text in (
         (["--only", "ours"], "--only: 'ours' is not known"),
         (["--only", "dip-gaussian_25", "--plan"], "--only with --plan or --score"),
+        (["--only", "dip-gaussian_25"], "--only dip-gaussian_25: not built yet"),
         (["--test", "Kodak"], "--test Kodak: wanted NAME=DIR"),
         (["--score"], "nothing is trained yet"),
         (["--test", "Set14=" + str(tmp_path / "nowhere")], "wanted NAME=DIR"),

@@ -69,17 +69,20 @@ def run(args: argparse.Namespace) -> None:
         return None
     if args.only and comparison.equal == TIME and not (bench.output / "costs.json").exists():
         raise UsageError("--only with equal time: the steps of a run follow from the costs of all; run --plan first")
-    baseline = cells[0] if args.only and cells[0].baseline and not cells[0].missing else None
+    if args.only and cells[0].missing:
+        raise UsageError(f"--only {args.only}: {cells[0].missing}")
+    baseline = cells[0] if args.only and cells[0].baseline else None
     bench.check(cells, tests=not args.only or baseline is not None)
     try:
         failed = {} if args.score else bench.train(cells)
         if baseline:
-            bench.denoise(baseline, args.repeats)
-        scores = None if args.only else bench.score(args.repeats, closed=args.score)
+            scores = bench.denoise(baseline, args.repeats)
+        else:
+            scores = None if args.only else bench.score(args.repeats, closed=args.score)
     except (KeyboardInterrupt, StoppedError):
         print("\nstopped; the same command goes on", file=sys.stderr)
         raise
-    if scores:
+    if scores and not args.only:
         for noise in scores.results:
             print_table(scores.table(noise), noise)
         print(f"tables and pictures: {bench.output}")

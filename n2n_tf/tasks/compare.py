@@ -136,15 +136,20 @@ class Bench:
         run = config.run
         if not run.steps_per_epoch:
             raise UsageError(f"{cell.name}: `steps_per_epoch` is left open; say how many, so that all runs are equal")
-        if self.comparison.equal != TIME:
-            return config
         reference = next(each for each in self.comparison.cells if each.noise == cell.noise and each.is_run)
-        steps = round(run.steps_per_epoch * self.costs[reference.name] / self.costs[cell.name])
+        if self.comparison.equal != TIME or cell.name == reference.name:
+            return config
+        if self.directory(cell).begun:  # whatever a step costs when it is timed again
+            steps = self.directory(cell).settings().run.steps_per_epoch
+        else:
+            steps = round(run.steps_per_epoch * self.costs[reference.name] / self.costs[cell.name])
         return cell.config(steps_per_epoch=max(1, steps))
 
-    def denoise(self, cell: Cell, repeats: int | None = None) -> None:
+    def denoise(self, cell: Cell, repeats: int | None = None) -> Scores:
         """Score one that needs no training, into its record alone; as `score`."""
-        self._score_noise(cell.noise, [cell], repeats, Scores(self.comparison))
+        scores = Scores(self.comparison)
+        self._score_noise(cell.noise, [cell], repeats, scores)
+        return scores
 
     def score(self, repeats: int | None = None, closed: bool = False) -> Scores:
         """Score all that is trained or needs no training, and write tables and pictures.
