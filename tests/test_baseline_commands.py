@@ -273,6 +273,26 @@ def test_an_image_that_a_row_cannot_take_costs_it_that_score_alone(table, one_bl
     assert any(line.startswith("| NLM | failed |") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("flags", "form"),
+    [
+        ({}, (3, "RGB")),
+        ({"kind": "gray"}, (1, "gray")),
+        ({"channels": 4}, (4, "channels")),
+        ({"channel": ("DAPI",)}, (1, "gray")),
+    ],
+)
+def test_rows_without_training_take_the_images_of_the_runs(table, kodak, flags, form, tmp_path):
+    """Also where files or a channel tell which these are: a stack of four channels is no mosaic."""
+    if "channels" in flags:
+        tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((4, 64, 64), np.uint16), ome=True, metadata={"axes": "CYX"})
+        flags = {**flags, "data": (str(tmp_path / "a.ome.tif"),)}
+        table.write_text(table.read_text().replace(f', data = ["{kodak}"]', ""))
+    run, untrained, _ = read_comparison(table, flags, {}).cells
+    images = run.config().images
+    assert (images.channels, images.image_kind) == untrained.form == form
+
+
 def test_a_row_has_one_owner(table, tmp_path, capsys):
     """Two processes would each write the scores that they know, and lose the other's."""
     command = ["compare", str(table), "--output", str(tmp_path / "out"), "--only", "nlm-gaussian_25"]

@@ -75,10 +75,9 @@ def run(args: argparse.Namespace) -> None:
     bench.check(cells, tests=not args.only or baseline is not None)
     try:
         failed = {} if args.score else bench.train(cells)
-        if baseline:
-            scores = bench.denoise(baseline, args.repeats)
-        else:
-            scores = None if args.only else bench.score(args.repeats, closed=args.score)
+        scores = bench.denoise(baseline, args.repeats) if baseline else None
+        if not args.only:
+            scores = bench.score(args.repeats, closed=args.score)
     except (KeyboardInterrupt, StoppedError):
         print("\nstopped; the same command goes on", file=sys.stderr)
         raise

@@ -13,12 +13,12 @@ from n2n_tf.methods.settings import DEFAULT_METHOD, METHODS
 from n2n_tf.noise.settings import NOISES, NoiseSettings
 from n2n_tf.tasks.comparison_file import STEPS, plain, published, read_tables
 from n2n_tf.training.config import Config, config_from
-from n2n_tf.training.presets import build_config
+from n2n_tf.training.presets import build_config, images_told
 
 logger = logging.getLogger(__name__)
 
 NOWHERE = "(no data)"  # stands for a folder
-OF_IMAGES = ("channels", "kind")  # what a denoiser without training takes of [settings]
+OF_IMAGES = ("data", "channels", "kind", "channel")  # what a denoiser without training takes of [settings]
 LIMIT = at_least(0)  # of `images`
 UNFIT = "not for this noise"
 
@@ -50,7 +50,8 @@ class Cell:
     @property
     def form(self) -> tuple[int, str]:
         """Channels and kind of the images."""
-        images = composed(ImageSettings, coerced(Config, {k: v for k, v in self.settings.items() if k in OF_IMAGES}))
+        own = {name: value for name, value in self.settings.items() if name in OF_IMAGES}
+        images = composed(ImageSettings, coerced(Config, {**own, **images_told(own)}))
         return images.channels, images.image_kind
 
     @property
@@ -163,7 +164,7 @@ def _cell(row: str, noise: str, common: Mapping[str, Any], own: Mapping[str, Any
         cell = Cell(row, noise, {**common, **changed, **own})
         if reason := _unfit(cell.settings):
             return Cell(row, noise, missing=reason)
-        effective = config_from(_flat(cell.whole)).flat
+        effective = config_from(_flat({**cell.whole, **images_told(cell.whole)})).flat
         cell = Cell(row, noise, {k: v for k, v in cell.settings.items() if k not in changed or k in effective})
         cell.config()  # for its errors
     except UsageError as error:

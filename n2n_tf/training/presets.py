@@ -67,7 +67,7 @@ def build_config(flags: Mapping[str, Any], preset: str | None = None, toml: str 
     if preset is None and not (flags.get("data") or file_settings.get("data")):
         preset = "quick"  # the sample images are for a first look
     given = {**file_settings, **flags}
-    told = _told(given)
+    told = images_told(given)
     kind, channels = given.get("kind", told.get("kind", "auto")), told.get("channels", given.get("channels"))
     is_raw = kind == MOSAIC or (kind == "auto" and channels == COUNTS[MOSAIC])
     raw = dict(PRESETS["raw"]) if is_raw else {}
@@ -120,7 +120,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"`config` {path}: {error}") from error
 
 
-def _told(given: Mapping[str, Any]) -> dict[str, Any]:
+def images_told(given: Mapping[str, Any]) -> dict[str, Any]:
     """The kind and the channels of the training images, as far as the channels alone do not tell the kind.
 
     Raises:
