@@ -293,6 +293,45 @@ def test_rows_without_training_take_the_images_of_the_runs(table, kodak, flags, 
     assert (images.channels, images.image_kind) == untrained.form == form
 
 
+@pytest.mark.usefixtures("two_layers")
+def test_test_images_of_sixteen_bits_are_not_rounded(table, kodak, tmp_path):
+    """As `evaluate --protocol float` scores them."""
+    (tmp_path / "deep").mkdir()
+    for path in kodak.iterdir():
+        tifffile.imwrite(tmp_path / "deep" / f"{path.stem}.tif", np.uint16(257) * np.asarray(Image.open(path)))
+    table.write_text(
+        table.read_text().replace(f'Kodak = "{kodak}"', f'Deep = "{tmp_path / "deep"}"').split("[paper")[0]
+    )
+    command = ["compare", str(table), "--output", str(tmp_path / "out")]
+    assert main([*command, "--only", "nlm-gaussian_25"]) == 0
+    assert main([*command, "--score"]) == 0
+    with (tmp_path / "out/scores.csv").open(encoding="utf-8") as file:
+        found = [float(row["psnr"]) for row in csv.DictReader(file) if row["denoiser"] == "NLM"]
+    noise = n2n_tf.noise.Gaussian(SIGMA)
+    alone = n2n_tf.evaluate("nlm", tmp_path / "deep", noise, protocol="float").summary("denoised")["deep"]
+    assert len(found) == len(list(kodak.iterdir()))
+    assert np.mean(found) == pytest.approx(alone["psnr"], abs=1e-6)
+
+
+@pytest.mark.usefixtures("two_layers")
+@pytest.mark.parametrize(
+    ("tests", "text"),
+    [
+        ('"EMPTY"', "`test` Kodak: .*EMPTY"),
+        ('{ noisy = "a.mat", clean = "a.mat" }', "`test` Kodak: .*raw blocks want"),
+    ],
+)
+def test_tests_that_cannot_be_scored_are_told_before_training(table, kodak, tests, text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "EMPTY").mkdir()
+    (tmp_path / "a.mat").write_bytes(b"no blocks")
+    told = table.read_text().replace(f'Kodak = "{kodak}"', f"Kodak = {tests}")
+    table.write_text(told)
+    comparison = read_comparison(table, {}, {})
+    with pytest.raises(UsageError, match=text):
+        Bench(comparison, tmp_path / "out").check(comparison.cells)
+
+
 def test_a_row_has_one_owner(table, tmp_path, capsys):
     """Two processes would each write the scores that they know, and lose the other's."""
     command = ["compare", str(table), "--output", str(tmp_path / "out"), "--only", "nlm-gaussian_25"]

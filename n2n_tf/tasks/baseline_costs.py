@@ -64,7 +64,7 @@ def test_pixels(comparison: Comparison, cell: Cell, repeats: int | None) -> tupl
     pages: list[Page | Block] = []
     for name, where in comparison.tests.items():
         if not nowhere(where):
-            for each in test_sets(name, where, noise, cell.form, repeats):
+            for each in test_sets(name, where, noise, cell.form, repeats)[0]:
                 pages += list(each.clean)[: cell.images or None] * (1 if cell.images else each.repeats)
     return len(pages), sum(_megapixels(pages))
 

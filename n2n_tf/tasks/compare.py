@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 
 from n2n_tf.config import RunError, UsageError
+from n2n_tf.data.finding import listing
 from n2n_tf.evaluation.page import write_page
 from n2n_tf.evaluation.pictures import stacked
 from n2n_tf.files import write
@@ -18,7 +19,7 @@ from n2n_tf.tasks.compare_costs import costs
 from n2n_tf.tasks.compare_noise import score_noise
 from n2n_tf.tasks.compare_plan import plan
 from n2n_tf.tasks.compare_scores import Scores
-from n2n_tf.tasks.compare_sets import nowhere
+from n2n_tf.tasks.compare_sets import nowhere, test_sets
 from n2n_tf.tasks.comparison import Cell, Comparison
 from n2n_tf.tasks.comparison_file import TIME
 from n2n_tf.tasks.record import Record
@@ -71,6 +72,20 @@ class Bench:
                 raise UsageError(f"{cell.name}: {error}") from error
         for text in self.lacking(cells, tests):
             raise UsageError(text)
+        if tests:
+            self._check_tests([cell for cell in cells if not cell.missing])
+
+    def _check_tests(self, cells: Sequence[Cell]) -> None:
+        """Look at the headers of all test images; warn of those that cannot be used."""
+        skipped: dict[str, str] = {}
+        for noise, cell in {cell.noise: cell for cell in cells}.items():
+            for name, where in self.comparison.tests.items():
+                try:
+                    skipped |= test_sets(name, where, self.comparison.added[noise].build(), cell.form, None)[1]
+                except (UsageError, RunError) as error:
+                    raise UsageError(f"`test` {name}: {error}") from error
+        if skipped:
+            logger.warning("%d files were skipped:\n%s", len(skipped), listing(skipped))
 
     def lacking(self, cells: Sequence[Cell], tests: bool = True) -> Iterator[str]:
         """What must still be said or be there before they can be trained, and scored."""

@@ -11,7 +11,7 @@ from n2n_tf.formats import bayer
 from n2n_tf.inference import Denoiser
 from n2n_tf.tasks import NOISY
 from n2n_tf.tasks.compare_scores import Scores
-from n2n_tf.tasks.compare_sets import test_sets
+from n2n_tf.tasks.compare_sets import protocol_of, test_sets
 from n2n_tf.tasks.comparison import Comparison
 from n2n_tf.tasks.evaluate import form_of, score
 from n2n_tf.tasks.record import Record
@@ -37,7 +37,7 @@ def score_noise(
     form, model = form_of(denoisers), comparison.added[noise].build()
     sets: list[TestSet] = []
     for name, where in comparison.tests.items():
-        sets += test_sets(name, where, model, form, repeats)
+        sets += test_sets(name, where, model, form, repeats)[0]
     results = scores.results[noise] = Results({})
 
     def wanted(name: str, draw: Draw) -> bool:
@@ -55,7 +55,7 @@ def score_noise(
             }  # fmt: skip
             scores.pictures.append(side_by_side(_planes(case.clean, case), pictures, form[1]))
 
-    score(sets, denoisers, results, "float" if model is None else "paper", on_case=take, wanted=wanted)
+    score(sets, denoisers, results, protocol_of(sets, model), on_case=take, wanted=wanted)
     for name, record in records.items():
         results.rows += record.kept
         results.failed |= record.failed

@@ -60,7 +60,7 @@ def _megapixels(comparison: Comparison, repeats: int | None) -> dict[str, float]
     for noise, added in comparison.added.items():
         for name, where in there.items():
             form = images[0].channels, images[0].image_kind
-            found[noise] += sum(map(_pixels, test_sets(name, where, added.build(), form, repeats))) / 1e6
+            found[noise] += sum(map(_pixels, test_sets(name, where, added.build(), form, repeats)[0])) / 1e6
     return found
 
 

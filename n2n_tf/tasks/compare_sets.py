@@ -1,17 +1,17 @@
 """What a comparison is scored on."""
 
-import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from n2n_tf.data.finding import listing
 from n2n_tf.evaluation.paper import REPEATS
 from n2n_tf.evaluation.protocol import TestSet
+from n2n_tf.formats.page import Page
 from n2n_tf.noise import Noise
 from n2n_tf.tasks.evaluate import noise_sets, pair_sets, sidd_sets
 
-logger = logging.getLogger(__name__)
+EIGHT_BITS = ("uint8", "bool", "")  # of `Page.dtype`; what no header tells has them
 
 
 def nowhere(where: str | Mapping[str, str]) -> str:
@@ -23,15 +23,25 @@ def nowhere(where: str | Mapping[str, str]) -> str:
 
 def test_sets(
     name: str, where: str | Mapping[str, str], noise: Noise | None, form: tuple[int, str], repeats: int | None
-) -> list[TestSet]:
-    """The test sets of one entry: clean images, pairs, or SIDD's blocks."""
+) -> tuple[list[TestSet], dict[str, str]]:
+    """The test sets of one entry, and the files that cannot be used: clean images, pairs, or SIDD's blocks.
+
+    Raises:
+        UsageError, RunError: none can be used, or the entry does not tell what it must.
+    """
     if isinstance(where, Mapping):
+        where = {key: os.path.expanduser(value) for key, value in where.items()}
         sets, _ = sidd_sets(where["noisy"], where["clean"], where.get("block_names"), where.get("pattern"), *form)
-        return [replace(each, group=name) for each in sets]
+        return [replace(each, group=name) for each in sets], {}
+    where = os.path.expanduser(where)
     if noise is None:
         found, skipped = pair_sets(str(Path(where, "noisy")), str(Path(where, "clean")), *form)
     else:
         found, skipped = noise_sets([where], noise, *form, repeats or REPEATS.get(name.lower()))
-    if skipped:
-        logger.warning("%d files were skipped:\n%s", len(skipped), listing(skipped))
-    return [replace(each, name=name) for each in found]
+    return [replace(each, name=name) for each in found], skipped
+
+
+def protocol_of(sets: Sequence[TestSet], noise: Noise | None) -> str:
+    """The paper's where noise is added to 8 bits; others would be rounded."""
+    pages = (page for each in sets for page in each.clean if isinstance(page, Page))
+    return "paper" if noise and all(page.dtype in EIGHT_BITS for page in pages) else "float"
