@@ -54,6 +54,8 @@ def test_level_of_colours_without_noise_of_their_own():
     cut[..., 2] = 0
     gray = level([noisy[..., 1]])
     assert level([green]) == level([yellow]) == gray
+    assert poisson_gaussian([green]) == poisson_gaussian([yellow]) == poisson_gaussian([noisy[..., 1]])
+    assert METERS["clipping"]([np.abs(green)]).value == 0  # an empty channel is no noise cut off
     assert level([cut]).sigma == pytest.approx(25 / 255, rel=0.05)
     assert UNRELIABLE in level([cut]).notes
 

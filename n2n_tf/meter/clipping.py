@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from n2n_tf.meter.artefact import Artefact, summary
-from n2n_tf.meter.images import checked
+from n2n_tf.meter.images import checked, distinct
 from n2n_tf.meter.pile import piled
 
 THRESHOLD = 0.01  # share of pixels: below, their error of about 0.4·σ is 0.0016·σ² of the mean squared error
@@ -24,7 +24,7 @@ def clipping(images: Iterable[np.ndarray]) -> Artefact:
         TypeError, ValueError: as `checked`; no image.
     """
     values, notes = [], []
-    for image in checked(images):
+    for image in map(distinct, checked(images)):
         shares = {}
         for name, end in zip(("below", "above"), piled(image), strict=True):
             shares[name] = 0.0 if end is None else float(np.mean(image == end))

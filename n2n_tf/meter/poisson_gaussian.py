@@ -7,7 +7,7 @@ import numpy as np
 
 from n2n_tf.meter import line
 from n2n_tf.meter.dct_blocks import HIGH, LOW, DctBlocks, dct_blocks, unclipped
-from n2n_tf.meter.images import GROUPS, bootstrap, checked
+from n2n_tf.meter.images import GROUPS, bootstrap, checked, distinct
 
 LEAST = 0.01  # share of an image's blocks that is taken, flat or not
 FEW = 50  # blocks under which a result is said to be uncertain
@@ -66,7 +66,7 @@ def poisson_gaussian(images: Iterable[np.ndarray]) -> PoissonGaussian:
     selection are this project's. The model: Foi et al. 2008.
     """
     sums, blocks, count = np.zeros((GROUPS, BINS, 3)), 0, 0
-    for image in checked(images):
+    for image in map(distinct, checked(images)):
         found, flat = flat_blocks(image)
         blocks += len(flat)
         if len(flat):
