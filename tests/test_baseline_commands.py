@@ -227,7 +227,7 @@ def test_an_image_that_a_denoiser_cannot_take_costs_it_that_score_alone(one_blac
     assert any("| identity3 |" in line and "| 3 × 1 |" in line for line in table)
     assert "1.png" in str(json.loads((out / "nlm.json").read_text())["failed"])
     assert "is clipped" in (out / "report.html").read_text(encoding="utf-8")
-    with pytest.raises(UsageError, match=r"`ensemble` with denoised: is for networks"):
+    with pytest.raises(UsageError, match=r"`ensemble`: is for networks, and no model is one"):
         n2n_tf.evaluate("nlm", noisy=noisy, clean=clean, ensemble=True)
     results = n2n_tf.evaluate("nlm", noisy=noisy, clean=clean)
     assert results.summary("denoised")["noisy"]["images"] == 2
@@ -294,7 +294,7 @@ def test_rows_without_training_take_the_images_of_the_runs(table, kodak, flags, 
 
 
 @pytest.mark.usefixtures("two_layers")
-def test_test_images_of_sixteen_bits_are_not_rounded(table, kodak, tmp_path):
+def test_test_images_of_sixteen_bits_are_not_rounded(table, kodak, tmp_path, capsys):
     """As `evaluate --protocol float` scores them."""
     (tmp_path / "deep").mkdir()
     for path in kodak.iterdir():
@@ -304,6 +304,7 @@ def test_test_images_of_sixteen_bits_are_not_rounded(table, kodak, tmp_path):
     )
     command = ["compare", str(table), "--output", str(tmp_path / "out")]
     assert main([*command, "--only", "nlm-gaussian_25"]) == 0
+    assert "Deep: more than 8 bits, scored without rounding" in capsys.readouterr().err
     assert main([*command, "--score"]) == 0
     with (tmp_path / "out/scores.csv").open(encoding="utf-8") as file:
         found = [float(row["psnr"]) for row in csv.DictReader(file) if row["denoiser"] == "NLM"]

@@ -1,5 +1,6 @@
 """One noise of a comparison: all that is there is scored on the same draws of it."""
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,6 +16,8 @@ from n2n_tf.tasks.compare_sets import protocol_of, test_sets
 from n2n_tf.tasks.comparison import Comparison
 from n2n_tf.tasks.evaluate import form_of, score
 from n2n_tf.tasks.record import Record
+
+logger = logging.getLogger(__name__)
 
 
 def score_noise(
@@ -55,7 +58,11 @@ def score_noise(
             }  # fmt: skip
             scores.pictures.append(side_by_side(_planes(case.clean, case), pictures, form[1]))
 
-    score(sets, denoisers, results, protocol_of(sets, model), on_case=take, wanted=wanted)
+    for each in sets:
+        protocol = protocol_of(each, model)
+        if model and protocol == "float":
+            logger.info("%s: more than 8 bits, scored without rounding; not as the paper's", each.name)
+        score([each], denoisers, results, protocol, on_case=take, wanted=wanted)
     for name, record in records.items():
         results.rows += record.kept
         results.failed |= record.failed

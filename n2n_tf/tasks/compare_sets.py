@@ -1,17 +1,15 @@
 """What a comparison is scored on."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from n2n_tf.evaluation.paper import REPEATS
-from n2n_tf.evaluation.protocol import TestSet
+from n2n_tf.evaluation.protocol import Paper, TestSet
 from n2n_tf.formats.page import Page
 from n2n_tf.noise import Noise
 from n2n_tf.tasks.evaluate import noise_sets, pair_sets, sidd_sets
-
-EIGHT_BITS = ("uint8", "bool", "")  # of `Page.dtype`; what no header tells has them
 
 
 def nowhere(where: str | Mapping[str, str]) -> str:
@@ -41,7 +39,7 @@ def test_sets(
     return [replace(each, name=name) for each in found], skipped
 
 
-def protocol_of(sets: Sequence[TestSet], noise: Noise | None) -> str:
-    """The paper's where noise is added to 8 bits; others would be rounded."""
-    pages = (page for each in sets for page in each.clean if isinstance(page, Page))
-    return "paper" if noise and all(page.dtype in EIGHT_BITS for page in pages) else "float"
+def protocol_of(images: TestSet, noise: Noise | None) -> str:
+    """The paper's where noise is added to 8 bits, as what no header tells is taken to have; others would be rounded."""
+    types = {page.dtype for page in images.clean if isinstance(page, Page)}
+    return "paper" if noise and types <= {"", *map(str, Paper.clean_types)} else "float"

@@ -149,7 +149,7 @@ def _denoisers(named: Mapping[str, Model], channels: int, settings: Mapping[str,
     """Those of the models; those that need no training are for the images that the others take."""
     untrained = {name: m for name, m in named.items() if isinstance(m, BaselineSettings) or str(m) in BASELINES}
     if settings and len(untrained) == len(named):
-        raise UsageError(f"`{next(iter(settings))}` with {', '.join(named)}: is for networks; leave it out")
+        raise UsageError(f"`{next(iter(settings))}`: is for networks, and no model is one; leave it out")
     trained = {
         name: Denoiser(m if isinstance(m, keras.Model) else load_denoiser(m), value_range=UNIT, **settings)
         for name, m in named.items() if not isinstance(m, BaselineSettings) and name not in untrained
